@@ -1,0 +1,383 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_vmkin_global_optspecs
+    string join \n c/connect= json q/quiet v/verbose y/yes color= h/help V/version
+end
+
+function __fish_vmkin_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_vmkin_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_vmkin_using_subcommand
+    set -l cmd (__fish_vmkin_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c vmkin -n "__fish_vmkin_needs_command" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_needs_command" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_needs_command" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_needs_command" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_needs_command" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_needs_command" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_needs_command" -s V -l version -d 'Print version'
+complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "list" -d 'List all domains'
+complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "ls" -d 'List all domains'
+complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "show" -d 'Show all that is known of a domain'
+complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "tree" -d 'Draw which images and domains depend on which'
+complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "clone" -d 'Make clones of a golden domain'
+complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "start" -d 'Start domains'
+complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "shutdown" -d 'Ask guests to shut down'
+complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "reboot" -d 'Ask guests to reboot'
+complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "suspend" -d 'Stop the processors of domains'
+complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "resume" -d 'Let paused domains go on'
+complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "destroy" -d 'Pull the plug of domains'
+complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "ip" -d 'Print the addresses of guests'
+complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "delete" -d 'Delete guests: their definitions, and the files that are theirs alone'
+complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "rm" -d 'Delete guests: their definitions, and the files that are theirs alone'
+complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "base" -d 'Look after the images that clones are based on'
+complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "doctor" -d 'Find out what this host lacks, and how to get it'
+complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "recover" -d 'Finish or take back what an interrupted vmkin left behind'
+complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "completions" -d 'Print the completion script for a shell'
+complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "man" -d 'Write the manual pages into a directory'
+complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c vmkin -n "__fish_vmkin_using_subcommand list" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand list" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand list" -l running -d 'Only domains that are active'
+complete -c vmkin -n "__fish_vmkin_using_subcommand list" -l inactive -d 'Only domains that are not active'
+complete -c vmkin -n "__fish_vmkin_using_subcommand list" -l name -d 'Print only names, one per line'
+complete -c vmkin -n "__fish_vmkin_using_subcommand list" -l all -d 'List all domains, which is the default; for those who are used to virsh'
+complete -c vmkin -n "__fish_vmkin_using_subcommand list" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand list" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand list" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand list" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -l running -d 'Only domains that are active'
+complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -l inactive -d 'Only domains that are not active'
+complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -l name -d 'Print only names, one per line'
+complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -l all -d 'List all domains, which is the default; for those who are used to virsh'
+complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand show" -s d -l domain -d 'Domains, by name, UUID or id' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand show" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand show" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand show" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand show" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand show" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand show" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand tree" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand tree" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand tree" -l dot -d 'Print a graph in the language of Graphviz: `vmkin tree --dot | dot -Tsvg`'
+complete -c vmkin -n "__fish_vmkin_using_subcommand tree" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand tree" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand tree" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand tree" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand tree" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -s d -s o -l domain -l original -d 'The golden domain, by name, UUID or id' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l original-xml -d 'Clone what this file of domain XML describes, which need not be defined' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -s n -l name -d 'The same as NAME: a name, or a pattern such as \'web-{n:02}\'' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l count -d 'How many clones, numbered by the pattern in NAME [default: 1]' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l from -d 'The first number of a pattern [default: 1]' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l reflink -d 'Whether --full shares blocks with the original, where the file system can' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l dir -d 'Put the disks into this directory instead of beside their originals' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l pool -d 'Put the disks into this storage pool' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -s m -l mac -d 'A MAC address; repeat it in the order of clones and their interfaces' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -s u -l uuid -d 'A UUID; repeat it in the order of clones' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -s f -l file -d 'The path of a disk; repeat it in the order of clones and their disks' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l nvram -d 'The path of the copy of the UEFI variables; repeat it in the order of clones' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l share -d 'Leave this disk shared with the golden domain, such as vdb' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l tpm -d 'What becomes of an emulated TPM: an empty one, or a copy' -r -f -a "fresh\t''
+copy\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l allow-dir -d 'Allow backing files in this directory, which is no storage pool' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l linked -d 'Make overlays on the golden domain\'s disks, which is the default'
+complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l full -d 'Make independent copies of the disks'
+complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l start -d 'Start the clones'
+complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l keep-hostdevs -d 'Keep devices of the host that are passed through; two domains cannot have one at once'
+complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l no-seal -d 'Do not seal the disks that overlays are made on'
+complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l all-or-nothing -d 'If one clone fails, take back those made before it too'
+complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l auto-clone -d 'What happens anyway; for those who are used to virt-clone'
+complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l print-xml -d 'Print the XML of the clones and change nothing'
+complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l security-info -d 'With --print-xml, print passwords too, as `virsh dumpxml` does'
+complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l dry-run -d 'Print each step and change nothing'
+complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand start" -s d -l domain -d 'Domains, by name, UUID or id' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand start" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand start" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand start" -l paused -d 'Start with the processors stopped'
+complete -c vmkin -n "__fish_vmkin_using_subcommand start" -l force-boot -d 'Throw saved memory away and boot from the disks'
+complete -c vmkin -n "__fish_vmkin_using_subcommand start" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand start" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand start" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand start" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand start" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand shutdown" -s d -l domain -d 'Domains, by name, UUID or id' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand shutdown" -l timeout -d 'How long to wait for each, such as 90s or 5m' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand shutdown" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand shutdown" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand shutdown" -l wait -d 'Wait for it'
+complete -c vmkin -n "__fish_vmkin_using_subcommand shutdown" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand shutdown" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand shutdown" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand shutdown" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand shutdown" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand reboot" -s d -l domain -d 'Domains, by name, UUID or id' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand reboot" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand reboot" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand reboot" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand reboot" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand reboot" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand reboot" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand reboot" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand suspend" -s d -l domain -d 'Domains, by name, UUID or id' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand suspend" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand suspend" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand suspend" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand suspend" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand suspend" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand suspend" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand suspend" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand resume" -s d -l domain -d 'Domains, by name, UUID or id' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand resume" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand resume" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand resume" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand resume" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand resume" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand resume" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand resume" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand destroy" -s d -l domain -d 'Domains, by name, UUID or id' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand destroy" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand destroy" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand destroy" -l graceful -d 'Give QEMU time to write out what it has cached'
+complete -c vmkin -n "__fish_vmkin_using_subcommand destroy" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand destroy" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand destroy" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand destroy" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand destroy" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand ip" -s d -l domain -d 'Domains, by name, UUID or id' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand ip" -l timeout -d 'How long to wait for each, such as 90s or 5m' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand ip" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand ip" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand ip" -l wait -d 'Wait for it'
+complete -c vmkin -n "__fish_vmkin_using_subcommand ip" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand ip" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand ip" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand ip" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand ip" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand delete" -s d -l domain -d 'Domains, by name, UUID or id' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand delete" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand delete" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand delete" -l remove-all-storage -d 'Remove all of the domain\'s own disks, also those that are no overlays'
+complete -c vmkin -n "__fish_vmkin_using_subcommand delete" -l keep-storage -d 'Remove no disk'
+complete -c vmkin -n "__fish_vmkin_using_subcommand delete" -l destroy -d 'Pull the plug first if it is running'
+complete -c vmkin -n "__fish_vmkin_using_subcommand delete" -l managed-save -d 'Its saved memory may be lost'
+complete -c vmkin -n "__fish_vmkin_using_subcommand delete" -l snapshots -d 'Its snapshots may be lost'
+complete -c vmkin -n "__fish_vmkin_using_subcommand delete" -s f -l force -d 'The same as --destroy --managed-save --snapshots'
+complete -c vmkin -n "__fish_vmkin_using_subcommand delete" -l dry-run -d 'Show what would go and what would stay, and change nothing'
+complete -c vmkin -n "__fish_vmkin_using_subcommand delete" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand delete" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand delete" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand delete" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand delete" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -s d -l domain -d 'Domains, by name, UUID or id' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -l remove-all-storage -d 'Remove all of the domain\'s own disks, also those that are no overlays'
+complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -l keep-storage -d 'Remove no disk'
+complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -l destroy -d 'Pull the plug first if it is running'
+complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -l managed-save -d 'Its saved memory may be lost'
+complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -l snapshots -d 'Its snapshots may be lost'
+complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -s f -l force -d 'The same as --destroy --managed-save --snapshots'
+complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -l dry-run -d 'Show what would go and what would stay, and change nothing'
+complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children help" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children help" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children help" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children help" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children help" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children help" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children help" -f -a "seal" -d 'Seal base images: make them read-only and remember what they look like'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children help" -f -a "unseal" -d 'Open the seals of base images that have no children'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children help" -f -a "verify" -d 'Find out whether base images are what they were'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children help" -f -a "list" -d 'List the base images of this host'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children help" -f -a "children" -d 'List what depends on base images'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from seal" -s d -l domain -d 'The disks of a domain, by name, UUID or id' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from seal" -l format -d 'The format of images that no domain uses [default: by the header]' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from seal" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from seal" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from seal" -l no-hash -d 'Do not read the whole image to remember its SHA-256'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from seal" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from seal" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from seal" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from seal" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from seal" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from unseal" -s d -l domain -d 'The disks of a domain, by name, UUID or id' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from unseal" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from unseal" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from unseal" -l force -d 'Also if they have children, which any change will corrupt'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from unseal" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from unseal" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from unseal" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from unseal" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from unseal" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from verify" -s d -l domain -d 'The disks of a domain, by name, UUID or id' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from verify" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from verify" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from verify" -l quick -d 'Do not read the whole image'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from verify" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from verify" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from verify" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from verify" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from list" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from list" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from list" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from list" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from children" -s d -l domain -d 'The disks of a domain, by name, UUID or id' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from children" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from children" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from children" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from children" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from children" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from children" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from children" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from help" -f -a "seal" -d 'Seal base images: make them read-only and remember what they look like'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from help" -f -a "unseal" -d 'Open the seals of base images that have no children'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from help" -f -a "verify" -d 'Find out whether base images are what they were'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the base images of this host'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from help" -f -a "children" -d 'List what depends on base images'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c vmkin -n "__fish_vmkin_using_subcommand doctor" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand doctor" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand doctor" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand doctor" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand doctor" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand doctor" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand recover" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand recover" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand recover" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand recover" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand recover" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand recover" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand recover" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand completions" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand completions" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand completions" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand completions" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand completions" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand completions" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand man" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand man" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand man" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand man" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand man" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand man" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone start shutdown reboot suspend resume destroy ip delete base doctor recover completions man help" -f -a "list" -d 'List all domains'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone start shutdown reboot suspend resume destroy ip delete base doctor recover completions man help" -f -a "show" -d 'Show all that is known of a domain'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone start shutdown reboot suspend resume destroy ip delete base doctor recover completions man help" -f -a "tree" -d 'Draw which images and domains depend on which'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone start shutdown reboot suspend resume destroy ip delete base doctor recover completions man help" -f -a "clone" -d 'Make clones of a golden domain'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone start shutdown reboot suspend resume destroy ip delete base doctor recover completions man help" -f -a "start" -d 'Start domains'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone start shutdown reboot suspend resume destroy ip delete base doctor recover completions man help" -f -a "shutdown" -d 'Ask guests to shut down'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone start shutdown reboot suspend resume destroy ip delete base doctor recover completions man help" -f -a "reboot" -d 'Ask guests to reboot'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone start shutdown reboot suspend resume destroy ip delete base doctor recover completions man help" -f -a "suspend" -d 'Stop the processors of domains'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone start shutdown reboot suspend resume destroy ip delete base doctor recover completions man help" -f -a "resume" -d 'Let paused domains go on'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone start shutdown reboot suspend resume destroy ip delete base doctor recover completions man help" -f -a "destroy" -d 'Pull the plug of domains'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone start shutdown reboot suspend resume destroy ip delete base doctor recover completions man help" -f -a "ip" -d 'Print the addresses of guests'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone start shutdown reboot suspend resume destroy ip delete base doctor recover completions man help" -f -a "delete" -d 'Delete guests: their definitions, and the files that are theirs alone'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone start shutdown reboot suspend resume destroy ip delete base doctor recover completions man help" -f -a "base" -d 'Look after the images that clones are based on'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone start shutdown reboot suspend resume destroy ip delete base doctor recover completions man help" -f -a "doctor" -d 'Find out what this host lacks, and how to get it'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone start shutdown reboot suspend resume destroy ip delete base doctor recover completions man help" -f -a "recover" -d 'Finish or take back what an interrupted vmkin left behind'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone start shutdown reboot suspend resume destroy ip delete base doctor recover completions man help" -f -a "completions" -d 'Print the completion script for a shell'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone start shutdown reboot suspend resume destroy ip delete base doctor recover completions man help" -f -a "man" -d 'Write the manual pages into a directory'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone start shutdown reboot suspend resume destroy ip delete base doctor recover completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from base" -f -a "seal" -d 'Seal base images: make them read-only and remember what they look like'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from base" -f -a "unseal" -d 'Open the seals of base images that have no children'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from base" -f -a "verify" -d 'Find out whether base images are what they were'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from base" -f -a "list" -d 'List the base images of this host'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from base" -f -a "children" -d 'List what depends on base images'

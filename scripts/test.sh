@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# Every test there is, after installing what they need. The last line says how many passed and failed.
+set -euo pipefail
+cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
+# shellcheck source=scripts/lib/common.sh
+. scripts/lib/common.sh
+# shellcheck source=scripts/lib/rust.sh
+. scripts/lib/rust.sh
+
+usage() {
+    cat <<'TEXT'
+usage: scripts/test.sh [--no-qemu]
+
+  --no-qemu  leave out the tests on real guests (tests/qemu.rs), which need root for a private libvirtd
+TEXT
+}
+
+WITH_QEMU=yes
+for argument in "$@"; do
+    case $argument in
+        --no-qemu) WITH_QEMU= ;;
+        -h | --help) usage && exit 0 ;;
+        *) usage >&2 && die "unknown argument '$argument'" ;;
+    esac
+done
+
+bash scripts/setup.sh --all
+rust_path || rust_hint
+
+# No test may ever meet this host's own daemon.
+export LIBVIRT_DEFAULT_URI=test:///default
+unset VIRSH_DEFAULT_CONNECT_URI
+export CARGO_TERM_COLOR=never
+
+LOG=$(mktemp)
+trap 'rm -f -- "$LOG"' EXIT
+BROKEN=()
+
+# check NAME COMMAND…: goes on after a failure, so that one run shows all of them.
+check() {
+    local name=$1 from
+    shift
+    step "$name"
+    from=$(wc -l <"$LOG")
+    # A step without input can't wait for an answer.
+    if "$@" </dev/null 2>&1 | tee -a "$LOG"; then return 0; fi
+    # Failed tests count themselves; a step that failed without one (a warning, a compile error) counts as one.
+    if ! tail -n "+$((from + 1))" "$LOG" | grep -q '^test result: FAILED'; then BROKEN+=("$name"); fi
+    FAILED_STEPS+=("$name")
+}
+FAILED_STEPS=()
+
+# total WORD: summed over all `test result:` lines of all runs.
+total() {
+    awk -v word="$1" '/^test result:/ { for (i = 2; i <= NF; i++) if ($i ~ "^" word) sum += $(i - 1) } END { print sum + 0 }' "$LOG"
+}
+
+lint_scripts() {
+    shellcheck -x --severity=warning .ci/run scripts/*.sh scripts/lib/*.sh scripts/lib/private-bin/* scripts/golden/{init,rcS,udhcpc.script}
+}
+
+check 'cargo fmt' cargo fmt --check
+check 'cargo clippy' cargo clippy --all-targets --all-features --locked -- -D warnings
+# The program as it is shipped has no failpoints.
+check 'cargo clippy, as shipped' cargo clippy --locked -- -D warnings
+check 'shellcheck' lint_scripts
+# All rungs that need neither root nor a daemon: units, the CLI on libvirt's test driver, real tools on small images.
+check 'cargo test' cargo test --locked --all-features
+
+# The last rung: tests/qemu and the examples, all of it #[ignore], on real guests. It finds a golden image (golden.xml, golden.qcow2,
+# vmlinuz, initrd) in VMKIN_GOLDEN_DIR, and may restart the daemon with `vmkin-private-libvirtd-restart`.
+if [[ -z $WITH_QEMU ]]; then
+    say "left out: the tests on real guests"
+else
+    VMKIN_PRIVATE_LOGS=${VMKIN_PRIVATE_LOGS:-$REPO_DIR/target/private-libvirtd}
+    export VMKIN_PRIVATE_LOGS
+    # Built out here, where the registry can be reached.
+    check 'cargo test on a private libvirtd' bash -c 'cargo test --locked --all-features --test qemu --test examples --no-run &&
+        CARGO_NET_OFFLINE=true scripts/with-private-libvirtd.sh --golden cargo test --locked --all-features --test qemu --test examples -- --ignored --test-threads=1'
+fi
+
+for name in "${FAILED_STEPS[@]}"; do say "failed: $name"; done
+printf '%d passed, %d failed\n' "$(total passed)" "$(($(total failed) + ${#BROKEN[@]}))"
+[[ ${#FAILED_STEPS[@]} -eq 0 ]]

@@ -1,0 +1,346 @@
+use std::fs::File;
+use std::io::{ErrorKind, Read as _};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::cli::session::{Session, batch_result};
+use crate::cli::ui::Ui;
+use crate::error::{Error, Kind, Result};
+use crate::image::ReflinkRule;
+use crate::model::{CloneMode, DiskTarget, DomainRef, Mac, NamePattern};
+use crate::ops::clone::request::Golden;
+use crate::ops::clone::{self, CloneRequest, Cloned, NameChoice, Placement, Plan, TpmRule};
+use crate::ops::{Host, Observer as _, ShutOff, start_clones};
+use crate::xml::domain::NoteKind;
+
+/// How much of a file of domain XML is read; the XML layer accepts less.
+const MAX_XML: u64 = 16 << 20;
+
+/// Make clones of a golden domain
+///
+/// Each clone gets a name, a UUID and MAC addresses of its own, and its own
+/// disks: overlays on the golden domain's, or with --full independent copies.
+/// The golden domain must be shut off. Its disks are sealed when overlays are
+/// made on them, because starting it once would corrupt every clone.
+///
+/// Prints the UUIDs of the clones, one per line.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct CloneArgs {
+    /// The golden domain, by name, UUID or id
+    #[arg(
+        short,
+        long,
+        visible_short_alias = 'o',
+        visible_alias = "original",
+        value_name = "DOMAIN",
+        required_unless_present = "original_xml"
+    )]
+    domain: Option<DomainRef>,
+
+    /// Clone what this file of domain XML describes, which need not be defined
+    #[arg(long, value_name = "FILE", conflicts_with = "domain")]
+    original_xml: Option<PathBuf>,
+
+    /// The names of the clones, or a pattern such as 'web-{n:02}'
+    ///
+    /// Without one: the golden domain's name with -clone, -clone1, … after it.
+    #[arg(value_name = "NAME", conflicts_with = "name")]
+    names: Vec<NamePattern>,
+
+    /// The same as NAME: a name, or a pattern such as 'web-{n:02}'
+    #[arg(short, long, value_name = "NAME")]
+    name: Vec<NamePattern>,
+
+    /// How many clones, numbered by the pattern in NAME [default: 1]
+    #[arg(long, value_name = "N")]
+    count: Option<u64>,
+
+    /// The first number of a pattern [default: 1]
+    #[arg(long, value_name = "N")]
+    from: Option<u64>,
+
+    /// Make overlays on the golden domain's disks, which is the default
+    #[arg(long, conflicts_with = "full")]
+    linked: bool,
+
+    /// Make independent copies of the disks
+    #[arg(long)]
+    full: bool,
+
+    /// Whether --full shares blocks with the original, where the file system can
+    #[arg(
+        long,
+        value_name = "WHEN",
+        num_args = 0..=1,
+        default_value = "auto",
+        default_missing_value = "always"
+    )]
+    reflink: Reflink,
+
+    /// Start the clones
+    #[arg(long)]
+    start: bool,
+
+    /// Put the disks into this directory instead of beside their originals
+    #[arg(long, value_name = "DIR", conflicts_with = "pool")]
+    dir: Option<PathBuf>,
+
+    /// Put the disks into this storage pool
+    #[arg(long, value_name = "POOL")]
+    pool: Option<String>,
+
+    /// A MAC address; repeat it in the order of clones and their interfaces
+    #[arg(short, long, value_name = "MAC")]
+    mac: Vec<Mac>,
+
+    /// A UUID; repeat it in the order of clones
+    #[arg(short, long, value_name = "UUID")]
+    uuid: Vec<Uuid>,
+
+    /// The path of a disk; repeat it in the order of clones and their disks
+    #[arg(short, long, value_name = "PATH")]
+    file: Vec<PathBuf>,
+
+    /// The path of the copy of the UEFI variables; repeat it in the order of clones
+    #[arg(long, value_name = "PATH")]
+    nvram: Vec<PathBuf>,
+
+    /// Leave this disk shared with the golden domain, such as vdb
+    #[arg(long, value_name = "TARGET")]
+    share: Vec<DiskTarget>,
+
+    /// What becomes of an emulated TPM: an empty one, or a copy
+    #[arg(long, value_name = "WHAT", default_value = "fresh")]
+    tpm: Tpm,
+
+    /// Keep devices of the host that are passed through; two domains cannot
+    /// have one at once
+    #[arg(long)]
+    keep_hostdevs: bool,
+
+    /// Do not seal the disks that overlays are made on
+    #[arg(long)]
+    no_seal: bool,
+
+    /// Allow backing files in this directory, which is no storage pool
+    #[arg(long, value_name = "DIR")]
+    allow_dir: Vec<PathBuf>,
+
+    /// If one clone fails, take back those made before it too
+    #[arg(long)]
+    all_or_nothing: bool,
+
+    /// What happens anyway; for those who are used to virt-clone
+    #[arg(long, hide = true)]
+    auto_clone: bool,
+
+    /// Print the XML of the clones and change nothing
+    #[arg(long, conflicts_with_all = ["start", "dry_run"])]
+    print_xml: bool,
+
+    /// With --print-xml, print passwords too, as `virsh dumpxml` does
+    #[arg(long, requires = "print_xml")]
+    security_info: bool,
+
+    /// Print each step and change nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Reflink {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Tpm {
+    Fresh,
+    Copy,
+}
+
+pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &CloneArgs) -> Result<()> {
+    let words = if args.names.is_empty() {
+        &args.name
+    } else {
+        &args.names
+    };
+    let names = NameChoice::from_words(words, args.count, args.from)?;
+    let changes = !args.print_xml && !args.dry_run;
+    let hypervisor = if changes {
+        session.connect_to_change()?
+    } else {
+        session.connect()?
+    };
+    let host = session.host(&hypervisor);
+    let request = request(host, args, names)?;
+    let plan = clone::plan(host, &request)?;
+    report(ui, &plan)?;
+    if args.print_xml {
+        let documents = clone::xml(host, &plan)?;
+        return ui.result(&documents.join("\n"), &documents);
+    }
+    if args.dry_run {
+        let mut steps = clone::steps(&plan);
+        if args.start {
+            let start = plan.clones.iter().map(|clone| &clone.name);
+            steps.extend(start.map(|name| format!("start domain '{name}'")));
+        }
+        return ui.result(&format!("{}\n", steps.join("\n")), &steps);
+    }
+    let golden = plan.golden_name.clone();
+    let outcome = clone::apply(host, plan)?;
+    say(ui, &golden, &outcome.done);
+    let not_started = if args.start {
+        start_clones(host, &outcome.done)
+    } else {
+        Vec::new()
+    };
+    print(ui, &outcome.done)?;
+    conclude(outcome, not_started)
+}
+
+fn request(host: Host<'_>, args: &CloneArgs, names: NameChoice) -> Result<CloneRequest> {
+    let golden = match (&args.original_xml, &args.domain) {
+        (Some(file), _) => Golden::Xml(read_xml(file)?),
+        (None, Some(which)) => {
+            let golden = host.hypervisor.find(which)?;
+            ShutOff::check(host.hypervisor, &golden)?;
+            Golden::Domain(golden)
+        }
+        (None, None) => {
+            return Err(Error::new(Kind::Usage, "no domain is named")
+                .hint("name the golden domain: `-d DOMAIN`"));
+        }
+    };
+    Ok(CloneRequest {
+        golden,
+        names,
+        mode: if args.full {
+            CloneMode::Full
+        } else {
+            CloneMode::Linked
+        },
+        placement: match (&args.dir, &args.pool) {
+            (Some(dir), _) => Placement::Dir(dir.clone()),
+            (None, Some(pool)) => Placement::Pool(pool.clone()),
+            (None, None) => Placement::Beside,
+        },
+        macs: args.mac.clone(),
+        uuids: args.uuid.clone(),
+        files: args.file.clone(),
+        nvrams: args.nvram.clone(),
+        share: args.share.clone(),
+        reflink: match args.reflink {
+            Reflink::Auto => ReflinkRule::Auto,
+            Reflink::Always => ReflinkRule::Always,
+            Reflink::Never => ReflinkRule::Never,
+        },
+        seal: !args.no_seal,
+        tpm: match args.tpm {
+            Tpm::Fresh => TpmRule::Fresh,
+            Tpm::Copy => TpmRule::Copy,
+        },
+        allow_dirs: args.allow_dir.clone(),
+        keep_hostdevs: args.keep_hostdevs,
+        all_or_nothing: args.all_or_nothing,
+        secrets: !args.print_xml || args.security_info,
+    })
+}
+
+/// Reads a file of domain XML, which may be a pipe.
+fn read_xml(file: &Path) -> Result<String> {
+    let mut text = String::new();
+    File::open(file)
+        // `/dev/zero` has no end.
+        .and_then(|open| open.take(MAX_XML).read_to_string(&mut text))
+        .map_err(|e| {
+            let kind = e.kind();
+            let error = Error::io(format!("cannot read {}", file.display()), e);
+            match kind {
+                ErrorKind::IsADirectory | ErrorKind::InvalidData => error.with_kind(Kind::Usage),
+                _ => error,
+            }
+        })?;
+    Ok(text)
+}
+
+/// Says what the clones share or what two of them would fight over.
+fn report(ui: &Ui, plan: &Plan) -> Result<()> {
+    for warning in &plan.warnings {
+        ui.warning(warning);
+    }
+    // The notes name the files and addresses of one clone; the others are alike.
+    let note_of = match plan.clones.as_slice() {
+        [first, _, ..] => format!("Note (of '{}', and the others likewise)", first.name),
+        _ => "Note".to_owned(),
+    };
+    for note in clone::report(plan)? {
+        match note.kind {
+            NoteKind::Warning | NoteKind::Shared => ui.warning(&format!("{}.", note.message)),
+            NoteKind::Dropped | NoteKind::Reset | NoteKind::Renamed => {
+                ui.status(&format!("{note_of}: {}.", note.message));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn say(ui: &Ui, golden: &str, done: &[Cloned]) {
+    match done {
+        [] => {}
+        [one] => ui.status(&format!("Cloned '{}' from '{golden}'.", one.name)),
+        [first, .., last] => ui.status(&format!(
+            "Cloned {} domains from '{golden}': '{}' to '{}'.",
+            done.len(),
+            first.name,
+            last.name
+        )),
+    }
+}
+
+#[derive(Serialize)]
+struct Made<'a> {
+    clones: &'a [Cloned],
+}
+
+fn print(ui: &Ui, done: &[Cloned]) -> Result<()> {
+    let uuids: String = done.iter().map(|one| format!("{}\n", one.uuid)).collect();
+    ui.result(&uuids, &Made { clones: done })
+}
+
+/// The error for clones that were not made, or not started.
+fn conclude(outcome: clone::Outcome, not_started: Vec<(String, Error)>) -> Result<()> {
+    let made = outcome.done.len();
+    if outcome.failed.is_empty() {
+        let started = made - not_started.len();
+        return batch_result(not_started, started, "started, and are there");
+    }
+    let mut error = Error::new(
+        Kind::Partial,
+        format!(
+            "{} of {} clones could not be made",
+            outcome.failed.len(),
+            made + outcome.failed.len()
+        ),
+    );
+    for (name, cause) in outcome.failed {
+        match cause {
+            Some(cause) => {
+                error = error.part(format!("{name}: {cause}"));
+                for hint in cause.hints() {
+                    error = error.hint(hint.clone());
+                }
+            }
+            None => error = error.part(format!("{name}: not begun")),
+        }
+    }
+    for (name, cause) in not_started {
+        error = error.part(format!("{name}: made, but not started: {cause}"));
+    }
+    Err(error)
+}

@@ -1,0 +1,191 @@
+//! The command line: arguments in, text and an exit code out.
+
+mod commands;
+mod session;
+mod table;
+mod ui;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use anstream::ColorChoice;
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use self::commands as c;
+use self::session::Session;
+use self::ui::Ui;
+use crate::error::{Error, Kind, Result};
+
+/// What the help of the whole program ends with.
+const EXAMPLES: &str = "\
+Examples:
+  vmkin clone -d golden --name 'web-{n:02}' --count 20 --start
+  ssh root@$(vmkin ip -d web-01 --wait)
+  vmkin delete --yes --force -d web-01 web-02
+
+The exit codes are in vmkin(1).";
+
+/// Clone, run and look after libvirt guests
+///
+/// vmkin makes many guests from one golden image in milliseconds each, and
+/// never writes to the disk of a guest that is not shut off.
+// Subcommands and arguments appear in --help in the order they have here.
+#[derive(Debug, Parser)]
+#[command(version, help_expected = true, max_term_width = 100, after_help = EXAMPLES)]
+struct Cli {
+    #[command(flatten)]
+    global: GlobalArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+struct GlobalArgs {
+    /// Connect to the hypervisor at this libvirt URI
+    ///
+    /// Without it libvirt decides: $LIBVIRT_DEFAULT_URI, then what libvirt.conf
+    /// says, then qemu:///system for root and qemu:///session for anybody else.
+    #[arg(short, long, global = true, value_name = "URI")]
+    connect: Option<String>,
+
+    /// Print the result as one JSON document
+    #[arg(long, global = true)]
+    json: bool,
+
+    /// Print only results, warnings and errors
+    #[arg(short, long, global = true)]
+    quiet: bool,
+
+    /// Show the programs that are run, such as qemu-img; may be repeated
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    verbose: u8,
+
+    /// Do what cannot be undone without asking
+    #[arg(short, long, global = true)]
+    yes: bool,
+
+    /// When to use colours; NO_COLOR is heeded too
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    color: Color,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+impl From<Color> for ColorChoice {
+    fn from(color: Color) -> Self {
+        match color {
+            Color::Auto => Self::Auto,
+            Color::Always => Self::Always,
+            Color::Never => Self::Never,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    #[command(visible_alias = "ls")]
+    List(c::list::ListArgs),
+    Show(c::show::ShowArgs),
+    Tree(c::tree::TreeArgs),
+    Clone(Box<c::clone::CloneArgs>),
+    Start(c::start::StartArgs),
+    Shutdown(c::shutdown::ShutdownArgs),
+    Reboot(c::reboot::RebootArgs),
+    Suspend(c::suspend::SuspendArgs),
+    Resume(c::resume::ResumeArgs),
+    Destroy(c::destroy::DestroyArgs),
+    Ip(c::ip::IpArgs),
+    #[command(visible_alias = "rm")]
+    Delete(c::delete::DeleteArgs),
+    #[command(subcommand)]
+    Base(c::base::BaseCommand),
+    Doctor(c::doctor::DoctorArgs),
+    Recover(c::recover::RecoverArgs),
+    Completions(c::completions::CompletionsArgs),
+    #[command(hide = true)]
+    Man(c::man::ManArgs),
+}
+
+/// Runs the program and returns its exit code.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let cli = match Cli::try_parse_from(&args) {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() && args.iter().any(|arg| arg == "--json") => {
+            let error = usage_error(&error);
+            Ui::new(false, true, false, ColorChoice::Never).error(&error);
+            return ExitCode::from(error.kind().exit_code());
+        }
+        Err(error) => {
+            // Help and version to stdout, mistakes to stderr. If that cannot
+            // be written, there is nobody to tell.
+            drop(error.print());
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let global = &cli.global;
+    let ui = Ui::new(global.quiet, global.json, global.yes, global.color.into());
+    if global.verbose > 0 {
+        crate::process::observe(ui::show_command);
+    }
+    match dispatch(&ui, &cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            ui.error(&error);
+            ExitCode::from(error.kind().exit_code())
+        }
+    }
+}
+
+/// A mistake in the arguments as an error of ours, for JSON.
+fn usage_error(error: &clap::Error) -> Error {
+    let text = error.to_string();
+    let first = text.split("\n\n").next().unwrap_or_default();
+    let words: Vec<&str> = first.split_whitespace().collect();
+    let message = words.join(" ");
+    let message = message.strip_prefix("error: ").unwrap_or(&message);
+    Error::new(Kind::Usage, message).hint("see what there is: `vmkin --help`")
+}
+
+fn dispatch(ui: &Ui, cli: &Cli) -> Result<()> {
+    match &cli.command {
+        Command::Completions(args) => return c::completions::run(args),
+        Command::Man(args) => return c::man::run(args),
+        _ => {}
+    }
+    let session = Session::new(ui, &cli.global)?;
+    match &cli.command {
+        Command::List(args) => c::list::run(ui, &session, args),
+        Command::Show(args) => c::show::run(ui, &session, args),
+        Command::Tree(args) => c::tree::run(ui, &session, args),
+        Command::Clone(args) => c::clone::run(ui, &session, args),
+        Command::Start(args) => c::start::run(ui, &session, args),
+        Command::Shutdown(args) => c::shutdown::run(ui, &session, args),
+        Command::Reboot(args) => c::reboot::run(ui, &session, args),
+        Command::Suspend(args) => c::suspend::run(ui, &session, args),
+        Command::Resume(args) => c::resume::run(ui, &session, args),
+        Command::Destroy(args) => c::destroy::run(ui, &session, args),
+        Command::Ip(args) => c::ip::run(ui, &session, args),
+        Command::Delete(args) => c::delete::run(ui, &session, args),
+        Command::Base(command) => c::base::run(ui, &session, command),
+        Command::Doctor(args) => c::doctor::run(ui, &session, args),
+        Command::Recover(args) => c::recover::run(ui, &session, args),
+        Command::Completions(_) | Command::Man(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

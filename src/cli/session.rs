@@ -1,0 +1,179 @@
+//! What a command works with, opened when it first asks for it.
+
+use super::GlobalArgs;
+use super::ui::Ui;
+use crate::error::{Error, Kind, Result};
+use crate::hypervisor::{Hypervisor, Libvirt};
+use crate::interrupt::Interrupt;
+use crate::model::{Domain, DomainRef};
+use crate::ops::doctor::{Finding, examine};
+use crate::ops::recover::{Recovered, Recovery, recover};
+use crate::ops::{Host, Observer as _};
+use crate::store::{Holder, Store};
+
+/// What a command works with.
+pub(super) struct Session<'a> {
+    ui: &'a Ui,
+    connect: Option<String>,
+    store: Store,
+    interrupt: Interrupt,
+}
+
+impl<'a> Session<'a> {
+    pub(super) fn new(ui: &'a Ui, global: &GlobalArgs) -> Result<Self> {
+        Ok(Self {
+            ui,
+            connect: global.connect.clone(),
+            store: Store::of_user()?,
+            interrupt: Interrupt::watch()?,
+        })
+    }
+
+    /// Connects to libvirt. Commands that do not need it do not call this, so
+    /// that they work without a daemon. Says so if an earlier run left work
+    /// unfinished.
+    pub(super) fn connect(&self) -> Result<Libvirt> {
+        let libvirt = Libvirt::open(self.connect.as_deref())?;
+        if self.store.count_journals() > 0 {
+            self.mention_unfinished();
+        }
+        Ok(libvirt)
+    }
+
+    /// Connects to libvirt for a command that changes disks: what an earlier
+    /// run left behind is finished or taken back first.
+    pub(super) fn connect_to_change(&self) -> Result<Libvirt> {
+        let libvirt = Libvirt::open(self.connect.as_deref())?;
+        if self.store.count_journals() > 0 {
+            let uri = libvirt.uri().to_owned();
+            for recovered in self.recover_where(&|other| other == uri)? {
+                self.say(&recovered);
+            }
+        }
+        Ok(libvirt)
+    }
+
+    /// Looks at everything that vmkin needs, libvirt reachable or not.
+    pub(super) fn examine(&self) -> Vec<Finding> {
+        let libvirt = Libvirt::open(self.connect.as_deref())
+            .map(|libvirt| Box::new(libvirt) as Box<dyn Hypervisor>);
+        examine(&libvirt, &self.store)
+    }
+
+    fn mention_unfinished(&self) {
+        match self.store.survey() {
+            Ok(all) => {
+                for found in all {
+                    if matches!(found.holder, Holder::Us(_)) {
+                        self.ui.warning(&format!(
+                            "An earlier vmkin (pid {}) was interrupted and left work unfinished; \
+                             `vmkin recover` takes care of it.",
+                            found.begun.pid
+                        ));
+                    }
+                }
+            }
+            Err(e) => self.ui.warning(&format!("{e}.")),
+        }
+    }
+
+    /// Recovers what was left behind on the connections that `wanted` accepts.
+    pub(super) fn recover_where(&self, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<Recovered>> {
+        recover(&Recovery {
+            store: &self.store,
+            interrupt: &self.interrupt,
+            observer: self.ui,
+            connect: &|uri| {
+                if !wanted(uri) {
+                    return Ok(None);
+                }
+                let libvirt = Libvirt::open(Some(uri))?;
+                Ok(Some(Box::new(libvirt)))
+            },
+        })
+    }
+
+    /// Says what was recovered.
+    pub(super) fn say(&self, recovered: &Recovered) {
+        self.ui.status(&format!(
+            "Recovered from {} (begun by pid {}). {}",
+            recovered.what, recovered.pid, recovered.result
+        ));
+    }
+
+    /// What operations on this connection work with.
+    pub(super) fn host<'b>(&'b self, hypervisor: &'b dyn Hypervisor) -> Host<'b> {
+        Host {
+            hypervisor,
+            store: &self.store,
+            interrupt: &self.interrupt,
+            observer: self.ui,
+        }
+    }
+
+    /// Does the same to each of these domains, and goes on when one fails.
+    /// `what` is what is done, as in "could not be started".
+    ///
+    /// # Errors
+    ///
+    /// The error itself if there is one domain; of several, which failed and
+    /// why: [`Kind::Partial`] if some did not.
+    pub(super) fn each(
+        &self,
+        hypervisor: &dyn Hypervisor,
+        domains: &[DomainRef],
+        what: &str,
+        mut act: impl FnMut(&Domain) -> Result<()>,
+    ) -> Result<()> {
+        let mut seen = Vec::new();
+        let mut failed = Vec::new();
+        let mut done = 0_usize;
+        for which in domains {
+            self.interrupt.check()?;
+            let result = hypervisor.find(which).and_then(|domain| {
+                if seen.contains(&domain.uuid) {
+                    return Ok(());
+                }
+                seen.push(domain.uuid);
+                act(&domain)
+            });
+            match result {
+                Ok(()) => done += 1,
+                Err(e) => failed.push((which.to_string(), e)),
+            }
+        }
+        batch_result(failed, done, what)
+    }
+}
+
+/// The error for a batch of which these failed, if any did.
+pub(super) fn batch_result(
+    mut failed: Vec<(String, Error)>,
+    done: usize,
+    what: &str,
+) -> Result<()> {
+    if failed.is_empty() {
+        return Ok(());
+    }
+    let total = done + failed.len();
+    if total == 1 {
+        if let Some((_, error)) = failed.pop() {
+            return Err(error);
+        }
+    }
+    let same = failed
+        .first()
+        .map(|(_, error)| error.kind())
+        .filter(|first| done == 0 && failed.iter().all(|(_, e)| e.kind() == *first));
+    let mut error = Error::new(
+        same.unwrap_or(Kind::Partial),
+        format!("{} of {total} domains could not be {what}", failed.len()),
+    );
+    for (name, cause) in &failed {
+        error = error.part(format!("{name}: {cause}"));
+        for hint in cause.hints() {
+            error = error.hint(hint.clone());
+        }
+    }
+    Err(error)
+}

@@ -1,0 +1,254 @@
+//! Everything the user sees. Results go to stdout, the rest to stderr.
+
+use std::ffi::OsString;
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+use anstream::{AutoStream, ColorChoice};
+use anstyle::{AnsiColor, Style};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+
+use crate::error::{Error, Kind, Result};
+use crate::ops::Observer;
+
+/// Work that takes less than this shows no progress bar.
+const SHOW_AFTER: Duration = Duration::from_millis(500);
+
+/// Where a command writes to.
+pub(super) struct Ui {
+    quiet: bool,
+    json: bool,
+    yes: bool,
+    color: ColorChoice,
+    bar: Mutex<Option<Bar>>,
+}
+
+/// Progress on one piece of work.
+struct Bar {
+    what: String,
+    since: Instant,
+    bar: Option<ProgressBar>,
+}
+
+impl Ui {
+    pub(super) fn new(quiet: bool, json: bool, yes: bool, color: ColorChoice) -> Self {
+        Self {
+            quiet,
+            json,
+            yes,
+            color,
+            bar: Mutex::new(None),
+        }
+    }
+
+    /// Prints what was asked for: `human` for people, `machine` with `--json`.
+    pub(super) fn result(&self, human: &str, machine: &impl Serialize) -> Result<()> {
+        self.clear_bar();
+        let text = if self.json {
+            let mut text = serde_json::to_string_pretty(machine).map_err(|e| {
+                Error::wrap(Kind::Environment, "cannot write the result as JSON", e)
+            })?;
+            text.push('\n');
+            text
+        } else {
+            human.to_owned()
+        };
+        let mut out = io::stdout().lock();
+        let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        match written {
+            // Whoever read it has read enough.
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            other => other.map_err(|e| Error::io("cannot write the result", e)),
+        }
+    }
+
+    /// Explains a failure.
+    pub(super) fn error(&self, error: &Error) {
+        self.clear_bar();
+        if self.json {
+            self.json_error(error);
+            return;
+        }
+        let mut chain = error.chain();
+        let mut text = paint(AnsiColor::Red, "error:");
+        text.push_str(&format!(
+            " {}\n",
+            one_line(&chain.next().unwrap_or_default())
+        ));
+        for cause in chain {
+            text.push_str(&format!("  caused by: {}\n", one_line(&cause)));
+        }
+        for part in error.parts() {
+            text.push_str(&format!("  {}\n", one_line(part)));
+        }
+        for hint in error.hints() {
+            text.push_str("  ");
+            text.push_str(&paint(AnsiColor::Cyan, "hint:"));
+            text.push_str(&format!(" {}\n", one_line(hint)));
+        }
+        self.stderr(&text);
+    }
+
+    fn json_error(&self, error: &Error) {
+        let mut chain = error.chain();
+        let document = serde_json::json!({
+            "error": {
+                "kind": error.kind().word(),
+                "exit_code": error.kind().exit_code(),
+                "message": chain.next().unwrap_or_default(),
+                "causes": chain.collect::<Vec<_>>(),
+                "parts": error.parts(),
+                "hints": error.hints(),
+            }
+        });
+        self.stderr(&format!("{document:#}\n"));
+    }
+
+    /// Asks before something that cannot be undone.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Usage`] without a terminal and without `--yes`,
+    /// [`Kind::Interrupted`] if the answer is no.
+    pub(super) fn confirm(&self, question: &str) -> Result<()> {
+        if self.yes {
+            return Ok(());
+        }
+        let stdin = io::stdin();
+        if !stdin.is_terminal() {
+            return Err(Error::new(
+                Kind::Usage,
+                "this cannot be undone, and there is no terminal to ask on",
+            )
+            .hint("to go ahead without being asked: `--yes`"));
+        }
+        self.clear_bar();
+        self.stderr(&format!("{question} [y/N] "));
+        let mut answer = String::new();
+        stdin
+            .lock()
+            .read_line(&mut answer)
+            .map_err(|e| Error::io("cannot read the answer", e))?;
+        if matches!(answer.trim(), "y" | "Y" | "yes" | "Yes") {
+            Ok(())
+        } else {
+            Err(Error::new(
+                Kind::Interrupted,
+                "not confirmed; nothing was changed",
+            ))
+        }
+    }
+
+    /// Says something about the result that is not part of it, whatever `-q` says.
+    pub(super) fn note(&self, text: &str) {
+        self.clear_bar();
+        self.stderr(&format!("{}\n", one_line(text)));
+    }
+
+    fn stderr(&self, text: &str) {
+        let mut out = AutoStream::new(io::stderr(), self.color);
+        // There is nobody left to tell that this failed.
+        drop(out.write_all(text.as_bytes()));
+    }
+
+    fn clear_bar(&self) {
+        let mut slot = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bar) = slot.take().and_then(|bar| bar.bar) {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Observer for Ui {
+    fn status(&self, message: &str) {
+        if !self.quiet {
+            self.note(message);
+        }
+    }
+
+    fn warning(&self, message: &str) {
+        self.clear_bar();
+        let label = paint(AnsiColor::Yellow, "warning:");
+        self.stderr(&format!("{label} {}\n", one_line(message)));
+    }
+
+    fn progress(&self, what: &str, done: u64, total: u64) {
+        if self.quiet || !io::stderr().is_terminal() {
+            return;
+        }
+        let mut slot = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
+        if slot.as_ref().is_none_or(|bar| bar.what != what) {
+            if let Some(old) = slot.take().and_then(|bar| bar.bar) {
+                old.finish_and_clear();
+            }
+            *slot = Some(Bar {
+                what: what.to_owned(),
+                since: Instant::now(),
+                bar: None,
+            });
+        }
+        let Some(current) = slot.as_mut() else { return };
+        if current.bar.is_none() && current.since.elapsed() > SHOW_AFTER {
+            current.bar = Some(bar(what, total));
+        }
+        if let Some(bar) = &current.bar {
+            bar.set_length(total);
+            bar.set_position(done);
+        }
+    }
+}
+
+fn bar(what: &str, total: u64) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
+    let template = "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar.set_message(one_line(what));
+    bar
+}
+
+fn paint(color: AnsiColor, label: &str) -> String {
+    let style = Style::new().bold().fg_color(Some(color.into()));
+    format!("{style}{label}{style:#}")
+}
+
+/// Shows a program that is about to be run, for `-v`.
+pub(super) fn show_command(program: &Path, args: &[OsString]) {
+    let words: Vec<String> = args
+        .iter()
+        .map(|arg| one_line(&arg.to_string_lossy()))
+        .collect();
+    let line = format!("running: {} {}\n", program.display(), words.join(" "));
+    // There is nobody left to tell that this failed.
+    drop(io::stderr().write_all(line.as_bytes()));
+}
+
+/// Makes text fit for one line of a terminal: names, paths and the words of
+/// others may hold escape sequences that would move the cursor or worse.
+pub(super) fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.trim_end().chars() {
+        if c.is_control() {
+            line.extend(c.escape_default());
+        } else {
+            line.push(c);
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::one_line;
+
+    #[test]
+    fn escape_sequences_do_not_reach_the_terminal() {
+        assert_eq!(one_line("a\u{1b}[2Jb\nc\n"), "a\\u{1b}[2Jb\\nc");
+        assert_eq!(one_line("héllo"), "héllo");
+    }
+}

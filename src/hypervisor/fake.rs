@@ -1,0 +1,260 @@
+//! A hypervisor that lives in memory, for unit tests of operations: it can be
+//! told to refuse, which a real one does only when it must not.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard};
+
+use uuid::Uuid;
+
+use super::{Hypervisor, Start, Undefine};
+use crate::error::{Error, Kind, Result};
+use crate::model::{
+    Address, AddressSource, Domain, DomainRef, DomainState, DomainStatus, Pool, Size,
+};
+use crate::xml::domain;
+
+/// A domain of the fake.
+#[derive(Clone, Debug)]
+pub(crate) struct FakeDomain {
+    pub(crate) domain: Domain,
+    pub(crate) state: DomainState,
+    pub(crate) persistent: bool,
+    pub(crate) xml: String,
+    pub(crate) snapshots: Vec<String>,
+    pub(crate) addresses: Vec<Address>,
+    /// How often the guest is asked to shut down before it does.
+    pub(crate) deaf: usize,
+}
+
+/// What the fake has been told.
+#[derive(Debug, Default)]
+pub(crate) struct Fake {
+    domains: Mutex<Vec<FakeDomain>>,
+    pub(crate) pools: Vec<Pool>,
+    /// This definition, counted from 1, is refused; 0 refuses none.
+    pub(crate) refuse_define: AtomicUsize,
+    /// A domain of this name does not start.
+    pub(crate) refuse_start: Option<String>,
+    /// Nobody answers any more after the next definition.
+    pub(crate) die_at_define: AtomicBool,
+    pub(crate) dead: AtomicBool,
+    /// Its domains are on another host.
+    pub(crate) elsewhere: bool,
+    defined: AtomicUsize,
+}
+
+impl Fake {
+    /// Adds a shut-off domain.
+    pub(crate) fn with(self, xml: &str) -> Self {
+        self.add(xml, DomainState::ShutOff);
+        self
+    }
+
+    pub(crate) fn add(&self, xml: &str, state: DomainState) -> Domain {
+        let facts = domain::read(xml).expect("good XML");
+        let domain = Domain {
+            name: facts.name,
+            uuid: facts.uuid.expect("a UUID"),
+            id: None,
+        };
+        self.all().push(FakeDomain {
+            domain: domain.clone(),
+            state,
+            persistent: true,
+            xml: xml.to_owned(),
+            snapshots: Vec::new(),
+            addresses: Vec::new(),
+            deaf: 0,
+        });
+        domain
+    }
+
+    fn all(&self) -> MutexGuard<'_, Vec<FakeDomain>> {
+        self.domains
+            .lock()
+            .expect("no test fails while it holds this")
+    }
+
+    /// Changes a domain.
+    pub(crate) fn change(&self, name: &str, change: impl FnOnce(&mut FakeDomain)) {
+        let mut all = self.all();
+        change(all.iter_mut().find(|d| d.domain.name == name).expect("it"));
+    }
+
+    /// The names of all domains, sorted.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.all().iter().map(|d| d.domain.name.clone()).collect();
+        names.sort();
+        names
+    }
+
+    fn answer(&self) -> Result<()> {
+        if self.dead.load(Ordering::SeqCst) {
+            return Err(Error::new(Kind::Environment, "the daemon is gone"));
+        }
+        Ok(())
+    }
+
+    fn with_domain<T>(
+        &self,
+        domain: &Domain,
+        act: impl FnOnce(&mut FakeDomain) -> Result<T>,
+    ) -> Result<T> {
+        self.answer()?;
+        let mut all = self.all();
+        let found = all.iter_mut().find(|d| d.domain.uuid == domain.uuid);
+        act(found.ok_or_else(|| Error::new(Kind::NotFound, "no such domain"))?)
+    }
+}
+
+impl Hypervisor for Fake {
+    fn uri(&self) -> &str {
+        "fake:///"
+    }
+
+    fn is_local(&self) -> bool {
+        !self.elsewhere
+    }
+
+    fn find(&self, which: &DomainRef) -> Result<Domain> {
+        self.answer()?;
+        self.all()
+            .iter()
+            .find(|d| d.domain.name == which.as_str() || Some(d.domain.uuid) == which.uuid())
+            .map(|d| d.domain.clone())
+            .ok_or_else(|| Error::new(Kind::NotFound, format!("no domain '{which}'")))
+    }
+
+    fn find_uuid(&self, uuid: Uuid) -> Result<Option<Domain>> {
+        self.answer()?;
+        let all = self.all();
+        let found = all.iter().find(|d| d.domain.uuid == uuid);
+        Ok(found.map(|d| d.domain.clone()))
+    }
+
+    fn domains(&self) -> Result<Vec<Domain>> {
+        self.answer()?;
+        Ok(self.all().iter().map(|d| d.domain.clone()).collect())
+    }
+
+    fn status(&self, domain: &Domain) -> Result<DomainStatus> {
+        self.with_domain(domain, |d| {
+            Ok(DomainStatus {
+                state: d.state,
+                persistent: d.persistent,
+                autostart: false,
+                memory: Size(1 << 30),
+                vcpus: 1,
+            })
+        })
+    }
+
+    fn status_of(&self, domains: &[Domain]) -> Result<Vec<Option<DomainStatus>>> {
+        domains.iter().map(|d| self.status(d).map(Some)).collect()
+    }
+
+    fn secure_xml(&self, domain: &Domain) -> Result<String> {
+        self.with_domain(domain, |d| Ok(d.xml.clone()))
+    }
+
+    fn public_xml(&self, domain: &Domain) -> Result<String> {
+        self.secure_xml(domain)
+    }
+
+    fn public_xml_of(&self, domains: &[Domain]) -> Result<Vec<Option<String>>> {
+        domains
+            .iter()
+            .map(|d| self.public_xml(d).map(Some))
+            .collect()
+    }
+
+    fn define(&self, xml: &str, _validate: bool) -> Result<Domain> {
+        self.answer()?;
+        let number = self.defined.fetch_add(1, Ordering::SeqCst) + 1;
+        if self.die_at_define.load(Ordering::SeqCst) {
+            self.dead.store(true, Ordering::SeqCst);
+            self.answer()?;
+        }
+        if number == self.refuse_define.load(Ordering::SeqCst) {
+            return Err(Error::new(Kind::Libvirt, "I do not like this one"));
+        }
+        Ok(self.add(xml, DomainState::ShutOff))
+    }
+
+    fn undefine(&self, domain: &Domain, _with: Undefine) -> Result<()> {
+        self.answer()?;
+        self.all().retain(|d| d.domain.uuid != domain.uuid);
+        Ok(())
+    }
+
+    fn start(&self, domain: &Domain, _how: Start) -> Result<()> {
+        if self.refuse_start.as_ref() == Some(&domain.name) {
+            return Err(Error::new(Kind::Libvirt, "not today"));
+        }
+        self.with_domain(domain, |d| {
+            d.state = DomainState::Running;
+            Ok(())
+        })
+    }
+
+    fn shutdown(&self, domain: &Domain) -> Result<()> {
+        self.with_domain(domain, |d| {
+            match d.deaf.checked_sub(1) {
+                Some(less) => d.deaf = less,
+                None => d.state = DomainState::ShutOff,
+            }
+            Ok(())
+        })
+    }
+
+    fn reboot(&self, domain: &Domain) -> Result<()> {
+        self.with_domain(domain, |_| Ok(()))
+    }
+
+    fn suspend(&self, domain: &Domain) -> Result<()> {
+        self.with_domain(domain, |d| {
+            d.state = DomainState::Paused;
+            Ok(())
+        })
+    }
+
+    fn resume(&self, domain: &Domain) -> Result<()> {
+        self.start(domain, Start::default())
+    }
+
+    fn destroy(&self, domain: &Domain, _graceful: bool) -> Result<()> {
+        self.with_domain(domain, |d| {
+            d.state = DomainState::ShutOff;
+            Ok(())
+        })
+    }
+
+    fn addresses(&self, domain: &Domain, source: AddressSource) -> Result<Vec<Address>> {
+        self.with_domain(domain, |d| {
+            let of_source = d.addresses.iter().filter(|a| a.source == source);
+            Ok(of_source.cloned().collect())
+        })
+    }
+
+    fn snapshots(&self, domain: &Domain) -> Result<Vec<String>> {
+        self.with_domain(domain, |d| Ok(d.snapshots.clone()))
+    }
+
+    fn volume_path(&self, pool: &str, volume: &str) -> Result<PathBuf> {
+        let found = self.pools.iter().find(|p| p.name == pool);
+        found
+            .and_then(|p| p.path.as_ref())
+            .map(|path| path.join(volume))
+            .ok_or_else(|| Error::new(Kind::NotFound, format!("no pool '{pool}'")))
+    }
+
+    fn pools(&self) -> Result<Vec<Pool>> {
+        self.answer()?;
+        Ok(self.pools.clone())
+    }
+
+    fn refresh_pool(&self, _name: &str) -> Result<()> {
+        self.answer()
+    }
+}

@@ -1,0 +1,548 @@
+//! The hypervisor behind a libvirt connection.
+//!
+//! This is the only file that names the `virt` crate.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::thread;
+
+use uuid::Uuid;
+use virt::connect::Connect;
+use virt::domain::{Domain as VirDomain, DomainState as VirState};
+use virt::enumutil::Enum::Known;
+use virt::error::ErrorNumber as Code;
+use virt::storage_pool::StoragePool;
+use virt::sys;
+
+use super::{Hypervisor, Start, Undefine, uri};
+use crate::error::{Error, Kind, Result};
+use crate::model::{
+    Address, AddressSource, Domain, DomainRef, DomainState, DomainStatus, Pool, Size,
+};
+use crate::xml::pool;
+
+/// How many threads ask libvirt at once where there is a lot to ask. The
+/// daemon answers about this many at a time (`max_client_requests` is 5).
+const ASKERS: usize = 4;
+
+/// An open libvirt connection.
+#[derive(Debug)]
+pub struct Libvirt {
+    conn: Connect,
+    uri: String,
+}
+
+impl Libvirt {
+    /// Connects to `uri`, or to the hypervisor libvirt picks if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Environment`] if libvirt cannot be reached.
+    pub fn open(uri: Option<&str>) -> Result<Self> {
+        // Otherwise libvirt prints each error to stderr itself, before us.
+        virt::error::clear_error_callback();
+        let conn = Connect::open(uri).map_err(|e| {
+            let what = format!("cannot connect to {}", uri.unwrap_or("libvirt"));
+            let error = failed(&e, what).with_kind(Kind::Environment);
+            match e.code() {
+                Known(Code::SystemError | Code::Rpc) if uri.is_none_or(uri::is_local) => error
+                    .hint(
+                        "is the daemon running? `systemctl start virtqemud.socket` \
+                         (libvirt's older layout: `systemctl start libvirtd`)",
+                    ),
+                Known(Code::AuthFailed | Code::AuthUnavailable) => error.hint(
+                    "run as root, join the group: `sudo usermod -aG libvirt $USER`, \
+                     or use your own session: `-c qemu:///session`",
+                ),
+                _ => error,
+            }
+        })?;
+        let uri = conn
+            .uri()
+            .map_err(|e| failed(&e, "cannot read the connection URI"))?;
+        Ok(Self { conn, uri })
+    }
+
+    fn handle(&self, domain: &Domain) -> Result<VirDomain> {
+        // By UUID, so that a rename between two calls cannot switch domains.
+        self.conn
+            .lookup_domain_by_uuid(domain.uuid)
+            .map_err(|e| failed(&e, format!("cannot look up domain '{}'", domain.name)))
+    }
+
+    /// Runs one call on a domain and names both in the error.
+    fn call(
+        &self,
+        domain: &Domain,
+        what: &str,
+        call: impl FnOnce(&VirDomain) -> std::result::Result<(), virt::error::Error>,
+    ) -> Result<()> {
+        call(&self.handle(domain)?)
+            .map_err(|e| failed(&e, format!("cannot {what} domain '{}'", domain.name)))
+    }
+
+    fn xml(&self, domain: &Domain, flags: u32) -> Result<String> {
+        self.handle(domain)?
+            .xml_desc(sys::VIR_DOMAIN_XML_INACTIVE | flags)
+            .map_err(|e| failed(&e, format!("cannot read the XML of '{}'", domain.name)))
+    }
+
+    fn pool_handle(&self, name: &str) -> Result<StoragePool> {
+        self.conn.lookup_storage_pool_by_name(name).map_err(|e| {
+            failed(&e, format!("no storage pool '{name}'"))
+                .hint("see which there are: `virsh pool-list --all`")
+        })
+    }
+}
+
+impl Hypervisor for Libvirt {
+    fn uri(&self) -> &str {
+        &self.uri
+    }
+
+    fn is_local(&self) -> bool {
+        uri::is_local(&self.uri)
+    }
+
+    fn find(&self, which: &DomainRef) -> Result<Domain> {
+        let mut found: Vec<Domain> = Vec::new();
+        let answers = [
+            Some(self.conn.lookup_domain_by_name(which.as_str())),
+            which.uuid().map(|u| self.conn.lookup_domain_by_uuid(u)),
+            which.id().map(|id| self.conn.lookup_domain_by_id(id)),
+        ];
+        for answer in answers.into_iter().flatten() {
+            match answer {
+                Ok(handle) => {
+                    let domain = identity(&handle)?;
+                    if found.iter().all(|known| known.uuid != domain.uuid) {
+                        found.push(domain);
+                    }
+                }
+                Err(e) if e.code().is(Code::NoDomain) => {}
+                Err(e) => return Err(failed(&e, format!("cannot look up domain '{which}'"))),
+            }
+        }
+        match <[Domain; 1]>::try_from(found) {
+            Ok([domain]) => Ok(domain),
+            Err(none) if none.is_empty() => Err(Error::new(
+                Kind::NotFound,
+                format!("no domain '{which}' on {}", self.uri),
+            )
+            .hint("see which there are: `vmkin list`")),
+            Err(several) => Err(ambiguous(which, &several)),
+        }
+    }
+
+    fn find_uuid(&self, uuid: Uuid) -> Result<Option<Domain>> {
+        match self.conn.lookup_domain_by_uuid(uuid) {
+            Ok(handle) => identity(&handle).map(Some),
+            Err(e) if e.code().is(Code::NoDomain) => Ok(None),
+            Err(e) => Err(failed(&e, format!("cannot look up the domain {uuid}"))),
+        }
+    }
+
+    fn domains(&self) -> Result<Vec<Domain>> {
+        let handles = self
+            .conn
+            .list_all_domains(0)
+            .map_err(|e| failed(&e, "cannot list the domains"))?;
+        // A domain that has gone since is no error: it is just not listed.
+        handles
+            .iter()
+            .filter_map(|handle| match identity(handle) {
+                Err(e) if e.kind() == Kind::NotFound => None,
+                other => Some(other),
+            })
+            .collect()
+    }
+
+    fn status(&self, domain: &Domain) -> Result<DomainStatus> {
+        let handle = self.handle(domain)?;
+        let failed = |e| failed(&e, format!("cannot read the state of '{}'", domain.name));
+        // `info`, not `state`: virt 0.5.0 drops the error of the latter.
+        let info = handle.info().map_err(failed)?;
+        // The lookup has told the id, which only an active domain has. Should
+        // it have been started since, its state tells.
+        let off = matches!(info.state, Known(VirState::Shutoff | VirState::Crashed));
+        let active = handle.id().is_some() || !off;
+        let state = if active {
+            match info.state {
+                Known(VirState::Paused) => DomainState::Paused,
+                Known(VirState::Shutdown) => DomainState::ShuttingDown,
+                Known(VirState::PMSuspended) => DomainState::PmSuspended,
+                Known(VirState::Crashed) => DomainState::Crashed,
+                // Whatever libvirt invents next counts as running: the safe side.
+                _ => DomainState::Running,
+            }
+        } else if handle.has_managed_save(0).map_err(failed)? {
+            DomainState::Saved
+        } else {
+            DomainState::ShutOff
+        };
+        // Only an active domain can be transient.
+        let persistent = !active || handle.is_persistent().map_err(failed)?;
+        Ok(DomainStatus {
+            state,
+            persistent,
+            // Libvirt refuses to answer for a transient domain.
+            autostart: persistent && handle.autostart().map_err(failed)?,
+            memory: Size(info.max_mem.saturating_mul(1024)),
+            vcpus: info.nr_virt_cpu,
+        })
+    }
+
+    fn status_of(&self, domains: &[Domain]) -> Result<Vec<Option<DomainStatus>>> {
+        of_many(domains, |domain| self.status(domain))
+    }
+
+    fn secure_xml(&self, domain: &Domain) -> Result<String> {
+        self.xml(domain, sys::VIR_DOMAIN_XML_SECURE)
+    }
+
+    fn public_xml(&self, domain: &Domain) -> Result<String> {
+        self.xml(domain, 0)
+    }
+
+    fn public_xml_of(&self, domains: &[Domain]) -> Result<Vec<Option<String>>> {
+        of_many(domains, |domain| self.public_xml(domain))
+    }
+
+    fn define(&self, xml: &str, validate: bool) -> Result<Domain> {
+        let flags = if validate {
+            sys::VIR_DOMAIN_DEFINE_VALIDATE
+        } else {
+            0
+        };
+        let domain = self
+            .conn
+            .define_domain_xml_flags(xml, flags)
+            .map_err(|e| failed(&e, "libvirt does not accept the XML of the domain"))?;
+        identity(&domain)
+    }
+
+    fn undefine(&self, domain: &Domain, with: Undefine) -> Result<()> {
+        let mut flags = if with.nvram {
+            sys::VIR_DOMAIN_UNDEFINE_NVRAM
+        } else {
+            sys::VIR_DOMAIN_UNDEFINE_KEEP_NVRAM
+        };
+        flags |= if with.tpm {
+            sys::VIR_DOMAIN_UNDEFINE_TPM
+        } else {
+            sys::VIR_DOMAIN_UNDEFINE_KEEP_TPM
+        };
+        if with.managed_save {
+            flags |= sys::VIR_DOMAIN_UNDEFINE_MANAGED_SAVE;
+        }
+        if with.snapshots {
+            flags |= sys::VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+                | sys::VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA;
+        }
+        self.call(domain, "undefine", |handle| {
+            let mut result = handle.undefine_flags(flags);
+            for fewer in fewer_undefine_flags(flags) {
+                result = match result {
+                    Err(e)
+                        if matches!(
+                            e.code(),
+                            Known(Code::InvalidArg | Code::ArgumentUnsupported | Code::NoSupport)
+                        ) =>
+                    {
+                        handle.undefine_flags(fewer)
+                    }
+                    done => return done,
+                };
+            }
+            result
+        })
+    }
+
+    fn start(&self, domain: &Domain, how: Start) -> Result<()> {
+        let mut flags = 0;
+        if how.paused {
+            flags |= sys::VIR_DOMAIN_START_PAUSED;
+        }
+        if how.force_boot {
+            flags |= sys::VIR_DOMAIN_START_FORCE_BOOT;
+        }
+        self.call(domain, "start", |handle| handle.create_with_flags(flags))
+    }
+
+    fn shutdown(&self, domain: &Domain) -> Result<()> {
+        self.call(domain, "shut down", VirDomain::shutdown)
+    }
+
+    fn reboot(&self, domain: &Domain) -> Result<()> {
+        self.call(domain, "reboot", |handle| handle.reboot(0))
+    }
+
+    fn suspend(&self, domain: &Domain) -> Result<()> {
+        self.call(domain, "suspend", VirDomain::suspend)
+    }
+
+    fn resume(&self, domain: &Domain) -> Result<()> {
+        if self.status(domain)?.state == DomainState::PmSuspended {
+            return self.call(domain, "wake", |handle| handle.pm_wakeup(0));
+        }
+        self.call(domain, "resume", VirDomain::resume)
+    }
+
+    fn destroy(&self, domain: &Domain, graceful: bool) -> Result<()> {
+        let flags = if graceful {
+            sys::VIR_DOMAIN_DESTROY_GRACEFUL
+        } else {
+            0
+        };
+        self.call(domain, "destroy", |handle| {
+            // Libvirt may say "not running" of a domain that ended by itself
+            // meanwhile, which is what was wanted.
+            handle.destroy_flags(flags).or_else(
+                |e| {
+                    if handle.is_active()? { Err(e) } else { Ok(()) }
+                },
+            )
+        })
+    }
+
+    fn addresses(&self, domain: &Domain, source: AddressSource) -> Result<Vec<Address>> {
+        let from = match source {
+            AddressSource::Lease => sys::VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_LEASE,
+            AddressSource::Agent => sys::VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_AGENT,
+            AddressSource::Arp => sys::VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_ARP,
+        };
+        let interfaces = match self.handle(domain)?.interface_addresses(from, 0) {
+            Ok(interfaces) => interfaces,
+            // No agent, no libvirt network, a driver that cannot tell: this
+            // source knows nothing, and another may.
+            Err(e)
+                if matches!(
+                    e.code(),
+                    Known(
+                        Code::AgentUnresponsive
+                            | Code::NoSupport
+                            | Code::ArgumentUnsupported
+                            | Code::ConfigUnsupported
+                            | Code::NoNetwork
+                            | Code::OperationUnsupported
+                    )
+                ) =>
+            {
+                return Ok(Vec::new());
+            }
+            // Older libvirt (seen with 9.0) stumbles over an ARP table that is
+            // empty: "wrong nlmsg len".
+            Err(e) if source == AddressSource::Arp && e.code().is(Code::InternalError) => {
+                return Ok(Vec::new());
+            }
+            Err(e) => {
+                let what = format!("cannot read the addresses of '{}'", domain.name);
+                return Err(failed(&e, what));
+            }
+        };
+        let mut all = Vec::new();
+        for interface in interfaces {
+            let mac = interface.hwaddr.and_then(|mac| mac.parse().ok());
+            for address in interface.addrs {
+                if let (Ok(ip), Ok(prefix)) = (address.addr.parse(), u8::try_from(address.prefix)) {
+                    all.push(Address {
+                        mac,
+                        ip,
+                        prefix,
+                        source,
+                    });
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    fn snapshots(&self, domain: &Domain) -> Result<Vec<String>> {
+        let failed = |e| {
+            failed(
+                &e,
+                format!("cannot list the snapshots of '{}'", domain.name),
+            )
+        };
+        let handle = self.handle(domain)?;
+        let snapshots = match handle.list_all_snapshots(0) {
+            Ok(snapshots) => snapshots,
+            Err(e) if e.code().is(Code::NoSupport) => return Ok(Vec::new()),
+            Err(e) => return Err(failed(e)),
+        };
+        snapshots
+            .iter()
+            .map(|snapshot| snapshot.name().map_err(failed))
+            .collect()
+    }
+
+    fn volume_path(&self, pool: &str, volume: &str) -> Result<PathBuf> {
+        let what = || format!("cannot find volume '{volume}' in storage pool '{pool}'");
+        let path = self
+            .pool_handle(pool)?
+            .lookup_storage_vol_by_name(volume)
+            .and_then(|volume| volume.path())
+            .map_err(|e| failed(&e, what()))?;
+        Ok(PathBuf::from(path))
+    }
+
+    fn pools(&self) -> Result<Vec<Pool>> {
+        let failed = |e| failed(&e, "cannot list the storage pools");
+        let pools = match self.conn.list_all_storage_pools(0) {
+            Ok(pools) => pools,
+            Err(e) if e.code().is(Code::NoSupport) => return Ok(Vec::new()),
+            Err(e) => return Err(failed(e)),
+        };
+        pools
+            .iter()
+            .map(|handle| {
+                let xml = handle.xml_desc(0).map_err(failed)?;
+                Ok(Pool {
+                    name: handle.name().map_err(failed)?,
+                    active: handle.is_active().map_err(failed)?,
+                    path: pool::directory(&xml)?,
+                })
+            })
+            .collect()
+    }
+
+    fn refresh_pool(&self, name: &str) -> Result<()> {
+        self.pool_handle(name)?
+            .refresh(0)
+            .map_err(|e| failed(&e, format!("cannot refresh storage pool '{name}'")))
+    }
+}
+
+/// What to undefine with where not all of these flags are known: older libvirt
+/// and other drivers refuse those they do not know even where they would change
+/// nothing. The youngest go first, for without those that are left libvirt may
+/// refuse as well: a domain with UEFI variables goes only with a word on them.
+fn fewer_undefine_flags(flags: u32) -> [u32; 3] {
+    // Since libvirt 8.9.
+    let no_tpm = flags & !(sys::VIR_DOMAIN_UNDEFINE_TPM | sys::VIR_DOMAIN_UNDEFINE_KEEP_TPM);
+    // Since libvirt 5.6.
+    let no_checkpoints = no_tpm & !sys::VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA;
+    // Other drivers have nothing to keep.
+    let oldest = no_checkpoints & !sys::VIR_DOMAIN_UNDEFINE_KEEP_NVRAM;
+    [no_tpm, no_checkpoints, oldest]
+}
+
+/// Asks for each of many domains, several at a time; `None` where it is gone.
+fn of_many<T: Send>(
+    domains: &[Domain],
+    ask: impl Fn(&Domain) -> Result<T> + Sync,
+) -> Result<Vec<Option<T>>> {
+    let size = domains.len().div_ceil(ASKERS).max(16);
+    let ask_part = |part: &[Domain]| -> Result<Vec<Option<T>>> {
+        part.iter()
+            .map(|domain| match ask(domain) {
+                Ok(answer) => Ok(Some(answer)),
+                Err(e) if e.kind() == Kind::NotFound => Ok(None),
+                Err(e) => Err(e),
+            })
+            .collect()
+    };
+    thread::scope(|scope| {
+        let ask_part = &ask_part;
+        let askers: Vec<_> = domains
+            .chunks(size)
+            .map(|part| scope.spawn(move || ask_part(part)))
+            .collect();
+        let mut all = Vec::with_capacity(domains.len());
+        for asker in askers {
+            all.extend(asker.join().unwrap_or_else(|_| {
+                Err(Error::new(
+                    Kind::Libvirt,
+                    "a thread that asks libvirt failed",
+                ))
+            })?);
+        }
+        Ok(all)
+    })
+}
+
+fn ambiguous(which: &DomainRef, several: &[Domain]) -> Error {
+    let list: Vec<String> = several
+        .iter()
+        .map(|d| match d.id {
+            Some(id) => format!("'{}' (id {id}, UUID {})", d.name, d.uuid),
+            None => format!("'{}' (UUID {})", d.name, d.uuid),
+        })
+        .collect();
+    Error::new(
+        Kind::Usage,
+        format!("'{which}' could be domain {}", list.join(" or ")),
+    )
+    .hint("name it by its UUID: `-d UUID`")
+}
+
+fn identity(domain: &VirDomain) -> Result<Domain> {
+    let failed = |e| failed(&e, "cannot read the identity of a domain");
+    Ok(Domain {
+        name: domain.name().map_err(failed)?,
+        uuid: domain.uuid().map_err(failed)?,
+        id: domain.id(),
+    })
+}
+
+/// Turns a libvirt error into ours. The one place that knows libvirt's codes.
+fn failed(error: &virt::error::Error, what: impl fmt::Display) -> Error {
+    let kind = match error.code() {
+        Known(Code::NoDomain | Code::NoStorageVolume | Code::NoStoragePool) => Kind::NotFound,
+        Known(Code::DomExist | Code::StorageVolExist) => Kind::Exists,
+        // A name that is taken comes as a mere "operation failed".
+        Known(Code::OperationFailed) if error.message().contains("already exists with uuid") => {
+            Kind::Exists
+        }
+        Known(Code::OperationInvalid) => Kind::WrongState,
+        Known(
+            Code::AuthFailed
+            | Code::AuthCancelled
+            | Code::AuthUnavailable
+            | Code::OperationDenied
+            | Code::AccessDenied
+            | Code::NoConnect
+            | Code::Rpc,
+        ) => Kind::Environment,
+        _ => Kind::Libvirt,
+    };
+    Error::wrap(kind, what, Said(error.message().to_owned()))
+}
+
+/// Libvirt's own words, without the codes the binding adds to them.
+#[derive(Debug)]
+struct Said(String);
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Said {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn older_libvirt_is_still_told_what_becomes_of_the_uefi_variables() {
+        // Libvirt 8.0 knows nothing of TPM state, and refuses to undefine a
+        // domain with UEFI variables when it is not told to keep them.
+        let flags = sys::VIR_DOMAIN_UNDEFINE_KEEP_NVRAM
+            | sys::VIR_DOMAIN_UNDEFINE_TPM
+            | sys::VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+            | sys::VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA;
+        let metadata = sys::VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA;
+        assert_eq!(
+            fewer_undefine_flags(flags),
+            [
+                sys::VIR_DOMAIN_UNDEFINE_KEEP_NVRAM
+                    | metadata
+                    | sys::VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA,
+                sys::VIR_DOMAIN_UNDEFINE_KEEP_NVRAM | metadata,
+                metadata,
+            ]
+        );
+    }
+}

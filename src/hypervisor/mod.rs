@@ -1,0 +1,125 @@
+//! The libvirt seam: what operations need from a hypervisor.
+//!
+//! The methods are the verbs of this program, not a copy of libvirt's API:
+//! a new libvirt call belongs inside [`Libvirt`], a new method here only when
+//! an operation needs to say something it could not say before.
+
+#[cfg(test)]
+pub(crate) mod fake;
+mod libvirt;
+mod uri;
+
+use std::path::PathBuf;
+
+use uuid::Uuid;
+
+use crate::error::Result;
+use crate::model::{Address, AddressSource, Domain, DomainRef, DomainStatus, Pool};
+
+pub use self::libvirt::Libvirt;
+
+/// A host that runs domains. One value may be used by many threads at once.
+pub trait Hypervisor: Send + Sync {
+    /// The URI of the connection, as libvirt spells it.
+    fn uri(&self) -> &str;
+
+    /// Whether the files that its domain XML names are files of this host.
+    fn is_local(&self) -> bool;
+
+    /// Finds the domain the user means.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::NotFound`](crate::error::Kind::NotFound) if there is none,
+    /// [`Kind::Usage`](crate::error::Kind::Usage) if it could be several.
+    fn find(&self, which: &DomainRef) -> Result<Domain>;
+
+    /// The domain with this UUID, if there is one.
+    fn find_uuid(&self, uuid: Uuid) -> Result<Option<Domain>>;
+
+    /// All domains, active or not.
+    fn domains(&self) -> Result<Vec<Domain>>;
+
+    /// What the domain is doing now. It may have changed by the time the
+    /// caller looks at the answer.
+    fn status(&self, domain: &Domain) -> Result<DomainStatus>;
+
+    /// The same of many domains, `None` for those that are gone by now.
+    fn status_of(&self, domains: &[Domain]) -> Result<Vec<Option<DomainStatus>>>;
+
+    /// The XML the domain will have when it starts next, with its secrets:
+    /// without them a clone of it would listen without a password.
+    fn secure_xml(&self, domain: &Domain) -> Result<String>;
+
+    /// The XML the domain will have when it starts next, without secrets.
+    fn public_xml(&self, domain: &Domain) -> Result<String>;
+
+    /// The public XML of many domains, `None` for those that are gone by now.
+    fn public_xml_of(&self, domains: &[Domain]) -> Result<Vec<Option<String>>>;
+
+    /// Makes a persistent domain of the XML, which must name a UUID that no
+    /// domain has. `validate` has libvirt check it against its schema too,
+    /// which takes ten times as long.
+    fn define(&self, xml: &str, validate: bool) -> Result<Domain>;
+
+    /// Removes the definition of a domain that is not active, and with it
+    /// whatever of this the domain has.
+    fn undefine(&self, domain: &Domain, with: Undefine) -> Result<()>;
+
+    /// Starts the domain.
+    fn start(&self, domain: &Domain, how: Start) -> Result<()>;
+
+    /// Asks the guest to shut down, and does not wait for it.
+    fn shutdown(&self, domain: &Domain) -> Result<()>;
+
+    /// Asks the guest to reboot.
+    fn reboot(&self, domain: &Domain) -> Result<()>;
+
+    /// Stops the processors of the domain.
+    fn suspend(&self, domain: &Domain) -> Result<()>;
+
+    /// Lets the processors go on, or wakes a guest that suspended itself.
+    fn resume(&self, domain: &Domain) -> Result<()>;
+
+    /// Pulls the plug. `graceful` gives QEMU time to write its caches out.
+    fn destroy(&self, domain: &Domain, graceful: bool) -> Result<()>;
+
+    /// The addresses of an active guest that this source knows; empty where it
+    /// knows none.
+    fn addresses(&self, domain: &Domain, source: AddressSource) -> Result<Vec<Address>>;
+
+    /// The names of the snapshots libvirt has of the domain.
+    fn snapshots(&self, domain: &Domain) -> Result<Vec<String>>;
+
+    /// The path of a volume.
+    fn volume_path(&self, pool: &str, volume: &str) -> Result<PathBuf>;
+
+    /// The storage pools.
+    fn pools(&self) -> Result<Vec<Pool>>;
+
+    /// Has libvirt look again which volumes a pool has.
+    fn refresh_pool(&self, name: &str) -> Result<()>;
+}
+
+/// What else goes when a domain is undefined. Libvirt refuses to undefine a
+/// domain that has one of these unless told what to do with it.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Undefine {
+    /// Let libvirt delete the file of the UEFI variables; else it stays.
+    pub nvram: bool,
+    /// Delete the state of its TPM; else it stays.
+    pub tpm: bool,
+    /// Delete the saved memory.
+    pub managed_save: bool,
+    /// Forget the snapshots.
+    pub snapshots: bool,
+}
+
+/// How a domain starts.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Start {
+    /// With its processors stopped.
+    pub paused: bool,
+    /// From its disks, even if there is a managed save, which is thrown away.
+    pub force_boot: bool,
+}

@@ -1,0 +1,336 @@
+//! The layers of a disk, from the headers alone.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::file::{ImageFile, ShownBytes, shell_word, shown};
+use super::foreign;
+use super::qcow2::Header;
+use super::trust::{Trust, follow};
+use crate::error::{Error, Kind, Result};
+use crate::model::{Chain, FileId, ImageFormat, Layer, NbdExport};
+
+/// How many overlays libvirt starts over one base: it counts no more than 25
+/// nested elements in what it hands to QEMU.
+pub const MAX_OVERLAYS: usize = 24;
+
+/// As much of a chain as could be read, and why no more.
+#[derive(Debug)]
+pub struct Survey {
+    /// The layers, the one the guest writes to first.
+    pub layers: Vec<Layer>,
+    /// The NBD export that they end on, if they do.
+    pub export: Option<NbdExport>,
+    /// What keeps the rest from being read; `None` if there is no rest.
+    pub problem: Option<Error>,
+    /// Whether the problem is that the next layer is not there, so that nothing
+    /// is hidden by it.
+    pub missing: bool,
+}
+
+/// Why a walk down a chain went no further.
+struct Stopped {
+    error: Error,
+    missing: bool,
+}
+
+impl From<Error> for Stopped {
+    fn from(error: Error) -> Self {
+        Self {
+            missing: error.kind() == Kind::NotFound,
+            error,
+        }
+    }
+}
+
+/// Finds the layers of a disk and checks the header of each.
+///
+/// No name is followed before `trust` allows the file that it leads to, and
+/// no format is probed. The result holds for the moment: see
+/// [`Guard`](super::Guard) for keeping a layer as it is.
+///
+/// # Errors
+///
+/// [`Kind::NotFound`] if there is no top image; [`Kind::Unsafe`] if a layer is
+/// damaged, missing, or not to be trusted, if one of them comes twice, or if
+/// there are more than [`MAX_OVERLAYS`] over the base; [`Kind::Environment`]
+/// if one may not be read.
+///
+/// ```no_run
+/// use std::path::Path;
+/// use vmkin::image::{Trust, resolve};
+/// use vmkin::model::ImageFormat;
+///
+/// let trust = Trust::new(["/var/lib/libvirt/images"], [] as [&str; 0]);
+/// let chain = resolve(Path::new("/srv/web-01.qcow2"), ImageFormat::Qcow2, &trust)?;
+/// println!("{}", chain.base().path.display());
+/// # Ok::<(), vmkin::error::Error>(())
+/// ```
+pub fn resolve(top: &Path, format: ImageFormat, trust: &Trust) -> Result<Chain> {
+    let mut layers = Vec::new();
+    let export = walk(top, format, trust, &mut layers).map_err(|stopped| stopped.error)?;
+    let mut layers = layers.into_iter();
+    let first = layers.next().ok_or_else(|| {
+        Error::new(
+            Kind::NotFound,
+            format_args!("there is no image {}", shown(top)),
+        )
+    })?;
+    let chain = Chain::new(first, layers.collect());
+    Ok(match export {
+        Some(export) => chain.on(export),
+        None => chain,
+    })
+}
+
+/// Finds what can be found of the layers of a disk, for a listing.
+///
+/// It follows the same rules as [`resolve`], and stops where that fails.
+pub fn survey(top: &Path, format: ImageFormat, trust: &Trust) -> Survey {
+    let mut layers = Vec::new();
+    let walked = walk(top, format, trust, &mut layers);
+    let (export, stopped) = match walked {
+        Ok(export) => (export, None),
+        Err(stopped) => (None, Some(stopped)),
+    };
+    Survey {
+        layers,
+        export,
+        missing: stopped.as_ref().is_some_and(|stopped| stopped.missing),
+        problem: stopped.map(|stopped| stopped.error),
+    }
+}
+
+/// What the header of a layer leads to.
+enum Next {
+    /// A file.
+    File { path: PathBuf, format: ImageFormat },
+    /// Off this host.
+    Export(NbdExport),
+    /// Nothing.
+    End,
+}
+
+fn walk(
+    top: &Path,
+    format: ImageFormat,
+    trust: &Trust,
+    layers: &mut Vec<Layer>,
+) -> std::result::Result<Option<NbdExport>, Stopped> {
+    let top = std::path::absolute(top).map_err(|error| {
+        Error::wrap(
+            Kind::Usage,
+            format_args!("cannot use the path {top:?}"),
+            error,
+        )
+    })?;
+    let image = ImageFile::open(&top)?;
+    let beside = neighbourhood(&image);
+    let mut seen: Vec<FileId> = vec![image.id()];
+    let mut next = read_layer(&image, format, trust, layers)?;
+    let mut above = image;
+    loop {
+        if layers.len() > MAX_OVERLAYS && !matches!(next, Next::End) {
+            return Err(Error::new(
+                Kind::Unsafe,
+                format_args!(
+                    "the chain of {} has more than {} layers, and libvirt starts at most that many",
+                    shown(&top),
+                    MAX_OVERLAYS + 1,
+                ),
+            )
+            .hint("make an independent copy of it: `vmkin clone --full`")
+            .into());
+        }
+        let (path, format) = match next {
+            Next::End => return Ok(None),
+            Next::Export(export) => return Ok(Some(export)),
+            Next::File { path, format } => (path, format),
+        };
+        let image = open_below(&path, above.path(), trust, &beside)?;
+        if seen.contains(&image.id()) {
+            return Err(Error::new(
+                Kind::Unsafe,
+                format_args!(
+                    "the chain of {} is a loop: {} says that its backing file is {}, which \
+                     is in the chain already",
+                    shown(&top),
+                    shown(above.path()),
+                    shown(&path)
+                ),
+            )
+            .into());
+        }
+        seen.push(image.id());
+        next = read_layer(&image, format, trust, layers)?;
+        above = image;
+    }
+}
+
+/// The directories an image is in: by its name, and by what that links to.
+fn neighbourhood(image: &ImageFile) -> Vec<PathBuf> {
+    let by_name = image.path().parent();
+    let mut beside: Vec<PathBuf> = image
+        .real_path()
+        .parent()
+        .map(Into::into)
+        .into_iter()
+        .collect();
+    if image.path() != image.real_path() {
+        beside.extend(by_name.and_then(|dir| dir.canonicalize().ok()));
+    }
+    beside
+}
+
+/// Opens a backing file, if that is allowed.
+fn open_below(
+    path: &Path,
+    above: &Path,
+    trust: &Trust,
+    beside: &[PathBuf],
+) -> std::result::Result<ImageFile, Stopped> {
+    let allow = |real: &Path| {
+        if trust.allows(real, beside) {
+            return Ok(());
+        }
+        // All of `/dev` would be too much to ask for.
+        let dir = match real.parent() {
+            Some(dir) if !real.starts_with("/dev") => dir,
+            _ => real,
+        };
+        let mut message = format!(
+            "the header of {} names {} as its backing file, outside the allowed directories",
+            shown(above),
+            shown(path)
+        );
+        if real != path {
+            message.push_str(&format!(" (it is {})", shown(real)));
+        }
+        Err(Error::new(Kind::Unsafe, message).hint(format!(
+            "if you trust the image, allow it: `--allow-dir {}`",
+            shell_word(dir.as_os_str().as_bytes())
+        )))
+    };
+    ImageFile::open_if(path, allow).map_err(|error| match error.kind() {
+        Kind::NotFound => Stopped {
+            missing: true,
+            error: Error::new(
+                Kind::Unsafe,
+                format_args!(
+                    "base {} of {} is missing; was it moved?",
+                    shown(path),
+                    shown(above)
+                ),
+            )
+            .hint("put it back; nothing that depends on it can start without it"),
+        },
+        Kind::WrongState => error
+            .context(format!(
+                "the header of {} is not to be trusted",
+                shown(above)
+            ))
+            .with_kind(Kind::Unsafe)
+            .into(),
+        _ => error.into(),
+    })
+}
+
+/// Reads the header of one layer and returns what it leads to.
+fn read_layer(
+    image: &ImageFile,
+    format: ImageFormat,
+    trust: &Trust,
+    layers: &mut Vec<Layer>,
+) -> Result<Next> {
+    let mut layer = Layer {
+        path: image.path().to_owned(),
+        format,
+        file: image.id(),
+        block: image.is_block(),
+        virtual_size: 0,
+        file_size: image.size(),
+        allocated: image.allocated(),
+        snapshots: 0,
+        dirty: false,
+        encrypted: format == ImageFormat::Luks,
+    };
+    if format != ImageFormat::Qcow2 {
+        layer.virtual_size = foreign::virtual_size(image, format)?;
+        layers.push(layer);
+        return Ok(Next::End);
+    }
+    let header = Header::read(image)?;
+    layer.virtual_size = header.virtual_size;
+    layer.snapshots = header.snapshots;
+    layer.dirty = header.incompatible.dirty();
+    layer.encrypted = header.encryption.is_some();
+    layers.push(layer);
+    refuse_data_file(image.path(), &header)?;
+    match &header.backing_name {
+        Some(name) => next_layer(image.path(), &header, name, trust),
+        None => Ok(Next::End),
+    }
+}
+
+fn refuse_data_file(path: &Path, header: &Header) -> Result<()> {
+    let name = header.data_file_name();
+    if name.is_none() && !header.incompatible.data_file() {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Unsafe,
+        format_args!(
+            "the header of {} says that its data is in another file, {}",
+            shown(path),
+            ShownBytes(name.unwrap_or(b"which it does not name"))
+        ),
+    )
+    .hint("external data files are not followed; copy it into a plain qcow2 image with `qemu-img convert`"))
+}
+
+/// Finds out what the backing file of an image is.
+fn next_layer(path: &Path, header: &Header, name: &[u8], trust: &Trust) -> Result<Next> {
+    let says = format!(
+        "the header of {} names {} as its backing file",
+        shown(path),
+        ShownBytes(name)
+    );
+    if let Some(export) = trust.export(name) {
+        return match header.backing_format() {
+            Some(ImageFormat::Raw) => Ok(Next::Export(export.clone())),
+            _ => Err(Error::new(
+                Kind::Unsafe,
+                format_args!("{says}, and does not say that it is raw"),
+            )),
+        };
+    }
+    let below = follow(name, path.parent().unwrap_or(Path::new("/")))
+        .map_err(|why| Error::new(Kind::Unsafe, format_args!("{says}: {why}")))?;
+    match (header.backing_format(), header.backing_format_name()) {
+        (Some(format), _) => Ok(Next::File {
+            path: below,
+            format,
+        }),
+        (None, Some(word)) => Err(Error::new(
+            Kind::Unsafe,
+            format_args!(
+                "{says}, and as its format `{}`, which is unknown here",
+                ShownBytes(word)
+            ),
+        )),
+        (None, None) => Err(Error::new(
+            Kind::Unsafe,
+            format_args!("{says}, and does not say which format that has"),
+        )
+        .hint(format!(
+            "a guest could write the header of another format into it; if you know the format, \
+             set it: `qemu-img rebase -u -f qcow2 -F FORMAT -b {} {}`",
+            shell_word(name),
+            shell_word(path.as_os_str().as_bytes())
+        ))),
+    }
+}
+
+#[cfg(test)]
+#[path = "chain_tests.rs"]
+mod tests;

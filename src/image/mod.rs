@@ -1,0 +1,56 @@
+//! Disk images, by this program's own hands: headers, chains, overlays, locks.
+//!
+//! No image is trusted. What `qemu-img` or libvirt gets to see has been read
+//! here first, by a parser that follows no name before [`Trust`] allows it and
+//! never guesses a format.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `file` | opening an image without side effects, telling files apart |
+//! | `qcow2` | the header of a qcow2 image |
+//! | `foreign` | the headers of other formats, as far as they can be bases |
+//! | `trust` | which files an image may lead to |
+//! | `chain` | the layers of a disk |
+//! | `overlay` | writing a new overlay, giving it its name |
+//! | `lock` | QEMU's image locks |
+//! | `identity` | whether a base is still what it was |
+//! | `seal` | making a base hard to change |
+//! | `copy`, `transfer` | full copies, and moving the bytes |
+//! | `qemu_img` | what `qemu-img` wants to hear, and what it says |
+//! | `nbd` | overlays on an NBD export, and copies of one |
+//! | `scan` | the overlays in a directory |
+
+mod abilities;
+mod chain;
+mod copy;
+mod file;
+mod foreign;
+mod identity;
+mod lock;
+mod look;
+mod nbd;
+mod overlay;
+pub mod qcow2;
+pub mod qemu_img;
+mod scan;
+mod seal;
+mod transfer;
+mod tree;
+mod trust;
+
+pub use self::abilities::{Abilities, abilities};
+pub use self::chain::{MAX_OVERLAYS, Survey, resolve, survey};
+pub use self::copy::{Copy, CopyMethod, ReflinkRule, copy_small};
+pub use self::file::{ImageFile, shown};
+pub use self::identity::{Comparison, compare, content_sha256, identity, identity_of};
+pub use self::lock::{Guard, Lease, LockState, probe};
+pub use self::look::{
+    SealState, file_id, looks_like_qcow2, readable_by_all, same_file, seal_state,
+};
+pub use self::nbd::{ExportCopy, ExportOverlay, export_size};
+pub use self::overlay::{NewFile, Overlay, OverlayContents, publish, remove_own, sync_dir, write};
+pub use self::qemu_img::refuse_export;
+pub use self::scan::{FoundOverlay, Scan, overlays_in};
+pub use self::seal::{SEALED_MODE, Sealed, is_immutable, is_sealed_mode, seal, unseal};
+pub use self::tree::copy_tree;
+pub use self::trust::Trust;

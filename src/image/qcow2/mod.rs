@@ -1,0 +1,13 @@
+//! The qcow2 format, as far as it is read and written here: the header.
+//!
+//! The source is `docs/interop/qcow2.rst` of QEMU; what is refused follows
+//! `qcow2_do_open()` in its `block/qcow2.c`, and goes beyond it where that
+//! leaves a mistake to be found later.
+
+mod extension;
+mod header;
+mod layout;
+
+pub use self::extension::{Extension, FeatureName};
+pub use self::header::{Compression, Encryption, Header, Incompatible, MAX_BACKING_NAME, is_qcow2};
+pub(super) use self::layout::Layout;

@@ -1,0 +1,99 @@
+//! Hardware addresses of network interfaces.
+
+use std::fmt;
+use std::str::FromStr;
+
+use mac_address::MacAddress;
+use serde::{Serialize, Serializer};
+
+/// The address of one network interface: unicast, and not all zero.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Mac(MacAddress);
+
+impl Mac {
+    /// The prefix that QEMU and KVM guests have, and libvirt draws from.
+    pub const KVM_PREFIX: [u8; 3] = [0x52, 0x54, 0x00];
+
+    /// Makes an address with the prefix 52:54:00 of the low three bytes given.
+    pub fn kvm(low: [u8; 3]) -> Self {
+        let [a, b, c] = Self::KVM_PREFIX;
+        let [d, e, f] = low;
+        Self(MacAddress::new([a, b, c, d, e, f]))
+    }
+}
+
+impl fmt::Display for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Lower case with colons, as libvirt prints it.
+        let [a, b, c, d, e, g] = self.0.bytes();
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+    }
+}
+
+impl Serialize for Mac {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl FromStr for Mac {
+    type Err = InvalidMac;
+
+    fn from_str(s: &str) -> Result<Self, InvalidMac> {
+        let mac: MacAddress = s.parse().map_err(|_| InvalidMac::Syntax)?;
+        let bytes = mac.bytes();
+        if bytes.iter().all(|b| *b == 0) {
+            return Err(InvalidMac::Zero);
+        }
+        // The lowest bit of the first byte marks a group address (IEEE 802).
+        if bytes.first().is_some_and(|b| b & 1 == 1) {
+            return Err(InvalidMac::Multicast);
+        }
+        Ok(Self(mac))
+    }
+}
+
+/// Why a string cannot be the address of an interface.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum InvalidMac {
+    /// Not six bytes in hexadecimal.
+    Syntax,
+    /// All bytes are zero.
+    Zero,
+    /// A multicast or broadcast address.
+    Multicast,
+}
+
+impl fmt::Display for InvalidMac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Syntax => "a MAC address has six hexadecimal bytes, like 52:54:00:12:34:56",
+            Self::Zero => "the MAC address 00:00:00:00:00:00 cannot be used",
+            Self::Multicast => {
+                "a multicast MAC address cannot be used: its first byte must be even"
+            }
+        })
+    }
+}
+
+impl std::error::Error for InvalidMac {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_that_no_interface_can_have_are_refused() {
+        let parse = |s: &str| s.parse::<Mac>();
+        assert_eq!(
+            parse("52:54:00:AB:cd:01").unwrap().to_string(),
+            "52:54:00:ab:cd:01"
+        );
+        assert_eq!(parse("52:54:00:gg:00:01"), Err(InvalidMac::Syntax));
+        assert_eq!(parse("52:54:00:00:01"), Err(InvalidMac::Syntax));
+        assert_eq!(parse(""), Err(InvalidMac::Syntax));
+        assert_eq!(parse("01:00:5e:00:00:01"), Err(InvalidMac::Multicast));
+        assert_eq!(parse("ff:ff:ff:ff:ff:ff"), Err(InvalidMac::Multicast));
+        assert_eq!(parse("00:00:00:00:00:00"), Err(InvalidMac::Zero));
+    }
+}

@@ -1,0 +1,71 @@
+//! What a host says about its domains, pools and addresses at one moment.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::{DomainState, Mac, Size};
+
+/// What libvirt says about a domain now.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct DomainStatus {
+    /// What it is doing, a managed save included.
+    pub state: DomainState,
+    /// Whether it has a stored definition. A transient domain is gone when it
+    /// shuts off.
+    pub persistent: bool,
+    /// Whether it starts with the host.
+    pub autostart: bool,
+    /// The memory it may use.
+    pub memory: Size,
+    /// Its virtual processors.
+    pub vcpus: u32,
+}
+
+/// A storage pool that is a directory of this host.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Pool {
+    /// Its name.
+    pub name: String,
+    /// Whether libvirt uses it now.
+    pub active: bool,
+    /// The directory, for the kinds of pool that have one.
+    pub path: Option<PathBuf>,
+}
+
+/// An address of a guest, and who told it.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Address {
+    /// The interface it is on.
+    pub mac: Option<Mac>,
+    /// The address.
+    pub ip: IpAddr,
+    /// The length of its network prefix, in bits.
+    pub prefix: u8,
+    /// Who told it.
+    pub source: AddressSource,
+}
+
+/// Who knows the addresses of a guest.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AddressSource {
+    /// The DHCP server of a libvirt network.
+    Lease,
+    /// The agent inside the guest.
+    Agent,
+    /// The ARP table of the host.
+    Arp,
+}
+
+impl AddressSource {
+    /// The word virsh has for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Lease => "lease",
+            Self::Agent => "agent",
+            Self::Arp => "arp",
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! What the disks of clones come from: an image of this host, or an export of
+//! an NBD server.
+
+use std::fmt;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::request::{CloneRequest, Golden, usage};
+use crate::error::{Error, Kind, Result};
+use crate::image::{self, ReflinkRule};
+use crate::model::{Chain, CloneMode, Disk, DiskSource, ImageFormat, NbdExport};
+use crate::ops::{Host, Usage};
+
+/// What a disk of the golden domain is.
+#[derive(Clone, Debug)]
+pub enum Origin {
+    /// An image of this host, and what is below it.
+    Image(Arc<Chain>),
+    /// A raw disk that an NBD server offers.
+    Export {
+        /// Which.
+        export: NbdExport,
+        /// Its size, in bytes.
+        virtual_size: u64,
+    },
+}
+
+impl Origin {
+    /// Finds out about a disk that is no file of this host.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::WrongState`] if it cannot be cloned; those of
+    /// [`image::export_size`].
+    pub(super) fn off_host(host: Host<'_>, request: &CloneRequest, disk: &Disk) -> Result<Self> {
+        let export = cloneable(disk)?.clone();
+        if request.mode == CloneMode::Full && request.reflink == ReflinkRule::Always {
+            return Err(Error::new(
+                Kind::WrongState,
+                format!("a copy of {export} cannot share its blocks: it is on the network"),
+            )
+            .hint("allow a plain copy: `--reflink auto`"));
+        }
+        let virtual_size = image::export_size(&export, host.interrupt.flag())
+            .map_err(|e| e.context(format!("disk {} cannot be used", disk.target)))?;
+        Ok(Self::Export {
+            export,
+            virtual_size,
+        })
+    }
+
+    /// The image, if it is one.
+    pub fn chain(&self) -> Option<&Arc<Chain>> {
+        match self {
+            Self::Image(chain) => Some(chain),
+            Self::Export { .. } => None,
+        }
+    }
+
+    /// The export that clones depend on: the disk itself, or what is below it.
+    pub fn export(&self) -> Option<&NbdExport> {
+        match self {
+            Self::Image(chain) => chain.export(),
+            Self::Export { export, .. } => Some(export),
+        }
+    }
+
+    /// A copy has the format of its original, unless more than one image has
+    /// to be read to make it: then it is one qcow2 image.
+    pub(super) fn copy_format(&self) -> ImageFormat {
+        match self {
+            Self::Export { .. } => ImageFormat::Raw,
+            Self::Image(chain) => {
+                let top = chain.top();
+                match top.format {
+                    ImageFormat::Raw if chain.is_single() && top.snapshots == 0 => ImageFormat::Raw,
+                    _ => ImageFormat::Qcow2,
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Image(chain) => chain.top().path.display().fmt(f),
+            Self::Export { export, .. } => export.fmt(f),
+        }
+    }
+}
+
+/// The export that a disk is on, if clones can be made of it.
+fn cloneable(disk: &Disk) -> Result<&NbdExport> {
+    let why_not = match &disk.source {
+        DiskSource::Network(network) => match &network.export {
+            Ok(export) if disk.format == ImageFormat::Raw => return Ok(export),
+            Ok(export) => format!(
+                "is in the format {} on {export}, and of NBD exports only raw ones can be cloned",
+                disk.format
+            ),
+            Err(why) => why.clone(),
+        },
+        DiskSource::Other(word) => format!("is of type '{word}', which has no image to clone"),
+        _ => "has no image".to_owned(),
+    };
+    Err(
+        Error::new(Kind::WrongState, format!("disk {} {why_not}", disk.target)).hint(format!(
+            "let the clones share it, if what is on it can take that: `--share {}`",
+            disk.target
+        )),
+    )
+}
+
+/// Refuses two disks on one export: each clone would have two overlays that
+/// were one disk.
+pub(super) fn no_export_twice(own: &[&Disk], origins: &[Origin]) -> Result<()> {
+    let mut seen: Vec<(&Disk, &NbdExport)> = Vec::new();
+    for (disk, origin) in own.iter().zip(origins) {
+        let Origin::Export { export, .. } = origin else {
+            continue;
+        };
+        if let Some((other, _)) = seen.iter().find(|(_, known)| *known == export) {
+            return Err(Error::new(
+                Kind::WrongState,
+                format!(
+                    "disks {} and {} are the same export, {export}",
+                    other.target, disk.target
+                ),
+            ));
+        }
+        seen.push((disk, export));
+    }
+    Ok(())
+}
+
+/// Refuses to copy overlays on an export, before anything is made.
+pub(super) fn can_be_copied(images: &[(&Disk, Arc<Chain>)]) -> Result<()> {
+    images.iter().try_for_each(|(disk, chain)| {
+        image::refuse_export(chain)
+            .map_err(|e| e.context(format!("disk {} cannot be copied", disk.target)))
+    })
+}
+
+/// What the user has to know of bases that vmkin has no hold on.
+pub(super) fn warnings(request: &CloneRequest, usage: &Usage, origins: &[Origin]) -> Vec<String> {
+    let mut exports: Vec<&NbdExport> = origins.iter().filter_map(Origin::export).collect();
+    exports.sort_by_key(|export| export.uri());
+    exports.dedup();
+    if exports.is_empty() {
+        return Vec::new();
+    }
+    let names: Vec<String> = exports.iter().map(ToString::to_string).collect();
+    let names = names.join(", ");
+    let mut warnings = vec![match request.mode {
+        CloneMode::Linked => format!(
+            "vmkin cannot lock, seal or fingerprint {names}: nothing may write there as long as \
+             there are clones, and nobody notices if something does."
+        ),
+        CloneMode::Full => format!(
+            "vmkin cannot lock {names}: what writes there while it is copied spoils the copy."
+        ),
+    }];
+    let golden = match &request.golden {
+        Golden::Domain(golden) => golden.uuid,
+        Golden::Xml(_) => Uuid::nil(),
+    };
+    for export in exports {
+        let others = usage.writers_to(export);
+        for other in others.filter(|other| other.domain.uuid != golden) {
+            warnings.push(format!(
+                "{export} is also a disk of domain '{}', which would write to it.",
+                other.domain.name
+            ));
+        }
+    }
+    warnings
+}
+
+/// Why there is no place that clones of this export go to by themselves.
+pub(super) fn no_place(disk: &Disk, export: &NbdExport) -> Error {
+    usage(format!(
+        "disk {} is on the network, {export}, which says nothing about where clones go",
+        disk.target
+    ))
+    .hint("say where: `--dir /var/lib/libvirt/images` or `--pool default`")
+}

@@ -1,0 +1,392 @@
+//! Where the files of clones go.
+
+use std::collections::{BTreeSet, HashSet};
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Access, access};
+use uuid::Uuid;
+
+use super::identity::Identity;
+use super::network::{self, Origin};
+use super::parent;
+use super::plan::{PlannedClone, PlannedDisk, PlannedFile};
+use super::request::{CloneRequest, Placement, TpmRule, usage};
+use crate::error::{Error, Kind, Result};
+use crate::model::{CloneMode, Disk, DiskSource, DomainName, ImageFormat, Pool};
+use crate::ops::Host;
+use crate::ops::images::real;
+use crate::xml::domain::DomainFacts;
+
+/// Where files go.
+pub(super) struct Placing {
+    dir: Option<PathBuf>,
+    pool: Option<String>,
+    pools: Vec<Pool>,
+    batch: Uuid,
+}
+
+impl Placing {
+    pub(super) fn new(request: &CloneRequest, pools: &[Pool]) -> Result<Self> {
+        let mut placing = Self {
+            dir: None,
+            pool: None,
+            pools: pools.to_vec(),
+            batch: Uuid::new_v4(),
+        };
+        match &request.placement {
+            Placement::Beside => {}
+            Placement::Dir(dir) => {
+                placing.dir = Some(absolute(dir)?);
+            }
+            Placement::Pool(name) => {
+                let pool = pools
+                    .iter()
+                    .find(|pool| pool.name == *name)
+                    .ok_or_else(|| {
+                        Error::new(Kind::NotFound, format!("no storage pool '{name}'"))
+                            .hint("see which there are: `virsh pool-list --all`")
+                    })?;
+                if !pool.active {
+                    return Err(Error::new(
+                        Kind::Storage,
+                        format!("storage pool '{name}' is not active"),
+                    )
+                    .hint(format!("start it: `virsh pool-start {name}`")));
+                }
+                let Some(path) = &pool.path else {
+                    return Err(Error::new(
+                        Kind::WrongState,
+                        format!("storage pool '{name}' is not a directory"),
+                    )
+                    .hint("name a pool of type dir, fs or netfs, or a directory: `--dir DIR`"));
+                };
+                placing.dir = Some(path.clone());
+                placing.pool = Some(name.clone());
+            }
+        }
+        Ok(placing)
+    }
+
+    /// The directory for what comes from this disk.
+    fn dir_for(&self, from: Source<'_>) -> Result<PathBuf> {
+        let disk = from.disk;
+        if let Some(dir) = &self.dir {
+            return Ok(dir.clone());
+        }
+        match (from.origin, from.named) {
+            (Origin::Export { export, .. }, _) => Err(network::no_place(disk, export)),
+            (Origin::Image(chain), Some(named)) if !chain.top().block => Ok(parent(named)),
+            (Origin::Image(chain), _) => Err(usage(format!(
+                "disk {} is a block device, {}, which says nothing about where clones go",
+                disk.target,
+                chain.top().path.display()
+            ))
+            .hint("say where: `--dir /var/lib/libvirt/images` or `--pool default`")),
+        }
+    }
+
+    /// How the XML names a new image: as a volume if the golden domain's disk
+    /// is one and the new image is in a pool, else as a file.
+    fn xml_source(&self, old: &DiskSource, path: &Path) -> DiskSource {
+        let DiskSource::Volume { pool: old_pool, .. } = old else {
+            return DiskSource::File(path.to_owned());
+        };
+        let wanted = self.pool.as_ref().unwrap_or(old_pool);
+        let covers = |pool: &&Pool| pool.name == *wanted && pool.path.as_deref() == path.parent();
+        match (self.pools.iter().find(covers), path.file_name()) {
+            (Some(pool), Some(name)) => DiskSource::Volume {
+                pool: pool.name.clone(),
+                volume: name.to_string_lossy().into_owned(),
+            },
+            _ => DiskSource::File(path.to_owned()),
+        }
+    }
+
+    /// A name that nobody else makes a file of, in the directory of `path`.
+    fn temp(&self, path: &Path, serial: usize) -> PathBuf {
+        parent(path).join(format!(".vmkin-{}-{serial}.tmp", self.batch.simple()))
+    }
+}
+
+/// Makes a path absolute, and refuses what XML cannot carry.
+fn absolute(path: &Path) -> Result<PathBuf> {
+    let text = path.to_str().ok_or_else(|| {
+        usage(format!(
+            "{} is not UTF-8, which domain XML must be",
+            path.display()
+        ))
+    })?;
+    if text.is_empty() {
+        return Err(usage("a path is empty"));
+    }
+    if let Some(bad) = text.chars().find(|c| c.is_control()) {
+        return Err(usage(format!("a path cannot contain {bad:?}")));
+    }
+    std::path::absolute(path).map_err(|e| Error::io(format!("cannot use {text}"), e))
+}
+
+/// A disk that clones get one of their own of.
+#[derive(Clone, Copy)]
+pub(super) struct Source<'a> {
+    pub(super) disk: &'a Disk,
+    pub(super) origin: &'a Origin,
+    /// The path by which the domain names it, if it is on this host.
+    pub(super) named: Option<&'a Path>,
+}
+
+/// Decides where each file of each clone goes, and whether it can.
+pub(super) fn place(
+    host: Host<'_>,
+    request: &CloneRequest,
+    facts: &DomainFacts,
+    own: &[Source<'_>],
+    identities: Vec<Identity>,
+    placing: &Placing,
+) -> Result<Vec<PlannedClone>> {
+    let count = identities.len();
+    let disks = count.saturating_mul(own.len());
+    for (flag, given, most) in [
+        ("--file", request.files.len(), disks),
+        ("--nvram", request.nvrams.len(), count),
+    ] {
+        if given > most || (count > 1 && given != 0 && given != most) {
+            return Err(usage(format!(
+                "{flag} is given {given} times, and {count} clones need it {most} times"
+            )));
+        }
+    }
+    if !request.nvrams.is_empty() && facts.nvram.as_ref().is_none_or(|n| n.path.is_none()) {
+        return Err(usage(format!(
+            "--nvram is given, and domain '{}' has no file of UEFI variables",
+            facts.name
+        )));
+    }
+    let mut files = request.files.iter();
+    let mut nvrams = request.nvrams.iter();
+    let mut serial = 0_usize;
+    let mut new_paths = HashSet::new();
+    let mut dirs = HashSet::new();
+    let mut clones = Vec::with_capacity(count);
+    for identity in identities {
+        let mut claim = |path: PathBuf| -> Result<(PathBuf, PathBuf)> {
+            serial += 1;
+            let name = path.file_name().unwrap_or_default();
+            if !new_paths.insert(real(&parent(&path)).join(name)) {
+                return Err(usage(format!("{} is given twice", path.display())));
+            }
+            free(&path)?;
+            dirs.insert(parent(&path));
+            let temp = placing.temp(&path, serial);
+            Ok((path, temp))
+        };
+        let mut planned = Vec::with_capacity(own.len());
+        for (index, source) in own.iter().enumerate() {
+            let disk = source.disk;
+            let format = match request.mode {
+                CloneMode::Linked => ImageFormat::Qcow2,
+                CloneMode::Full => source.origin.copy_format(),
+            };
+            let path = match files.next() {
+                Some(path) => absolute(path)?,
+                None => placing.dir_for(*source)?.join(file_name(
+                    &identity.name,
+                    disk,
+                    index,
+                    format,
+                    source.named.unwrap_or(Path::new("")),
+                )),
+            };
+            let (path, temp) = claim(path)?;
+            planned.push(PlannedDisk {
+                target: disk.target.clone(),
+                source: source.origin.clone(),
+                format,
+                xml_source: placing.xml_source(&disk.source, &path),
+                path,
+                temp,
+            });
+        }
+        let old_nvram = facts.nvram.as_ref().and_then(|nvram| nvram.path.as_ref());
+        let nvram = match old_nvram {
+            None => None,
+            Some(old) => {
+                let path = match nvrams.next() {
+                    Some(path) => absolute(path)?,
+                    None => parent(old).join(nvram_name(&identity.name, &facts.name, old)),
+                };
+                let (path, temp) = claim(path)?;
+                Some(PlannedFile {
+                    // Libvirt makes it from its template at the first start.
+                    from: there(old)?.then(|| old.clone()),
+                    path,
+                    temp,
+                })
+            }
+        };
+        let tpm = tpm_copy(host, request, facts, identity.uuid)?
+            .map(|(from, path)| {
+                claim(path).map(|(path, temp)| PlannedFile {
+                    from: Some(from),
+                    path,
+                    temp,
+                })
+            })
+            .transpose()?;
+        clones.push(PlannedClone {
+            name: identity.name,
+            uuid: identity.uuid,
+            genid: Uuid::new_v4(),
+            macs: identity.macs,
+            disks: planned,
+            nvram,
+            tpm,
+        });
+    }
+    for dir in &dirs {
+        writable(dir)?;
+    }
+    Ok(clones)
+}
+
+/// `web-01.qcow2` for the first disk, `web-01-vdb.qcow2` for the others. A raw
+/// copy keeps the extension of its source.
+fn file_name(
+    name: &DomainName,
+    disk: &Disk,
+    index: usize,
+    format: ImageFormat,
+    from: &Path,
+) -> String {
+    let extension = match (format, from.extension().and_then(|e| e.to_str())) {
+        (ImageFormat::Qcow2, _) => "qcow2",
+        (_, Some(extension)) if extension.bytes().all(|b| b.is_ascii_alphanumeric()) => extension,
+        (format, _) => format.as_str(),
+    };
+    match index {
+        0 => format!("{name}.{extension}"),
+        _ => format!("{name}-{}.{extension}", disk.target),
+    }
+}
+
+/// `golden_VARS.fd` becomes `web-01_VARS.fd`, and so does anything else.
+fn nvram_name(name: &DomainName, golden: &str, old: &Path) -> String {
+    let old = old.file_name().unwrap_or_default().to_string_lossy();
+    match old.strip_prefix(golden) {
+        Some(rest) if rest.starts_with(['_', '.', '-']) => format!("{name}{rest}"),
+        _ => format!("{name}_VARS.fd"),
+    }
+}
+
+/// Where the state of the golden domain's TPM is, and that of the clone's will be.
+fn tpm_copy(
+    host: Host<'_>,
+    request: &CloneRequest,
+    facts: &DomainFacts,
+    uuid: Uuid,
+) -> Result<Option<(PathBuf, PathBuf)>> {
+    if request.tpm == TpmRule::Fresh || !facts.tpm_emulator {
+        return Ok(None);
+    }
+    let dir = if host.hypervisor.uri().ends_with("/session") {
+        let config = std::env::var_os("XDG_CONFIG_HOME")
+            .map(PathBuf::from)
+            .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".config")))
+            .unwrap_or_default();
+        config.join("libvirt/qemu/swtpm")
+    } else {
+        PathBuf::from("/var/lib/libvirt/swtpm")
+    };
+    let from = dir.join(facts.uuid.unwrap_or_default().to_string());
+    if !from.is_dir() {
+        return Err(Error::new(
+            Kind::NotFound,
+            format!(
+                "the TPM of '{}' has no state to copy in {}",
+                facts.name,
+                from.display()
+            ),
+        )
+        .hint("let the clones start with empty TPMs: `--tpm fresh`"));
+    }
+    Ok(Some((from, dir.join(uuid.to_string()))))
+}
+
+/// Whether there is a file to copy. Not to be allowed to look is no "no".
+fn there(file: &Path) -> Result<bool> {
+    file.try_exists()
+        .map_err(|e| Error::io(format!("cannot look at {}", file.display()), e))
+}
+
+/// Refuses a path that something is at, a dangling symbolic link included.
+fn free(path: &Path) -> Result<()> {
+    match fs::symlink_metadata(path) {
+        // Whether it has a directory to be in is asked later.
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(()),
+        Err(e) => Err(Error::io(format!("cannot look at {}", path.display()), e)),
+        Ok(_) => Err(Error::new(
+            Kind::Exists,
+            format!("{} exists already, and is not overwritten", path.display()),
+        )
+        .hint("choose other names, or place the clones elsewhere: `--dir DIR`")),
+    }
+}
+
+fn writable(dir: &Path) -> Result<()> {
+    let meta = fs::metadata(dir)
+        .map_err(|e| Error::io(format!("cannot place clones in {}", dir.display()), e))?;
+    if !meta.is_dir() {
+        return Err(usage(format!("{} is not a directory", dir.display())));
+    }
+    access(dir, Access::WRITE_OK | Access::EXEC_OK).map_err(|e| {
+        let why = format!("may not create files in {}", dir.display());
+        Error::io(why, e.into()).hint("run as root, or place the clones elsewhere: `--dir DIR`")
+    })
+}
+
+/// Says which directories of new disks everybody can write to. With the sticky
+/// bit, as `/tmp` has it, nobody can take another's file away.
+pub(super) fn open_dirs(clones: &[PlannedClone]) -> Vec<String> {
+    let dirs: BTreeSet<PathBuf> = clones
+        .iter()
+        .flat_map(|clone| &clone.disks)
+        .map(|disk| parent(&disk.path))
+        .collect();
+    dirs.iter()
+        .filter(|dir| fs::metadata(dir).is_ok_and(|meta| meta.mode() & 0o1002 == 0o002))
+        .map(|dir| {
+            format!(
+                "Everybody can write to {0}, and put other disks in the place of these: \
+                 `chmod o-w {0}`.",
+                dir.display()
+            )
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_named_after_the_clone() {
+        let name: DomainName = "web-01".parse().unwrap();
+        let nvram = |old: &str| nvram_name(&name, "golden", Path::new(old));
+        assert_eq!(nvram("/n/golden_VARS.fd"), "web-01_VARS.fd");
+        assert_eq!(nvram("/n/golden.qcow2"), "web-01.qcow2");
+        assert_eq!(nvram("/n/goldenrod_VARS.fd"), "web-01_VARS.fd");
+        assert_eq!(nvram("/n/vars"), "web-01_VARS.fd");
+    }
+
+    #[test]
+    fn a_path_that_xml_cannot_carry_is_refused() {
+        use std::ffi::OsStr;
+        use std::os::unix::ffi::OsStrExt as _;
+        assert!(absolute(Path::new("")).is_err());
+        assert!(absolute(Path::new("a\nb")).is_err());
+        assert!(absolute(Path::new(OsStr::from_bytes(b"a\xff"))).is_err());
+        assert!(absolute(Path::new("a,b:c d")).unwrap().is_absolute());
+    }
+}

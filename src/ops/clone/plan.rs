@@ -1,0 +1,485 @@
+//! What will be made, and whether it may be. Changes nothing.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use nix::fcntl::Flock;
+use uuid::Uuid;
+
+use super::identity::Taken;
+use super::network::{self, Origin};
+use super::place::{Placing, Source, open_dirs, place};
+use super::request::{CloneRequest, Golden};
+use crate::error::{Error, Kind, Result};
+use crate::hypervisor::Hypervisor;
+use crate::image::{self, Guard, MAX_OVERLAYS, ReflinkRule};
+use crate::model::{
+    BaseIdentity, BaseRecord, Chain, CloneMode, Disk, DiskSource, DiskTarget, Domain, DomainName,
+    DomainState, ImageFormat, Layer, Mac,
+};
+use crate::ops::images::{chain_of, path_of, pools_over, trust_for};
+use crate::ops::{Host, ShutOff, Usage, base};
+use crate::xml::domain::{self, DomainFacts};
+
+/// Clones that have been thought through but not made.
+///
+/// While it lives, the bases are locked against writers, and no other vmkin
+/// can choose names.
+#[derive(Debug)]
+pub struct Plan {
+    /// The name of the golden domain.
+    pub golden_name: String,
+    /// Its UUID; nil if its XML came from a file and has none.
+    pub golden_uuid: Uuid,
+    /// How the disks are made.
+    pub mode: CloneMode,
+    /// The images that the clones are based on or copied from.
+    pub bases: Vec<PlannedBase>,
+    /// The clones.
+    pub clones: Vec<PlannedClone>,
+    /// The storage pools that have to look again.
+    pub refresh: Vec<String>,
+    /// What is not as the user may think. Sentences.
+    pub warnings: Vec<String>,
+    /// Whether copies share blocks with their source.
+    pub reflink: ReflinkRule,
+    /// Whether a failure takes back the clones made before it too.
+    pub all_or_nothing: bool,
+    /// Whether devices of the host stay in the XML.
+    pub keep_hostdevs: bool,
+    /// The XML of the golden domain, with secrets.
+    pub(super) xml: String,
+    /// Held until the journal reserves the names.
+    pub(super) names_lock: Option<Flock<File>>,
+    /// Held until the clones are defined, or the plan is dropped.
+    _guards: Vec<Guard>,
+}
+
+/// An image that clones are based on or copied from.
+#[derive(Debug)]
+pub struct PlannedBase {
+    /// Its path.
+    pub path: PathBuf,
+    /// The image and what is below it.
+    pub chain: Arc<Chain>,
+    /// What it looks like now.
+    pub identity: BaseIdentity,
+    /// What is below it, the nearest first, and what that looks like.
+    pub below: Vec<BaseRecord>,
+    /// Whether it is sealed before the first clone is made.
+    pub seal: bool,
+    /// Its mode bits now.
+    pub mode: u32,
+}
+
+/// A clone that is to be made.
+#[derive(Debug)]
+pub struct PlannedClone {
+    /// Its name.
+    pub name: DomainName,
+    /// Its UUID.
+    pub uuid: Uuid,
+    /// Its generation id, if the golden domain has one.
+    pub genid: Uuid,
+    /// The addresses of its interfaces.
+    pub macs: Vec<Mac>,
+    /// Its own disks.
+    pub disks: Vec<PlannedDisk>,
+    /// Its UEFI variables.
+    pub nvram: Option<PlannedFile>,
+    /// The state of its TPM, if that is copied: a directory.
+    pub tpm: Option<PlannedFile>,
+}
+
+/// A disk that is to be made.
+#[derive(Debug)]
+pub struct PlannedDisk {
+    /// The disk in the domain.
+    pub target: DiskTarget,
+    /// What it is based on or copied from.
+    pub source: Origin,
+    /// The format it will have.
+    pub format: ImageFormat,
+    /// How the XML will name it.
+    pub xml_source: DiskSource,
+    /// Where it will be.
+    pub path: PathBuf,
+    /// Where it is while it is made.
+    pub temp: PathBuf,
+}
+
+/// A small file that is to be copied.
+#[derive(Debug)]
+pub struct PlannedFile {
+    /// What it is copied from; `None` if there is nothing to copy yet.
+    pub from: Option<PathBuf>,
+    /// Where it will be.
+    pub path: PathBuf,
+    /// Where it is while it is made.
+    pub temp: PathBuf,
+}
+
+impl Plan {
+    /// Whether the clones are overlays.
+    pub fn linked(&self) -> bool {
+        self.mode == CloneMode::Linked
+    }
+
+    /// What the bases look like now, in their order.
+    ///
+    /// # Errors
+    ///
+    /// If one cannot be read.
+    pub(super) fn identities(&self) -> Result<Vec<BaseIdentity>> {
+        self.bases
+            .iter()
+            .map(|base| image::identity(&base.path))
+            .collect()
+    }
+}
+
+/// Works out what to make. Takes the lock on names and the guards of the
+/// bases, and changes nothing.
+///
+/// # Errors
+///
+/// All that `vmkin-clone(1)` lists: see `docs/design.md`.
+pub fn plan(host: Host<'_>, request: &CloneRequest) -> Result<Plan> {
+    let hypervisor = host.hypervisor;
+    if !hypervisor.is_local() {
+        return Err(Error::new(
+            Kind::Environment,
+            format!(
+                "{} is another host, and clones can only be made on this one yet",
+                hypervisor.uri()
+            ),
+        )
+        .hint("run vmkin on that host"));
+    }
+    let mut warnings = Vec::new();
+    let xml = golden_xml(host, request, &mut warnings)?;
+    let facts = domain::read(&xml)?;
+    crate::failpoint::hit("clone.checked")?;
+
+    let names_lock = host.store.names_lock()?;
+    // First the journals, then the domains: a process that finishes in
+    // between is then seen at least once.
+    let journals = host.store.survey()?;
+    let usage = Usage::read(hypervisor)?;
+    let identities =
+        Taken::new(&usage, &journals).choose(request, &facts.name, facts.nics.len())?;
+    drop(journals);
+
+    let pools = hypervisor.pools()?;
+    let own = own_disks(&facts, request)?;
+    let trust = trust_for(hypervisor, &facts.disks, &request.allow_dirs)?;
+    let mut origins = Vec::new();
+    let mut named = Vec::new();
+    let mut images: Vec<(&Disk, Arc<Chain>)> = Vec::new();
+    for disk in &own {
+        let path = path_of(hypervisor, &disk.source)?;
+        named.push(path.clone());
+        let Some(path) = path else {
+            origins.push(Origin::off_host(host, request, disk)?);
+            continue;
+        };
+        // The overlays name the image itself, and not a link to it: a link
+        // that leads elsewhere one day would change the base under them.
+        let image = fs::canonicalize(&path).unwrap_or_else(|_| path.clone());
+        let chain = Arc::new(chain_of(disk, &image, &trust)?);
+        images.push((disk, Arc::clone(&chain)));
+        origins.push(Origin::Image(chain));
+    }
+    crate::failpoint::hit("clone.chain")?;
+    no_file_twice(&images)?;
+    network::no_export_twice(&own, &origins)?;
+    none_dirty(&images)?;
+    match request.mode {
+        CloneMode::Linked => not_too_deep(&images)?,
+        CloneMode::Full => network::can_be_copied(&images)?,
+    }
+    let guards = guard(&images)?;
+    if let Golden::Domain(golden) = &request.golden {
+        // Somebody may have started it before the guards were there.
+        ShutOff::check(hypervisor, golden)?;
+    }
+    let bases = bases(host, request, &usage, &images, &mut warnings)?;
+    warnings.extend(network::warnings(request, &usage, &origins));
+    let placing = Placing::new(request, &pools)?;
+    let sources: Vec<Source<'_>> = own
+        .iter()
+        .zip(&origins)
+        .zip(&named)
+        .map(|((disk, origin), named)| Source {
+            disk,
+            origin,
+            named: named.as_deref(),
+        })
+        .collect();
+    let clones = place(host, request, &facts, &sources, identities, &placing)?;
+    warnings.extend(open_dirs(&clones));
+    warnings.extend(
+        usage
+            .problems
+            .iter()
+            .filter(|p| p.blind)
+            .map(|p| p.text.clone()),
+    );
+    let new_disks = clones.iter().flat_map(|clone| &clone.disks);
+    Ok(Plan {
+        golden_name: facts.name.clone(),
+        golden_uuid: facts.uuid.unwrap_or_default(),
+        mode: request.mode,
+        bases,
+        refresh: pools_over(&pools, new_disks.map(|disk| &disk.path)),
+        clones,
+        warnings,
+        reflink: request.reflink,
+        all_or_nothing: request.all_or_nothing,
+        keep_hostdevs: request.keep_hostdevs,
+        xml,
+        names_lock: Some(names_lock),
+        _guards: guards,
+    })
+}
+
+fn golden_xml(
+    host: Host<'_>,
+    request: &CloneRequest,
+    warnings: &mut Vec<String>,
+) -> Result<String> {
+    let hypervisor = host.hypervisor;
+    let golden = match &request.golden {
+        Golden::Domain(golden) => golden,
+        Golden::Xml(xml) => {
+            // It may describe a domain of this host all the same.
+            let uuid = domain::read(xml)?.uuid;
+            if let Some(golden) = uuid
+                .map(|uuid| hypervisor.find_uuid(uuid))
+                .transpose()?
+                .flatten()
+            {
+                ShutOff::check(hypervisor, &golden)?;
+            }
+            return Ok(xml.clone());
+        }
+    };
+    ShutOff::check(hypervisor, golden)?;
+    not_cloned(hypervisor, golden, warnings)?;
+    let xml = hypervisor.secure_xml(golden)?;
+    if request.secrets {
+        return Ok(xml);
+    }
+    if domain::read(&xml)?
+        .graphics
+        .iter()
+        .any(|screen| screen.password_set)
+    {
+        warnings.push(
+            "A password is left out; `--security-info` prints it. Defined without it, the \
+             clones would listen to everybody."
+                .to_owned(),
+        );
+    }
+    hypervisor.public_xml(golden)
+}
+
+/// Says what a domain has beside its XML, which clones do not get.
+fn not_cloned(
+    hypervisor: &dyn Hypervisor,
+    golden: &Domain,
+    warnings: &mut Vec<String>,
+) -> Result<()> {
+    if hypervisor.status(golden)?.autostart {
+        warnings.push(format!(
+            "'{}' starts with the host, and its clones do not; `virsh autostart` changes that.",
+            golden.name
+        ));
+    }
+    let snapshots = hypervisor.snapshots(golden)?.len();
+    if snapshots > 0 {
+        warnings.push(format!(
+            "The {snapshots} snapshots of '{}' are not cloned.",
+            golden.name
+        ));
+    }
+    Ok(())
+}
+
+/// The disks that each clone gets one of its own of.
+fn own_disks<'a>(facts: &'a DomainFacts, request: &CloneRequest) -> Result<Vec<&'a Disk>> {
+    for target in &request.share {
+        if !facts.disks.iter().any(|disk| disk.target == *target) {
+            let there: Vec<&str> = facts.disks.iter().map(|d| d.target.as_str()).collect();
+            return Err(Error::new(
+                Kind::NotFound,
+                format!("domain '{}' has no disk {target}", facts.name),
+            )
+            .hint(format!("its disks are: {}", there.join(", "))));
+        }
+    }
+    Ok(facts
+        .disks
+        .iter()
+        .filter(|disk| disk.is_private() && !request.share.contains(&disk.target))
+        .collect())
+}
+
+fn no_file_twice(images: &[(&Disk, Arc<Chain>)]) -> Result<()> {
+    let mut seen: Vec<(&DiskTarget, crate::model::FileId)> = Vec::new();
+    for (disk, chain) in images {
+        let file = chain.top().file;
+        if let Some((other, _)) = seen.iter().find(|(_, known)| *known == file) {
+            return Err(Error::new(
+                Kind::WrongState,
+                format!(
+                    "disks {other} and {} are the same image, {}",
+                    disk.target,
+                    chain.top().path.display()
+                ),
+            ));
+        }
+        seen.push((&disk.target, file));
+    }
+    Ok(())
+}
+
+fn not_too_deep(images: &[(&Disk, Arc<Chain>)]) -> Result<()> {
+    for (disk, chain) in images {
+        let overlays = chain.layers().len() + usize::from(chain.export().is_some());
+        if overlays > MAX_OVERLAYS {
+            return Err(Error::new(
+                Kind::Unsafe,
+                format!(
+                    "disk {} has {overlays} layers, and libvirt starts at most {MAX_OVERLAYS} \
+                     overlays over a base",
+                    disk.target
+                ),
+            )
+            .hint("make independent copies: `--full`"));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses an image that was not closed well: what it says about which of its
+/// clusters are free may be wrong.
+fn none_dirty(images: &[(&Disk, Arc<Chain>)]) -> Result<()> {
+    let mut layers = images.iter().flat_map(|(_, chain)| chain.layers());
+    match layers.find(|layer| layer.dirty) {
+        None => Ok(()),
+        Some(layer) => Err(Error::new(
+            Kind::Unsafe,
+            format!(
+                "{} was not closed well (its dirty bit is set)",
+                layer.path.display()
+            ),
+        )
+        .hint(format!(
+            "repair it: `qemu-img check -r all -f {} {}`",
+            layer.format,
+            layer.path.display()
+        ))),
+    }
+}
+
+/// Locks every layer against writers.
+fn guard(images: &[(&Disk, Arc<Chain>)]) -> Result<Vec<Guard>> {
+    let mut seen = HashSet::new();
+    let mut guards = Vec::new();
+    for layer in images.iter().flat_map(|(_, chain)| chain.layers()) {
+        if seen.insert(layer.file) {
+            guards.push(Guard::base(&layer.path)?);
+        }
+    }
+    Ok(guards)
+}
+
+fn bases(
+    host: Host<'_>,
+    request: &CloneRequest,
+    usage: &Usage,
+    images: &[(&Disk, Arc<Chain>)],
+    warnings: &mut Vec<String>,
+) -> Result<Vec<PlannedBase>> {
+    let mut bases = Vec::new();
+    for (disk, chain) in images {
+        let top = chain.top();
+        let identity = image::identity(&top.path)?;
+        base::compare_with_known(host, usage, top, &identity)?;
+        for layer in chain.layers() {
+            nobody_saved(host, usage, layer)?;
+        }
+        let mut below = Vec::new();
+        for layer in chain.backing() {
+            let identity = image::identity(&layer.path)?;
+            base::compare_with_known(host, usage, layer, &identity)?;
+            below.push(BaseRecord {
+                path: layer.path.clone(),
+                format: layer.format,
+                identity,
+            });
+        }
+        let seal = image::seal_state(&top.path)?;
+        let wanted = request.mode == CloneMode::Linked && request.seal && !top.block;
+        for one in usage.of(top.file) {
+            let Some(other) = usage.domain(one) else {
+                continue;
+            };
+            if one.writes && !is_golden(&request.golden, other.domain.uuid) {
+                warnings.push(format!(
+                    "{} (disk {}) is also a disk of domain '{}', which would write to it.",
+                    top.path.display(),
+                    disk.target,
+                    other.domain.name
+                ));
+            }
+        }
+        bases.push(PlannedBase {
+            path: top.path.clone(),
+            chain: Arc::clone(chain),
+            identity,
+            below,
+            seal: wanted && !seal.sealed,
+            mode: seal.mode,
+        });
+    }
+    Ok(bases)
+}
+
+/// Refuses an image that a domain with saved memory writes to. Such a domain
+/// holds no lock, and goes on where it was when it is started: its disk is in
+/// the middle of something now, and must not be kept from it later.
+fn nobody_saved(host: Host<'_>, usage: &Usage, layer: &Layer) -> Result<()> {
+    for one in usage.of(layer.file).iter().filter(|one| one.writes) {
+        let Some(other) = usage.domain(one) else {
+            continue;
+        };
+        let status = match host.hypervisor.status(&other.domain) {
+            // It has gone since it was listed.
+            Err(e) if e.kind() == Kind::NotFound => continue,
+            status => status?,
+        };
+        if status.state == DomainState::Saved {
+            let name = &other.domain.name;
+            return Err(Error::new(
+                Kind::WrongState,
+                format!(
+                    "{} is a disk of domain '{name}', which is saved, and must be shut off",
+                    layer.path.display()
+                ),
+            )
+            .hint(format!(
+                "start '{name}' and shut it down, or drop its memory: \
+                 `virsh managedsave-remove {name}`"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn is_golden(golden: &Golden, uuid: Uuid) -> bool {
+    matches!(golden, Golden::Domain(domain) if domain.uuid == uuid)
+}

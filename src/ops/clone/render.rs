@@ -1,0 +1,139 @@
+//! The XML of one clone.
+
+use std::time::SystemTime;
+
+use super::network::Origin;
+use super::plan::{Plan, PlannedClone, PlannedDisk};
+use crate::error::Result;
+use crate::image;
+use crate::model::{
+    BaseIdentity, BaseRecord, DiskSource, ImageFormat, Layer, Lineage, LineageDisk,
+};
+use crate::xml::domain::{BackingLayer, CloneSpec, HostdevRule, NewDisk, Rewriter, Rewritten};
+
+/// Renders the clones of one plan.
+pub(super) struct Renderer<'a> {
+    plan: &'a Plan,
+    identities: &'a [BaseIdentity],
+    rewriter: Rewriter<'a>,
+    time: String,
+}
+
+impl<'a> Renderer<'a> {
+    /// Reads the XML of the golden domain once for all clones. `identities`
+    /// says what the bases look like, in the order of [`Plan::bases`].
+    pub(super) fn new(plan: &'a Plan, identities: &'a [BaseIdentity]) -> Result<Self> {
+        Ok(Self {
+            plan,
+            identities,
+            rewriter: Rewriter::new(&plan.xml)?,
+            time: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
+        })
+    }
+
+    /// The XML of one clone, and what there is to say about it.
+    pub(super) fn render(&self, clone: &PlannedClone) -> Result<Rewritten> {
+        let disks: Vec<NewDisk> = clone.disks.iter().map(|disk| self.disk(disk)).collect();
+        let lineage = self.lineage(clone);
+        self.rewriter.rewrite(&CloneSpec {
+            name: &clone.name,
+            uuid: clone.uuid,
+            genid: clone.genid,
+            macs: &clone.macs,
+            disks: &disks,
+            nvram: clone.nvram.as_ref().map(|nvram| nvram.path.as_path()),
+            hostdevs: if self.plan.keep_hostdevs {
+                HostdevRule::Keep
+            } else {
+                HostdevRule::Drop
+            },
+            tpm_copied: clone.tpm.is_some(),
+            lineage: &lineage,
+        })
+    }
+
+    fn disk(&self, disk: &PlannedDisk) -> NewDisk {
+        let mut backing = Vec::new();
+        if self.plan.linked() {
+            let layers = disk.source.chain().into_iter().flat_map(|c| c.layers());
+            backing.extend(layers.map(|layer| self.backing(layer)));
+            backing.extend(disk.source.export().map(|export| BackingLayer {
+                source: DiskSource::Network(export.clone().into()),
+                format: ImageFormat::Raw,
+                keep_owner: false,
+            }));
+        }
+        NewDisk {
+            target: disk.target.clone(),
+            source: disk.xml_source.clone(),
+            format: disk.format,
+            backing,
+            chain_known: true,
+        }
+    }
+
+    fn backing(&self, layer: &Layer) -> BackingLayer {
+        let sealed = self
+            .plan
+            .bases
+            .iter()
+            .any(|base| base.seal && base.path == layer.path);
+        BackingLayer {
+            source: if layer.block {
+                DiskSource::Block(layer.path.clone())
+            } else {
+                DiskSource::File(layer.path.clone())
+            },
+            format: layer.format,
+            // Libvirt gives every layer to the user QEMU runs as, and the base
+            // would be taken from its owner for good. Where everybody may read
+            // it anyway, it is left alone.
+            keep_owner: !layer.block && (sealed || image::readable_by_all(&layer.path)),
+        }
+    }
+
+    fn lineage(&self, clone: &PlannedClone) -> Lineage {
+        // The nearest as it looks after sealing, and what is below it.
+        let records = |disk: &PlannedDisk| -> Vec<BaseRecord> {
+            let Some(top) = disk.source.chain().map(|chain| chain.top()) else {
+                return Vec::new();
+            };
+            let mut bases = self.plan.bases.iter().zip(self.identities);
+            let Some((base, identity)) = bases.find(|(base, _)| base.path == top.path) else {
+                return Vec::new();
+            };
+            let nearest = BaseRecord {
+                path: base.path.clone(),
+                format: top.format,
+                identity: identity.clone(),
+            };
+            std::iter::once(nearest)
+                .chain(base.below.iter().cloned())
+                .collect()
+        };
+        Lineage {
+            golden_name: self.plan.golden_name.clone(),
+            golden_uuid: self.plan.golden_uuid,
+            time: self.time.clone(),
+            mode: self.plan.mode,
+            disks: clone
+                .disks
+                .iter()
+                .map(|disk| LineageDisk {
+                    target: disk.target.clone(),
+                    path: disk.path.clone(),
+                    bases: if self.plan.linked() {
+                        records(disk)
+                    } else {
+                        Vec::new()
+                    },
+                    export: match &disk.source {
+                        Origin::Export { export, .. } if self.plan.linked() => Some(export.uri()),
+                        _ => None,
+                    },
+                })
+                .collect(),
+            files: clone.nvram.iter().map(|nvram| nvram.path.clone()).collect(),
+        }
+    }
+}

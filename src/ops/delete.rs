@@ -1,0 +1,448 @@
+//! Deleting a guest: its definition, and the files that are its alone.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::images::pools_over;
+use super::{Host, KnownDomain, Usage, base, clone};
+use crate::error::{Error, Kind, Result};
+use crate::hypervisor::Undefine;
+use crate::image;
+use crate::model::{Disk, DiskSource, Domain, DomainState, FileId, Layer};
+use crate::store::{DeletedFile, Operation};
+
+/// Which files go with a guest.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Storage {
+    /// Its overlays, and what vmkin has made for it.
+    Own,
+    /// All of its own disks, also those that are no overlays.
+    All,
+    /// None.
+    Keep,
+}
+
+/// What the user agrees to lose with a guest.
+#[derive(Clone, Copy, Debug)]
+pub struct DeleteRequest {
+    /// Which files go.
+    pub storage: Storage,
+    /// Pull the plug first if it is active.
+    pub destroy: bool,
+    /// Its saved memory goes too.
+    pub managed_save: bool,
+    /// Its snapshots go too.
+    pub snapshots: bool,
+}
+
+/// A deletion that has been thought through but not done.
+#[derive(Clone, Debug, Serialize)]
+pub struct DeletePlan {
+    /// The domain.
+    pub domain: Domain,
+    /// What it is doing now.
+    pub state: DomainState,
+    /// The files that go.
+    pub remove: Vec<PathBuf>,
+    /// The files that stay, and why.
+    pub keep: Vec<Kept>,
+    /// How many snapshots are forgotten.
+    pub snapshots: usize,
+    #[serde(skip)]
+    request: DeleteRequest,
+    #[serde(skip)]
+    files: Vec<DeletedFile>,
+    #[serde(skip)]
+    undefine: Undefine,
+    #[serde(skip)]
+    pools: Vec<String>,
+}
+
+/// A file that stays.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Kept {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Why, as a clause.
+    pub why: String,
+}
+
+/// Works out what goes and what stays. Changes nothing.
+///
+/// # Errors
+///
+/// [`Kind::WrongState`] if the domain is active, saved or has snapshots and the
+/// request does not allow for it; [`Kind::Protected`] if a file that would go
+/// is the base of others.
+pub fn plan(host: Host<'_>, domain: &Domain, request: DeleteRequest) -> Result<DeletePlan> {
+    plan_with(host, &Usage::read(host.hypervisor)?, domain, request)
+}
+
+/// The same, for many domains of a host that was looked at once.
+///
+/// # Errors
+///
+/// Those of [`plan`].
+pub fn plan_with(
+    host: Host<'_>,
+    usage: &Usage,
+    domain: &Domain,
+    request: DeleteRequest,
+) -> Result<DeletePlan> {
+    let hypervisor = host.hypervisor;
+    let status = hypervisor.status(domain)?;
+    let name = &domain.name;
+    let refuse = |message: String, flag: &str| {
+        Err(Error::new(Kind::WrongState, message).hint(flag.to_owned()))
+    };
+    if status.state.is_active() && !request.destroy {
+        return refuse(
+            format!("domain '{name}' is {}, and must be shut off", status.state),
+            &format!(
+                "shut it down: `vmkin shutdown -d {name} --wait`; or pull its plug: `--destroy`"
+            ),
+        );
+    }
+    if status.state == DomainState::Saved && !request.managed_save {
+        return refuse(
+            format!("domain '{name}' has saved memory, which would be lost"),
+            "if it may be: `--managed-save`",
+        );
+    }
+    let snapshots = if status.persistent {
+        hypervisor.snapshots(domain)?
+    } else {
+        Vec::new()
+    };
+    if !snapshots.is_empty() && !request.snapshots {
+        return refuse(
+            format!(
+                "domain '{name}' has {} snapshots, which would be lost",
+                snapshots.len()
+            ),
+            "if they may be: `--snapshots`",
+        );
+    }
+    let mut plan = DeletePlan {
+        domain: domain.clone(),
+        state: status.state,
+        remove: Vec::new(),
+        keep: Vec::new(),
+        snapshots: snapshots.len(),
+        request,
+        files: Vec::new(),
+        undefine: Undefine {
+            nvram: false,
+            tpm: request.storage != Storage::Keep,
+            managed_save: request.managed_save,
+            snapshots: request.snapshots,
+        },
+        pools: Vec::new(),
+    };
+    let Some(index) = usage
+        .domains
+        .iter()
+        .position(|known| known.domain.uuid == domain.uuid)
+    else {
+        // A transient domain, or one whose XML cannot be understood: its
+        // definition goes, no file does.
+        return Ok(plan);
+    };
+    let Some(known) = usage.domains.get(index) else {
+        return Ok(plan);
+    };
+    if !hypervisor.is_local() {
+        plan.keep_elsewhere(known);
+        return Ok(plan);
+    }
+    for (disk, layers) in known.facts.disks.iter().zip(&known.layers) {
+        plan.add_disk(usage, index, known, disk, layers, request.storage)?;
+    }
+    plan.add_nvram(usage, index, known, request.storage)?;
+    plan.pools = pools_over(&hypervisor.pools()?, plan.remove.iter());
+    Ok(plan)
+}
+
+impl DeletePlan {
+    fn keep(&mut self, path: &Path, why: impl Into<String>) {
+        self.keep.push(Kept {
+            path: path.to_owned(),
+            why: why.into(),
+        });
+    }
+
+    /// What is on another host stays there.
+    fn keep_elsewhere(&mut self, known: &KnownDomain) {
+        let disks = known.facts.disks.iter().filter(|disk| disk.is_private());
+        for disk in disks {
+            if let DiskSource::File(path) = &disk.source {
+                self.keep(path, "it is on another host");
+            }
+        }
+        let nvram = known.facts.nvram.as_ref().and_then(|n| n.path.as_deref());
+        if let Some(path) = nvram {
+            self.keep(path, "it is on another host");
+        }
+    }
+
+    fn remove(&mut self, path: &Path, file: FileId) {
+        if !self.remove.iter().any(|known| known == path) {
+            self.remove.push(path.to_owned());
+            self.files.push(DeletedFile {
+                path: path.to_owned(),
+                file,
+            });
+        }
+    }
+
+    /// Decides about the images of one disk, from the top down to the first
+    /// that is not the domain's alone.
+    fn add_disk(
+        &mut self,
+        usage: &Usage,
+        index: usize,
+        known: &KnownDomain,
+        disk: &Disk,
+        layers: &[Layer],
+        storage: Storage,
+    ) -> Result<()> {
+        let made: Vec<&PathBuf> = known
+            .facts
+            .lineage
+            .iter()
+            .flat_map(|lineage| &lineage.disks)
+            .map(|disk| &disk.path)
+            .collect();
+        for (depth, layer) in layers.iter().enumerate() {
+            let is_made = made.contains(&&layer.path);
+            // Below the top, only what was made for this very domain can be
+            // its own: a snapshot's lower half, and never a golden image.
+            if depth > 0 && !is_made {
+                break;
+            }
+            let overlay = layers.len() > depth + 1 || known.exports.contains_key(&disk.target);
+            let why = if disk.readonly {
+                Some("it is read-only to the domain")
+            } else if disk.shareable {
+                Some("it is shareable")
+            } else if !disk.is_private() {
+                Some("it is not the domain's own")
+            } else if layer.block {
+                Some("it is a block device")
+            } else if image::file_id(&layer.path)? != Some(layer.file) {
+                Some("it is a symbolic link")
+            } else if storage == Storage::Keep {
+                Some("--keep-storage")
+            } else if storage == Storage::Own && !is_made && !overlay {
+                Some("it is no overlay; --remove-all-storage removes it too")
+            } else {
+                None
+            };
+            let children = usage.children_of_others(layer.file, Some(index));
+            if let Some(why) = why {
+                match children.len() {
+                    0 => self.keep(&layer.path, why),
+                    n => self.keep(&layer.path, format!("{n} other domains are based on it")),
+                }
+                break;
+            }
+            base::refuse_children(&layer.path, &children, &[])?;
+            if let Some(other) = used_by_other(usage, index, layer.file) {
+                self.keep(&layer.path, format!("domain '{other}' uses it too"));
+                break;
+            }
+            let dir = layer.path.parent().unwrap_or(&layer.path);
+            let strays = usage.strays(layer.file, dir)?;
+            base::refuse_children(&layer.path, &[], &strays.paths)?;
+            if let Some(problem) = usage.blind().or(strays.unknown.as_deref()) {
+                self.keep(
+                    &layer.path,
+                    format!("whether others use it is not known: {problem}"),
+                );
+                break;
+            }
+            self.remove(&layer.path, layer.file);
+        }
+        Ok(())
+    }
+
+    /// The UEFI variables go with the domain, unless another one has the same
+    /// file, as virt-clone leaves it.
+    fn add_nvram(
+        &mut self,
+        usage: &Usage,
+        index: usize,
+        known: &KnownDomain,
+        storage: Storage,
+    ) -> Result<()> {
+        let Some(path) = known.facts.nvram.as_ref().and_then(|n| n.path.as_deref()) else {
+            return Ok(());
+        };
+        let Some(file) = image::file_id(path)? else {
+            return Ok(());
+        };
+        let other = usage
+            .domains
+            .iter()
+            .enumerate()
+            .find(|(i, other)| *i != index && other.nvram == Some(file));
+        match other {
+            Some((_, other)) => {
+                self.keep(path, format!("domain '{}' uses it too", other.domain.name));
+            }
+            None if storage == Storage::Keep => self.keep(path, "--keep-storage"),
+            None => self.remove(path, file),
+        }
+        Ok(())
+    }
+}
+
+/// A domain other than this one that has the file in one of its chains: as a
+/// disk of its own, or below one.
+fn used_by_other(usage: &Usage, index: usize, file: FileId) -> Option<&str> {
+    usage
+        .of(file)
+        .iter()
+        .find(|one| one.domain != index)
+        .and_then(|one| usage.domain(one))
+        .map(|known| known.domain.name.as_str())
+}
+
+/// Deletes the domain and the files that go with it.
+///
+/// # Errors
+///
+/// If the domain cannot be undefined; then nothing has happened.
+/// [`Kind::NotUndone`] if a file could not be removed after that.
+pub fn apply(host: Host<'_>, plan: &DeletePlan) -> Result<()> {
+    // Nobody begins to make clones of its disks meanwhile.
+    let _lock = host.store.names_lock()?;
+    for file in &plan.files {
+        clone::refuse_cloned_now(host, &file.path)?;
+    }
+    still_planned(host, plan)?;
+    let opened = open_seals(plan)?;
+    let journal = host.store.begin(
+        host.hypervisor.uri(),
+        Operation::Delete {
+            name: plan.domain.name.clone(),
+            uuid: plan.domain.uuid,
+            files: plan.files.clone(),
+        },
+    );
+    let journal = journal.inspect_err(|_| close_seals(&opened))?;
+    let undefined = crate::failpoint::hit("delete.journal").and_then(|()| undefine(host, plan));
+    if let Err(error) = undefined {
+        close_seals(&opened);
+        journal.finish()?;
+        return Err(error);
+    }
+    crate::failpoint::hit("delete.undefined").map_err(unfinished)?;
+    for file in &plan.files {
+        remove_if_same(host, file)?;
+        crate::failpoint::hit("delete.file").map_err(unfinished)?;
+    }
+    host.refresh_pools(&plan.pools);
+    journal.finish()
+}
+
+/// Fails if others have come to use what would go since the plan was made: the
+/// user may have thought about it for long.
+fn still_planned(host: Host<'_>, plan: &DeletePlan) -> Result<()> {
+    if plan.files.is_empty() {
+        return Ok(());
+    }
+    let now = self::plan(host, &plan.domain, plan.request)?;
+    match plan.files.iter().find(|file| !now.files.contains(file)) {
+        None => Ok(()),
+        Some(file) => {
+            let why = now.keep.iter().find(|kept| kept.path == file.path);
+            let why = why.map_or("the domain or the file changed", |kept| kept.why.as_str());
+            Err(Error::new(
+                Kind::Busy,
+                format!(
+                    "{} was to go with domain '{}', and must stay by now: {why}",
+                    file.path.display(),
+                    plan.domain.name
+                ),
+            )
+            .hint("run the same command again, and look at what it would remove"))
+        }
+    }
+}
+
+/// Opens the seals of the files that are to go: an image that clones were made
+/// of is immutable, and stays so when the last of them is gone. It keeps the
+/// mode of a sealed image until it is gone itself.
+fn open_seals(plan: &DeletePlan) -> Result<Vec<&Path>> {
+    let mut opened = Vec::new();
+    for file in &plan.files {
+        // What cannot be opened to look is found out when it is removed.
+        if !image::is_immutable(&file.path).unwrap_or(false) {
+            continue;
+        }
+        if let Err(error) = image::unseal(&file.path, image::SEALED_MODE) {
+            close_seals(&opened);
+            return Err(error);
+        }
+        opened.push(file.path.as_path());
+    }
+    Ok(opened)
+}
+
+fn close_seals(opened: &[&Path]) {
+    for path in opened {
+        // It has no children, so that it is open harms nobody.
+        drop(image::seal(path));
+    }
+}
+
+fn undefine(host: Host<'_>, plan: &DeletePlan) -> Result<()> {
+    let hypervisor = host.hypervisor;
+    if plan.state.is_active() {
+        hypervisor.destroy(&plan.domain, false)?;
+    }
+    match hypervisor.find_uuid(plan.domain.uuid)? {
+        // A transient domain is gone with its process.
+        None => Ok(()),
+        Some(domain) => {
+            let now = hypervisor.status(&domain)?.state;
+            if now.is_active() {
+                return Err(Error::new(
+                    Kind::WrongState,
+                    format!("domain '{}' was started meanwhile", domain.name),
+                ));
+            }
+            hypervisor.undefine(&domain, plan.undefine)
+        }
+    }
+}
+
+/// Removes a file if it is still the one that was meant.
+pub(super) fn remove_if_same(host: Host<'_>, file: &DeletedFile) -> Result<()> {
+    // Records know a base by its path free of symbolic links.
+    let real = fs::canonicalize(&file.path);
+    if image::file_id(&file.path)? != Some(file.file) {
+        return Ok(());
+    }
+    if image::is_immutable(&file.path).unwrap_or(false) {
+        image::unseal(&file.path, image::SEALED_MODE).map_err(unfinished)?;
+    }
+    let removed = image::remove_own(&file.path, file.file).map_err(unfinished)?;
+    match real {
+        Ok(real) if removed => host.store.forget_seal(&real).map_err(unfinished),
+        _ => Ok(()),
+    }
+}
+
+/// The domain is gone, and not all of its files are.
+fn unfinished(error: Error) -> Error {
+    error
+        .with_kind(Kind::NotUndone)
+        .hint("the domain is gone; when the cause is too, `vmkin recover` removes the file")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,189 @@
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::*;
+use crate::ops::recover::{Recovery, recover};
+use crate::ops::testing::Bench;
+
+const OWN: DeleteRequest = DeleteRequest {
+    storage: Storage::Own,
+    destroy: false,
+    managed_save: false,
+    snapshots: false,
+};
+
+fn plan_of(bench: &Bench, name: &str, storage: Storage) -> Result<DeletePlan> {
+    let request = DeleteRequest { storage, ..OWN };
+    plan(bench.host(), &bench.domain(name), request)
+}
+
+fn delete(bench: &Bench, name: &str, storage: Storage) -> Result<()> {
+    apply(bench.host(), &plan_of(bench, name, storage)?)
+}
+
+#[test]
+fn an_image_that_was_sealed_for_clones_goes_when_they_are_gone() {
+    let bench = Bench::new();
+    bench.clone_of("golden", "a", true);
+    bench.clone_of("a", "b", true);
+    assert!(
+        bench
+            .store
+            .seal_record(&bench.path("a.qcow2"))
+            .unwrap()
+            .is_some()
+    );
+    delete(&bench, "b", Storage::Own).unwrap();
+    delete(&bench, "a", Storage::Own).unwrap();
+    assert_eq!(bench.files(), ["golden.raw"]);
+    assert_eq!(bench.store.seal_records().unwrap().len(), 1);
+    delete(&bench, "golden", Storage::All).unwrap();
+    assert!(bench.files().is_empty());
+    assert!(bench.store.seal_records().unwrap().is_empty());
+    assert_eq!(bench.store.count_journals(), 0);
+}
+
+#[test]
+fn an_image_that_got_a_child_while_the_user_thought_stays() {
+    let bench = Bench::new();
+    bench.clone_of("golden", "a", true);
+    let plan = plan_of(&bench, "a", Storage::Own).unwrap();
+    assert_eq!(plan.remove, [bench.path("a.qcow2")]);
+    bench.clone_of("a", "b", false);
+    let error = apply(bench.host(), &plan).unwrap_err();
+    assert_eq!(error.kind(), Kind::Protected);
+    assert_eq!(bench.files(), ["a.qcow2", "b.qcow2", "golden.raw"]);
+    assert_eq!(bench.fake.names(), ["a", "b", "golden"]);
+    assert_eq!(bench.store.count_journals(), 0);
+}
+
+#[test]
+fn an_image_that_got_another_user_while_the_user_thought_stays() {
+    let bench = Bench::new();
+    bench.clone_of("golden", "a", true);
+    let plan = plan_of(&bench, "a", Storage::Own).unwrap();
+    let other = bench.xml("other", 5, "a.qcow2", "qcow2");
+    bench.fake.add(&other, DomainState::ShutOff);
+    let error = apply(bench.host(), &plan).unwrap_err();
+    assert_eq!(error.kind(), Kind::Busy);
+    assert!(error.to_string().contains("'other'"), "{error}");
+    assert!(bench.path("a.qcow2").exists());
+    assert_eq!(bench.fake.names(), ["a", "golden", "other"]);
+}
+
+#[test]
+fn a_file_here_is_not_that_of_a_domain_elsewhere() {
+    let mut bench = Bench::new();
+    bench.clone_of("golden", "a", true);
+    bench.fake.elsewhere = true;
+    for storage in [Storage::Own, Storage::All] {
+        let plan = plan_of(&bench, "a", storage).unwrap();
+        assert!(plan.remove.is_empty(), "{:?}", plan.remove);
+        assert_eq!(plan.keep[0].why, "it is on another host");
+    }
+    let golden = bench.path("golden.raw");
+    for error in [
+        base::unseal(bench.host(), &golden, true).unwrap_err(),
+        base::seal(bench.host(), &golden, None, false).unwrap_err(),
+        base::list(bench.host()).unwrap_err(),
+        base::children(bench.host(), &golden).unwrap_err(),
+        base::verify(bench.host(), &golden, false).unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), Kind::Environment);
+    }
+    delete(&bench, "a", Storage::All).unwrap();
+    assert_eq!(bench.files(), ["a.qcow2", "golden.raw"]);
+    assert_eq!(bench.fake.names(), ["golden"]);
+    assert!(image::seal_state(&golden).unwrap().sealed);
+}
+
+#[test]
+fn the_state_of_a_tpm_stays_with_the_disks() {
+    let bench = Bench::new();
+    assert!(
+        plan_of(&bench, "golden", Storage::Own)
+            .unwrap()
+            .undefine
+            .tpm
+    );
+    assert!(
+        !plan_of(&bench, "golden", Storage::Keep)
+            .unwrap()
+            .undefine
+            .tpm
+    );
+}
+
+#[test]
+fn uefi_variables_that_two_domains_have_by_two_names_stay() {
+    let bench = Bench::new();
+    fs::write(bench.path("one.fd"), "vars").unwrap();
+    fs::hard_link(bench.path("one.fd"), bench.path("two.fd")).unwrap();
+    for (name, id, file) in [("one", 5, "one.fd"), ("two", 6, "two.fd")] {
+        let nvram = format!(
+            "<os><type>hvm</type><nvram>{}</nvram></os><devices>",
+            bench.path(file).display()
+        );
+        let xml = bench
+            .xml(name, id, name, "raw")
+            .replace("<devices>", &nvram);
+        bench.fake.add(&xml, DomainState::ShutOff);
+    }
+    let plan = plan_of(&bench, "one", Storage::Own).unwrap();
+    assert!(plan.remove.is_empty(), "{:?}", plan.remove);
+    assert!(plan.keep[0].why.contains("'two'"));
+}
+
+#[test]
+fn a_file_that_another_domain_has_by_now_is_not_recovered_away() {
+    let bench = Bench::new();
+    bench.clone_of("golden", "a", true);
+    bench.clone_of("golden", "b", true);
+    let plans = ["a", "b"].map(|name| plan_of(&bench, name, Storage::Own).unwrap());
+    for plan in &plans {
+        // Killed after the domain was gone.
+        let operation = Operation::Delete {
+            name: plan.domain.name.clone(),
+            uuid: plan.domain.uuid,
+            files: plan.files.clone(),
+        };
+        drop(bench.store.begin("fake:///", operation).unwrap());
+    }
+    let mine = bench.xml("mine", 5, "a.qcow2", "qcow2");
+    let recovery = Recovery {
+        store: &bench.store,
+        interrupt: &bench.interrupt,
+        observer: &bench.said,
+        connect: &|_| {
+            let fake = crate::hypervisor::fake::Fake::default().with(&mine);
+            Ok(Some(Box::new(fake)))
+        },
+    };
+    let recovered = recover(&recovery).unwrap();
+    assert_eq!(recovered.len(), 2);
+    assert!(
+        recovered
+            .iter()
+            .any(|one| one.result.contains("1 of its files stay"))
+    );
+    assert_eq!(bench.files(), ["a.qcow2", "golden.raw"]);
+    assert_eq!(bench.store.count_journals(), 0);
+}
+
+#[test]
+fn a_base_that_somebody_gave_another_mode_gets_that_one_back() {
+    let bench = Bench::new();
+    let golden = bench.path("golden.raw");
+    let mode = || fs::metadata(&golden).unwrap().permissions().mode() & 0o7777;
+    bench.clone_of("golden", "a", true);
+    delete(&bench, "a", Storage::Own).unwrap();
+    // Opened by hand, and no longer for everybody to read.
+    image::unseal(&golden, 0o600).unwrap();
+    bench.clone_of("golden", "b", true);
+    assert_eq!(mode(), 0o444);
+    bench.clone_of("golden", "c", true);
+    for name in ["b", "c"] {
+        delete(&bench, name, Storage::Own).unwrap();
+    }
+    base::unseal(bench.host(), &golden, false).unwrap();
+    assert_eq!(mode(), 0o600);
+}

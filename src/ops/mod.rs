@@ -1,0 +1,82 @@
+//! What to do, and in which order. Nothing here prints or asks.
+
+pub mod base;
+pub mod clone;
+pub mod delete;
+pub mod doctor;
+mod images;
+pub mod lifecycle;
+pub mod list;
+pub mod recover;
+mod shut_off;
+#[cfg(test)]
+mod testing;
+pub mod tree;
+mod usage;
+
+use crate::error::{Error, Kind, Result};
+use crate::hypervisor::Hypervisor;
+use crate::interrupt::Interrupt;
+use crate::store::Store;
+
+pub use self::images::{path_of, trust_for};
+pub use self::lifecycle::start_clones;
+pub use self::shut_off::ShutOff;
+pub use self::usage::{KnownDomain, Problem, Strays, Usage, Use};
+
+/// What an operation works with.
+#[derive(Clone, Copy)]
+pub struct Host<'a> {
+    /// The hypervisor.
+    pub hypervisor: &'a dyn Hypervisor,
+    /// What is remembered between runs.
+    pub store: &'a Store,
+    /// Whether the user wants to stop.
+    pub interrupt: &'a Interrupt,
+    /// Who is told how it goes.
+    pub observer: &'a dyn Observer,
+}
+
+impl Host<'_> {
+    /// Refuses to work with image files where the domains are on another host:
+    /// a file of the same name here is not theirs.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Environment`] if they are.
+    fn must_be_here(&self) -> Result<()> {
+        if self.hypervisor.is_local() {
+            return Ok(());
+        }
+        Err(Error::new(
+            Kind::Environment,
+            format!(
+                "{} is another host, whose image files cannot be worked with from here",
+                self.hypervisor.uri()
+            ),
+        )
+        .hint("run vmkin on that host"))
+    }
+
+    /// Has libvirt look again which volumes these pools have. That it does not
+    /// is no reason to undo anything.
+    fn refresh_pools(&self, names: &[String]) {
+        for name in names {
+            if let Err(error) = self.hypervisor.refresh_pool(name) {
+                self.observer.warning(&format!("{error}."));
+            }
+        }
+    }
+}
+
+/// Is told how an operation goes, while it goes.
+pub trait Observer: Sync {
+    /// Something was done that the user should know. A full sentence.
+    fn status(&self, message: &str);
+
+    /// Something is not as the user may think it is. A full sentence.
+    fn warning(&self, message: &str);
+
+    /// So much of the work that goes by this name is done.
+    fn progress(&self, what: &str, done: u64, total: u64);
+}

@@ -1,0 +1,185 @@
+//! Finishing, or taking back, what an earlier run left behind.
+
+use super::{Host, Observer, Usage, clone};
+use crate::error::{Error, Kind, Result};
+use crate::hypervisor::Hypervisor;
+use crate::image;
+use crate::interrupt::Interrupt;
+use crate::model::FileId;
+use crate::store::{Begun, Found, Holder, Journal, Operation, Step, Store};
+
+/// What was done about one journal.
+#[derive(Clone, Debug, Eq, PartialEq, serde::Serialize)]
+pub struct Recovered {
+    /// What had been begun, as a clause: `cloning 'golden'`.
+    pub what: String,
+    /// The process that had begun it.
+    pub pid: u32,
+    /// What is there now. A sentence.
+    pub result: String,
+}
+
+/// What is to be recovered with, where there may be journals of several
+/// connections.
+pub struct Recovery<'a> {
+    /// Where the journals are.
+    pub store: &'a Store,
+    /// Whether the user wants to stop.
+    pub interrupt: &'a Interrupt,
+    /// Who is told how it goes.
+    pub observer: &'a dyn Observer,
+    /// Opens the connection a journal is about; `None` leaves that journal be.
+    #[expect(clippy::type_complexity, reason = "a name for it would say no more")]
+    pub connect: &'a dyn Fn(&str) -> Result<Option<Box<dyn Hypervisor>>>,
+}
+
+/// Deals with every journal that was left behind. Idempotent: what it cannot
+/// do now stays for the next time.
+///
+/// # Errors
+///
+/// [`Kind::NotUndone`] if something could not be finished or taken back, after
+/// all others were dealt with.
+pub fn recover(recovery: &Recovery<'_>) -> Result<Vec<Recovered>> {
+    let mut done = Vec::new();
+    let mut failed = None;
+    recovery.store.sweep()?;
+    for found in recovery.store.survey()? {
+        let Found {
+            begun,
+            steps,
+            holder,
+            path,
+        } = found;
+        let Holder::Us(journal) = holder else {
+            continue;
+        };
+        match one(recovery, &begun, &steps, journal) {
+            Ok(recovered) => done.extend(recovered),
+            Err(e) => {
+                failed.get_or_insert(
+                    Error::new(
+                        Kind::NotUndone,
+                        format!("{} could not be undone: {e}", what(&begun.operation)),
+                    )
+                    .hint(format!(
+                        "when the cause is gone, run `vmkin recover`; the record is {}",
+                        path.display()
+                    )),
+                );
+            }
+        }
+    }
+    match failed {
+        Some(error) => Err(error),
+        None => Ok(done),
+    }
+}
+
+fn one(
+    recovery: &Recovery<'_>,
+    begun: &Begun,
+    steps: &[Step],
+    journal: Journal,
+) -> Result<Option<Recovered>> {
+    let Some(hypervisor) = (recovery.connect)(&begun.uri)? else {
+        return Ok(None);
+    };
+    let host = Host {
+        hypervisor: &*hypervisor,
+        store: recovery.store,
+        interrupt: recovery.interrupt,
+        observer: recovery.observer,
+    };
+    let result = match &begun.operation {
+        Operation::Clone { .. } => take_back_clones(host, &begun.operation, steps, &journal)?,
+        Operation::Delete { uuid, files, .. } => {
+            if hypervisor.find_uuid(*uuid)?.is_some() {
+                "Nothing had happened yet.".to_owned()
+            } else {
+                let usage = Usage::read(&*hypervisor)?;
+                let mut kept = 0_usize;
+                for file in files {
+                    // Somebody may have made another domain of what was left.
+                    if usage.user_of(file.file).is_some() {
+                        kept += 1;
+                    } else {
+                        super::delete::remove_if_same(host, file)?;
+                    }
+                }
+                match kept {
+                    0 => "The domain was gone already; its files are gone now too.".to_owned(),
+                    n => format!(
+                        "The domain was gone already; {n} of its files stay, for other domains \
+                         have them now."
+                    ),
+                }
+            }
+        }
+    };
+    crate::failpoint::hit("recover.done")?;
+    journal.finish()?;
+    Ok(Some(Recovered {
+        what: what(&begun.operation),
+        pid: begun.pid,
+        result,
+    }))
+}
+
+/// What an operation does, as a clause.
+fn what(operation: &Operation) -> String {
+    match operation {
+        Operation::Clone { golden, .. } => format!("cloning '{golden}'"),
+        Operation::Delete { name, .. } => format!("deleting '{name}'"),
+    }
+}
+
+/// Each clone whose domain is defined is whole, because that is its last step.
+/// The others lose their files.
+fn take_back_clones(
+    host: Host<'_>,
+    operation: &Operation,
+    steps: &[Step],
+    journal: &Journal,
+) -> Result<String> {
+    let Operation::Clone { clones, seals, .. } = operation else {
+        return Ok(String::new());
+    };
+    let mut whole = 0_usize;
+    let usage = Usage::read(host.hypervisor)?;
+    for (index, clone) in clones.iter().enumerate() {
+        if host.hypervisor.find_uuid(clone.uuid)?.is_some() {
+            whole += 1;
+            continue;
+        }
+        let made = steps.iter().rev().find_map(|step| match step {
+            Step::Made { clone, files } if *clone == index => Some(files.as_slice()),
+            Step::Made { .. } => None,
+        });
+        // Somebody may have made a domain of what was left.
+        let adopted = |made: &&[FileId]| made.iter().any(|file| usage.user_of(*file).is_some());
+        clone::remove_files(&clone.files, made.filter(|made| !adopted(made)))?;
+        crate::failpoint::hit("recover.clone")?;
+    }
+    if whole == 0 {
+        clone::unseal_bases(host, seals, journal)?;
+    } else {
+        complete_seal_records(host, seals)?;
+    }
+    Ok(match (whole, clones.len() - whole) {
+        (0, n) => format!("None of the {n} clones had been made, and nothing of them is left."),
+        (n, 0) => format!("All {n} clones had been made."),
+        (n, m) => format!("{n} clones had been made and stay; of the other {m} nothing is left."),
+    })
+}
+
+/// A base that was sealed just before the process died may not be on record.
+fn complete_seal_records(host: Host<'_>, seals: &[crate::store::SealIntent]) -> Result<()> {
+    for seal in seals {
+        let same: Option<FileId> = image::file_id(&seal.path)?;
+        if same == Some(seal.file) && host.store.seal_record(&seal.path)?.is_none() {
+            super::base::seal(host, &seal.path, None, false)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,276 @@
+//! Who uses which image file: the backing chains of all domains.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use uuid::Uuid;
+
+use super::images::{path_of, trust_for, trust_of};
+use crate::error::{Error, Result};
+use crate::hypervisor::Hypervisor;
+use crate::image::{self, Trust};
+use crate::model::{DiskSource, DiskTarget, Domain, FileId, Layer, NbdExport};
+use crate::xml::domain::{self, DomainFacts};
+
+/// A domain of the host, and the images that its disks are made of.
+#[derive(Clone, Debug)]
+pub struct KnownDomain {
+    /// The domain.
+    pub domain: Domain,
+    /// What its XML says.
+    pub facts: DomainFacts,
+    /// The layers of each disk of [`DomainFacts::disks`], as far as they could
+    /// be read, the top one first. Empty for a disk that is no file here.
+    pub layers: Vec<Vec<Layer>>,
+    /// The NBD exports below those layers, for the disks that have one.
+    pub exports: HashMap<DiskTarget, NbdExport>,
+    /// The file of its UEFI variables, if there is one here.
+    pub nvram: Option<FileId>,
+}
+
+/// Something that is wrong with a domain or its images.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Problem {
+    /// The domain.
+    pub domain: Uuid,
+    /// What it is, as a sentence.
+    pub text: String,
+    /// Whether it hides which files the domain uses. While there is such a
+    /// problem, "nobody uses this" is not known of any file.
+    pub blind: bool,
+}
+
+/// The children of a base that libvirt does not know.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Strays {
+    /// Overlays that no domain uses.
+    pub paths: Vec<PathBuf>,
+    /// Why there may be more, as a clause.
+    pub unknown: Option<String>,
+}
+
+/// One use of a file.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Use {
+    /// The domain, as an index into [`Usage::domains`].
+    pub domain: usize,
+    /// The disk of the domain.
+    pub target: DiskTarget,
+    /// How far below the top; 0 means the guest opens this file itself.
+    pub depth: usize,
+    /// Whether the guest writes to it.
+    pub writes: bool,
+}
+
+/// Who uses which image file.
+///
+/// Read natively, from the headers: asking `qemu-img info --backing-chain` for
+/// each disk takes hundreds of times as long.
+#[derive(Debug, Default)]
+pub struct Usage {
+    /// All domains whose XML could be read.
+    pub domains: Vec<KnownDomain>,
+    /// What is wrong with them.
+    pub problems: Vec<Problem>,
+    by_file: HashMap<FileId, Vec<Use>>,
+}
+
+impl Usage {
+    /// Looks at all domains of the host.
+    ///
+    /// # Errors
+    ///
+    /// If libvirt does not answer. A domain that cannot be understood is a
+    /// problem, not an error.
+    pub fn read(hypervisor: &dyn Hypervisor) -> Result<Self> {
+        let all = hypervisor.domains()?;
+        let texts = hypervisor.public_xml_of(&all)?;
+        let pools = trust_for(hypervisor, &[], &[])?;
+        let mut usage = Self::default();
+        for (domain, xml) in all.into_iter().zip(texts) {
+            let Some(xml) = xml else { continue };
+            match domain::read(&xml) {
+                Ok(facts) => usage.add(hypervisor, &pools, domain, facts),
+                Err(e) => usage.problems.push(Problem {
+                    domain: domain.uuid,
+                    text: format!("Domain '{}' cannot be understood: {e}.", domain.name),
+                    blind: true,
+                }),
+            }
+        }
+        Ok(usage)
+    }
+
+    fn add(
+        &mut self,
+        hypervisor: &dyn Hypervisor,
+        pools: &Trust,
+        domain: Domain,
+        facts: DomainFacts,
+    ) {
+        let index = self.domains.len();
+        let mut trust = pools.clone();
+        // The files of another host are none of this one, whatever their names.
+        let here = hypervisor.is_local();
+        for layer in facts
+            .disks
+            .iter()
+            .flat_map(|disk| &disk.declared)
+            .filter(|_| here)
+        {
+            // A volume that is no more is found out below.
+            if let Ok(Some(path)) = path_of(hypervisor, &layer.source) {
+                trust.allow_file(path);
+            }
+        }
+        let mut all_layers = Vec::with_capacity(facts.disks.len());
+        let mut exports = HashMap::new();
+        for disk in &facts.disks {
+            let path = match path_of(hypervisor, &disk.source) {
+                Ok(path) => path.filter(|_| here),
+                Err(e) => {
+                    self.problem(&domain, &disk.target, &e, true);
+                    None
+                }
+            };
+            let layers = match path {
+                None => Vec::new(),
+                Some(path) => {
+                    let trust = trust_of(disk, &trust);
+                    let survey = image::survey(&path, disk.format, &trust);
+                    if let Some(export) = survey.export {
+                        exports.insert(disk.target.clone(), export);
+                    }
+                    if let Some(e) = survey.problem {
+                        // Nobody else can use what is not there.
+                        self.problem(&domain, &disk.target, &e, !survey.missing);
+                    }
+                    survey.layers
+                }
+            };
+            for (depth, layer) in layers.iter().enumerate() {
+                self.by_file.entry(layer.file).or_default().push(Use {
+                    domain: index,
+                    target: disk.target.clone(),
+                    depth,
+                    writes: depth == 0 && !disk.readonly,
+                });
+            }
+            all_layers.push(layers);
+        }
+        let nvram = facts.nvram.as_ref().and_then(|nvram| nvram.path.as_deref());
+        let nvram = nvram
+            .filter(|_| here)
+            .and_then(|path| image::file_id(path).ok().flatten());
+        self.domains.push(KnownDomain {
+            domain,
+            nvram,
+            facts,
+            layers: all_layers,
+            exports,
+        });
+    }
+
+    fn problem(&mut self, domain: &Domain, target: &DiskTarget, error: &Error, blind: bool) {
+        self.problems.push(Problem {
+            domain: domain.uuid,
+            text: format!("Disk {target} of domain '{}': {error}.", domain.name),
+            blind,
+        });
+    }
+
+    /// Why it is not known who uses which file, if it is not.
+    pub fn blind(&self) -> Option<&str> {
+        self.problems
+            .iter()
+            .find(|problem| problem.blind)
+            .map(|problem| problem.text.as_str())
+    }
+
+    /// Everybody who uses this file.
+    pub fn of(&self, file: FileId) -> &[Use] {
+        self.by_file.get(&file).map_or(&[], Vec::as_slice)
+    }
+
+    /// A domain that has this file as a disk, below one, or as its UEFI
+    /// variables.
+    pub fn user_of(&self, file: FileId) -> Option<&KnownDomain> {
+        let by_disk = self.of(file).first().and_then(|one| self.domain(one));
+        by_disk.or_else(|| self.domains.iter().find(|known| known.nvram == Some(file)))
+    }
+
+    /// The domain of a use.
+    pub fn domain(&self, one: &Use) -> Option<&KnownDomain> {
+        self.domains.get(one.domain)
+    }
+
+    /// The names of the domains that have this file as a lower layer, sorted.
+    pub fn children(&self, file: FileId) -> Vec<&str> {
+        self.children_of_others(file, None)
+    }
+
+    /// The same without one domain, an index into [`Usage::domains`].
+    pub fn children_of_others(&self, file: FileId, except: Option<usize>) -> Vec<&str> {
+        let mut names: Vec<&str> = self
+            .of(file)
+            .iter()
+            .filter(|one| one.depth > 0 && Some(one.domain) != except)
+            .filter_map(|one| self.domain(one))
+            .map(|known| known.domain.name.as_str())
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// The names of the domains whose disks are overlays on this export, sorted.
+    pub fn children_of_export(&self, export: &NbdExport) -> Vec<&str> {
+        let mut names: Vec<&str> = self
+            .domains
+            .iter()
+            .filter(|known| known.exports.values().any(|below| below == export))
+            .map(|known| known.domain.name.as_str())
+            .collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// The domains that write to this export themselves.
+    pub fn writers_to(&self, export: &NbdExport) -> impl Iterator<Item = &KnownDomain> {
+        self.domains.iter().filter(move |known| {
+            known.facts.disks.iter().any(|disk| {
+                let mine = matches!(&disk.source, DiskSource::Network(network)
+                    if network.export.as_ref() == Ok(export));
+                mine && !disk.readonly
+            })
+        })
+    }
+
+    /// The overlays in a directory that name this file as their backing file
+    /// and that no domain uses: children that libvirt does not know.
+    ///
+    /// # Errors
+    ///
+    /// If the directory cannot be listed.
+    pub fn strays(&self, file: FileId, dir: &Path) -> Result<Strays> {
+        let scan = image::overlays_in(dir)?;
+        let unknown = if scan.capped {
+            Some(format!(
+                "{} has more files than are looked at",
+                dir.display()
+            ))
+        } else {
+            scan.unread
+                .first()
+                .map(|(path, why)| format!("{} cannot be read: {why}", path.display()))
+        };
+        let paths = scan
+            .overlays
+            .into_iter()
+            .filter(|overlay| overlay.backing_file == Some(file))
+            .filter(|overlay| self.of(overlay.file).is_empty())
+            .map(|overlay| overlay.path)
+            .collect();
+        Ok(Strays { paths, unknown })
+    }
+}

@@ -1,0 +1,170 @@
+//! What sealed bases looked like.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::{Store, read_trusted, write_whole};
+use crate::error::{Error, Kind, Result};
+use crate::model::{BaseIdentity, ImageFormat};
+
+/// What a base looked like when it was sealed, and how to open the seal.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct SealRecord {
+    /// The path it was sealed by.
+    pub path: PathBuf,
+    /// Its format.
+    pub format: ImageFormat,
+    /// What it looked like, after sealing.
+    pub identity: BaseIdentity,
+    /// Its mode bits before, which unsealing gives back.
+    pub mode_before: u32,
+    /// Whether the immutable attribute could be set.
+    pub immutable: bool,
+    /// The SHA-256 of the whole file in hexadecimal, if it was asked for.
+    pub sha256: Option<String>,
+    /// When, RFC 3339 in UTC.
+    pub sealed_at: String,
+    /// What it looked like at other times when it had the same contents, as a
+    /// comparison of the whole contents has shown.
+    #[serde(default)]
+    pub same_contents: Vec<BaseIdentity>,
+}
+
+impl Store {
+    fn seal_path(&self, base: &Path) -> Result<PathBuf> {
+        let hash = Sha256::digest(base.as_os_str().as_encoded_bytes());
+        let short: String = hash.iter().take(12).map(|b| format!("{b:02x}")).collect();
+        Ok(self.directory("bases")?.join(format!("{short}.json")))
+    }
+
+    /// What is known of the base at this path.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::NotUndone`] if the record cannot be understood.
+    pub fn seal_record(&self, base: &Path) -> Result<Option<SealRecord>> {
+        let path = self.seal_path(base)?;
+        read_record(&path)
+    }
+
+    /// All bases that something is known of.
+    pub fn seal_records(&self) -> Result<Vec<SealRecord>> {
+        let dir = self.directory("bases")?;
+        let cannot = |e| Error::io(format!("cannot list {}", dir.display()), e);
+        let mut all = Vec::new();
+        for entry in fs::read_dir(&dir).map_err(cannot)? {
+            let path = entry.map_err(cannot)?.path();
+            if path.extension().is_some_and(|e| e == "json") {
+                all.extend(read_record(&path)?);
+            }
+        }
+        all.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(all)
+    }
+
+    /// Remembers a base, instead of what was known before.
+    pub fn remember_seal(&self, record: &SealRecord) -> Result<()> {
+        let text = serde_json::to_vec_pretty(record).map_err(|e| {
+            Error::wrap(
+                Kind::Usage,
+                format!("cannot record {}", record.path.display()),
+                e,
+            )
+        })?;
+        write_whole(&self.seal_path(&record.path)?, &text)
+    }
+
+    /// Forgets a base.
+    pub fn forget_seal(&self, base: &Path) -> Result<()> {
+        let path = self.seal_path(base)?;
+        match fs::remove_file(&path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::io(format!("cannot remove {}", path.display()), e))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn read_record(path: &Path) -> Result<Option<SealRecord>> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(Error::io(format!("cannot read {}", path.display()), e)),
+    };
+    let text = read_trusted(path, &file)?;
+    serde_json::from_str(&text).map(Some).map_err(|e| {
+        Error::wrap(
+            Kind::NotUndone,
+            format!("{} is not a record of a sealed base", path.display()),
+            e,
+        )
+        .hint(format!(
+            "if nothing else helps, remove it and seal the base again: `rm {}`",
+            path.display()
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::FileId;
+
+    #[test]
+    fn a_base_is_remembered_until_it_is_forgotten() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::at(dir.path().join("state"));
+        let path = Path::new("/pool/golden.qcow2");
+        assert_eq!(store.seal_record(path).unwrap(), None);
+        let record = SealRecord {
+            path: path.to_owned(),
+            format: ImageFormat::Qcow2,
+            identity: BaseIdentity {
+                file: FileId {
+                    device: 1,
+                    inode: 2,
+                },
+                size: 3,
+                mtime_ns: 4,
+                ctime_ns: 5,
+                head_sha256: "ab".to_owned(),
+            },
+            mode_before: 0o644,
+            immutable: true,
+            sha256: None,
+            sealed_at: "2026-01-01T00:00:00Z".to_owned(),
+            same_contents: Vec::new(),
+        };
+        store.remember_seal(&record).unwrap();
+        assert_eq!(store.seal_record(path).unwrap().as_ref(), Some(&record));
+        assert_eq!(store.seal_records().unwrap(), vec![record]);
+        store.forget_seal(path).unwrap();
+        store.forget_seal(path).unwrap();
+        assert_eq!(store.seal_record(path).unwrap(), None);
+    }
+
+    #[test]
+    fn a_store_that_others_can_write_to_is_not_trusted() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("state");
+        fs::create_dir(&root).unwrap();
+        fs::set_permissions(&root, fs::Permissions::from_mode(0o777)).unwrap();
+        let error = Store::at(&root).seal_records().unwrap_err();
+        assert_eq!(error.kind(), Kind::Environment);
+    }
+
+    #[test]
+    fn a_half_written_record_is_an_error_and_not_an_empty_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::at(dir.path().join("state"));
+        let path = store.seal_path(Path::new("/x")).unwrap();
+        fs::write(&path, "{\"path\":\"/x\",").unwrap();
+        let error = store.seal_record(Path::new("/x")).unwrap_err();
+        assert_eq!(error.kind(), Kind::NotUndone);
+    }
+}

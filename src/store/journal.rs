@@ -1,0 +1,448 @@
+//! Intent records: what an operation is about to do, written down before it
+//! does it, so that the next run can finish it or take it back.
+//!
+//! A journal is a file of JSON lines. The first says what is intended, the
+//! further ones what has been done that cannot be told from the outside. Each
+//! line is on the disk before the step after it begins. The process that works
+//! on it holds a lock on the file, which the kernel drops when the process
+//! dies; so a journal that can be locked is one that was left behind.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{Store, read_trusted};
+use crate::error::{Error, Kind, Result};
+use crate::model::FileId;
+
+/// The version of the format that is written, and the only one that is read.
+const VERSION: u32 = 1;
+
+/// The first line of a journal.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Begun {
+    version: u32,
+    /// The process that began it.
+    pub pid: u32,
+    /// When, RFC 3339 in UTC. For people; nothing is decided by it.
+    pub time: String,
+    /// The connection whose domains it is about.
+    pub uri: String,
+    /// What is intended.
+    pub operation: Operation,
+}
+
+/// What is intended.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Operation {
+    /// Make clones. Undone: each clone that is not defined loses its files.
+    Clone {
+        /// The golden domain's name, for messages.
+        golden: String,
+        /// The clones, in the order they are made.
+        clones: Vec<CloneFiles>,
+        /// What the clones are based on or copied from.
+        bases: Vec<PathBuf>,
+        /// The bases that are sealed first.
+        seals: Vec<SealIntent>,
+    },
+    /// Delete a domain. Finished once the domain is undefined; before that,
+    /// nothing has happened.
+    Delete {
+        /// The name of the domain, for messages.
+        name: String,
+        /// Its UUID.
+        uuid: Uuid,
+        /// The files that go with it.
+        files: Vec<DeletedFile>,
+    },
+}
+
+/// A clone that is to be made. While the journal is locked this also reserves
+/// its name, UUID and addresses.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct CloneFiles {
+    /// Its name.
+    pub name: String,
+    /// Its UUID.
+    pub uuid: Uuid,
+    /// The addresses of its interfaces.
+    pub macs: Vec<String>,
+    /// The files that are made for it.
+    pub files: Vec<FilePair>,
+}
+
+/// A file that is made under a name of its own, and renamed when it is whole.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct FilePair {
+    /// The name it is made under. Nobody else makes a file of this name.
+    pub temp: PathBuf,
+    /// The name it gets, which others may want too.
+    pub path: PathBuf,
+}
+
+/// A base that is to be sealed.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct SealIntent {
+    /// The base.
+    pub path: PathBuf,
+    /// Its mode bits before.
+    pub mode_before: u32,
+    /// Which file it is.
+    pub file: FileId,
+}
+
+/// A file that goes with its domain.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct DeletedFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Which file that was. If another is there by now, that one stays.
+    pub file: FileId,
+}
+
+/// What has been done that cannot be told from the outside.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "step")]
+pub enum Step {
+    /// The files of a clone are whole and about to be renamed.
+    Made {
+        /// Which clone, counted from 0.
+        clone: usize,
+        /// Its files, in the order of its [`CloneFiles::files`].
+        files: Vec<FileId>,
+    },
+}
+
+/// The journal of an operation under way.
+#[derive(Debug)]
+pub struct Journal {
+    file: Flock<File>,
+    path: PathBuf,
+}
+
+/// A journal that was found, and what its lock tells.
+#[derive(Debug)]
+pub struct Found {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What is intended.
+    pub begun: Begun,
+    /// What has been done.
+    pub steps: Vec<Step>,
+    /// Who works on it.
+    pub holder: Holder,
+}
+
+/// Who works on a journal.
+#[derive(Debug)]
+pub enum Holder {
+    /// The process that began it, which is alive.
+    Alive,
+    /// Nobody: it was left behind, and is ours now.
+    Us(Journal),
+}
+
+impl Store {
+    fn journals(&self) -> Result<PathBuf> {
+        self.directory("journal")
+    }
+
+    /// Writes down what is intended, on the disk when this returns.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written; then nothing may be begun.
+    pub fn begin(&self, uri: &str, operation: Operation) -> Result<Journal> {
+        let dir = self.journals()?;
+        let id = Uuid::new_v4();
+        let temp = dir.join(format!(".{id}.tmp"));
+        let path = dir.join(format!("{id}.jsonl"));
+        let cannot = |e| Error::io("cannot write a journal", e);
+        let begun = Begun {
+            version: VERSION,
+            pid: std::process::id(),
+            time: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
+            uri: uri.to_owned(),
+            operation,
+        };
+        let line = line(&begun)?;
+        let file = OpenOptions::new()
+            .create_new(true)
+            .append(true)
+            .mode(0o600)
+            .open(&temp)
+            .map_err(cannot)?;
+        // Locked before it has the name by which others find it.
+        let file = Flock::lock(file, FlockArg::LockExclusiveNonblock)
+            .map_err(|(_, e)| cannot(e.into()))?;
+        let mut journal = Journal { file, path: temp };
+        if let Err(error) = crate::failpoint::hit("store.journal") {
+            drop(fs::remove_file(&journal.path));
+            return Err(error);
+        }
+        let written = journal.write(&line).and_then(|()| {
+            fs::rename(&journal.path, &path)?;
+            File::open(&dir)?.sync_all()
+        });
+        if let Err(e) = written {
+            drop(fs::remove_file(&journal.path));
+            return Err(cannot(e));
+        }
+        journal.path = path;
+        Ok(journal)
+    }
+
+    /// All journals, whether their processes live or not. Those that were left
+    /// behind are locked by this process then.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::NotUndone`] if one cannot be understood: it is not ignored,
+    /// because files and domains may hang on it.
+    pub fn survey(&self) -> Result<Vec<Found>> {
+        let dir = self.journals()?;
+        let cannot = |e| Error::io(format!("cannot list {}", dir.display()), e);
+        let mut all = Vec::new();
+        for entry in fs::read_dir(&dir).map_err(cannot)? {
+            let path = entry.map_err(cannot)?.path();
+            if path.extension().is_some_and(|e| e == "jsonl") {
+                all.extend(find(&path)?);
+            }
+        }
+        all.sort_by(|a, b| a.begun.time.cmp(&b.begun.time).then(a.path.cmp(&b.path)));
+        Ok(all)
+    }
+
+    /// Removes what was being written when its process died, before it had the
+    /// name of a journal: nothing had begun then.
+    ///
+    /// # Errors
+    ///
+    /// If the directory cannot be listed.
+    pub fn sweep(&self) -> Result<()> {
+        let dir = self.journals()?;
+        let cannot = |e| Error::io(format!("cannot list {}", dir.display()), e);
+        for entry in fs::read_dir(&dir).map_err(cannot)? {
+            let path = entry.map_err(cannot)?.path();
+            if path.extension().is_none_or(|e| e != "tmp") {
+                continue;
+            }
+            // One that is locked is being written now. One that vanishes has
+            // become a journal.
+            if let Ok(file) = OpenOptions::new().append(true).open(&path) {
+                if let Ok(_lock) = Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                    drop(fs::remove_file(&path));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// How many journals there are. Costs one directory listing, so that every
+    /// command can afford it.
+    pub fn count_journals(&self) -> usize {
+        let Ok(entries) = fs::read_dir(self.root().join("journal")) else {
+            return 0;
+        };
+        entries
+            .flatten()
+            .filter(|e| e.path().extension().is_some_and(|e| e == "jsonl"))
+            .count()
+    }
+}
+
+impl Journal {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.file.write_all(bytes)?;
+        self.file.sync_data()
+    }
+
+    /// Adds what has been done, on the disk when this returns.
+    pub fn add(&mut self, steps: &[Step]) -> Result<()> {
+        let mut bytes = Vec::new();
+        for step in steps {
+            bytes.extend(line(step)?);
+        }
+        self.write(&bytes)
+            .map_err(|e| Error::io("cannot write the journal", e))
+    }
+
+    /// Removes the journal: everything is done, or everything is undone.
+    pub fn finish(self) -> Result<()> {
+        // Should the removal get lost in a power failure, the next run finds
+        // that there is nothing to do.
+        fs::remove_file(&self.path)
+            .map_err(|e| Error::io(format!("cannot remove {}", self.path.display()), e))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+fn line<T: Serialize>(value: &T) -> Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(value)
+        .map_err(|e| Error::wrap(Kind::Usage, "this cannot be written to a journal", e))?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+/// Reads one journal; `None` if it is gone by now.
+fn find(path: &Path) -> Result<Option<Found>> {
+    let cannot = |e| Error::io(format!("cannot read {}", path.display()), e);
+    let gone = |e: &std::io::Error| e.kind() == std::io::ErrorKind::NotFound;
+    let file = match OpenOptions::new().read(true).append(true).open(path) {
+        Ok(file) => file,
+        Err(e) if gone(&e) => return Ok(None),
+        Err(e) => return Err(cannot(e)),
+    };
+    let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock);
+    let text = match &lock {
+        Ok(file) => read_trusted(path, file),
+        Err((file, Errno::EWOULDBLOCK)) => read_trusted(path, file),
+        Err((_, e)) => return Err(cannot((*e).into())),
+    };
+    // Its process may have ended well between the listing and now.
+    if !path.exists() {
+        return Ok(None);
+    }
+    let (begun, steps) = parse(path, &text?)?;
+    let holder = match lock {
+        Ok(file) => Holder::Us(Journal {
+            file,
+            path: path.to_owned(),
+        }),
+        Err(_) => Holder::Alive,
+    };
+    Ok(Some(Found {
+        path: path.to_owned(),
+        begun,
+        steps,
+        holder,
+    }))
+}
+
+fn parse(path: &Path, text: &str) -> Result<(Begun, Vec<Step>)> {
+    let bad = |e: serde_json::Error| {
+        Error::wrap(
+            Kind::NotUndone,
+            format!("{} is not a journal that can be understood", path.display()),
+            e,
+        )
+        .hint("a newer vmkin may have written it; nothing was changed")
+    };
+    let mut lines = text.split_inclusive('\n');
+    let first = lines.next().unwrap_or_default();
+    let begun: Begun = serde_json::from_str(first).map_err(bad)?;
+    if begun.version != VERSION {
+        return Err(Error::new(
+            Kind::NotUndone,
+            format!(
+                "{} was written by another version of vmkin (format {}, this is {VERSION})",
+                path.display(),
+                begun.version
+            ),
+        )
+        .hint("run `vmkin recover` with the version that wrote it"));
+    }
+    let mut steps = Vec::new();
+    for line in lines {
+        // A line without an end was being written when the process died, so
+        // what comes after that step had not begun.
+        if !line.ends_with('\n') {
+            break;
+        }
+        steps.push(serde_json::from_str(line).map_err(bad)?);
+    }
+    Ok((begun, steps))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store() -> (tempfile::TempDir, Store) {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::at(dir.path().join("state"));
+        (dir, store)
+    }
+
+    fn operation() -> Operation {
+        Operation::Delete {
+            name: "web-01".to_owned(),
+            uuid: Uuid::from_u128(1),
+            files: Vec::new(),
+        }
+    }
+
+    fn step() -> Step {
+        Step::Made {
+            clone: 0,
+            files: vec![FileId {
+                device: 1,
+                inode: 2,
+            }],
+        }
+    }
+
+    #[test]
+    fn a_journal_is_alive_while_its_process_holds_it() {
+        let (_dir, store) = store();
+        assert_eq!(store.count_journals(), 0);
+        let mut journal = store.begin("test:///default", operation()).unwrap();
+        journal.add(&[step(), step()]).unwrap();
+        assert_eq!(store.count_journals(), 1);
+        let found = store.survey().unwrap();
+        assert!(matches!(found[0].holder, Holder::Alive));
+        assert_eq!(found[0].begun.operation, operation());
+        assert_eq!(found[0].steps, [step(), step()]);
+
+        drop(journal);
+        let mut left = store.survey().unwrap();
+        let Holder::Us(ours) = left.remove(0).holder else {
+            panic!("a journal whose process is gone is ours");
+        };
+        ours.finish().unwrap();
+        assert!(store.survey().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_line_that_was_being_written_does_not_count() {
+        let (_dir, store) = store();
+        let mut journal = store.begin("test:///default", operation()).unwrap();
+        journal.add(&[step()]).unwrap();
+        journal.write(b"{\"step\":\"ma").unwrap();
+        drop(journal);
+        assert_eq!(store.survey().unwrap()[0].steps, [step()]);
+    }
+
+    #[test]
+    fn what_is_no_journal_stops_everything() {
+        let (_dir, store) = store();
+        let journal = store.begin("test:///default", operation()).unwrap();
+        let path = journal.path().to_owned();
+        drop(journal);
+        let good = fs::read_to_string(&path).unwrap();
+        for bad in [
+            String::new(),
+            "{}\n".to_owned(),
+            good.replace("\"version\":1", "\"version\":2"),
+            good.replace("delete", "explode"),
+            format!("{good}nonsense\n"),
+        ] {
+            fs::write(&path, &bad).unwrap();
+            let error = store.survey().unwrap_err();
+            assert_eq!(error.kind(), Kind::NotUndone, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! One golden domain, many clones.
+
+use super::names::Names;
+use super::spec::{CloneSpec, Note, NoteKind, Rewritten};
+use super::{chardevs, devices, disks, firmware, graphics, identity, metadata, nics, report};
+use crate::error::Result;
+use crate::xml::domain::facts::DomainFacts;
+use crate::xml::domain::read;
+use crate::xml::span::{Document, Node};
+use crate::xml::splice::Edits;
+
+/// Makes the XML of one clone out of that of a golden domain.
+///
+/// For many clones of one domain, a [`Rewriter`] reads the XML only once.
+///
+/// # Errors
+///
+/// Those of [`Rewriter::new`] and [`Rewriter::rewrite`].
+pub fn rewrite(xml: &str, spec: &CloneSpec<'_>) -> Result<Rewritten> {
+    Rewriter::new(xml)?.rewrite(spec)
+}
+
+/// The XML of a golden domain, read once and ready to be rewritten often.
+///
+/// The XML must be the inactive one *with* secrets: without them, the
+/// passwords of screens silently vanish and clones listen open.
+#[derive(Debug)]
+pub struct Rewriter<'a> {
+    document: Document<'a>,
+    facts: DomainFacts,
+}
+
+impl<'a> Rewriter<'a> {
+    /// Reads the XML of a golden domain.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`read`](crate::xml::domain::read()).
+    pub fn new(xml: &'a str) -> Result<Self> {
+        let document = Document::parse(xml, "domain")?;
+        let facts = read::facts(read::root(&document)?)?;
+        Ok(Self { document, facts })
+    }
+
+    /// What the XML says about the golden domain.
+    pub fn facts(&self) -> &DomainFacts {
+        &self.facts
+    }
+
+    /// Makes the XML of a clone. Bytes that do not have to change do not.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Usage`](crate::error::Kind::Usage) if a path or name cannot be
+    /// put into XML, or there are fewer addresses than network interfaces;
+    /// [`Kind::NotFound`](crate::error::Kind::NotFound) if there is no such
+    /// disk; [`Kind::WrongState`](crate::error::Kind::WrongState) if a disk is
+    /// encrypted, or there is no copy of the UEFI variables.
+    pub fn rewrite(&self, spec: &CloneSpec<'_>) -> Result<Rewritten> {
+        let domain = read::root(&self.document)?;
+        let mut work = Work {
+            text: self.document.text(),
+            facts: &self.facts,
+            spec,
+            names: Names::new(&self.facts, spec),
+            edits: Edits::default(),
+            notes: Vec::new(),
+        };
+        identity::rewrite(&mut work, domain)?;
+        metadata::rewrite(&mut work, domain)?;
+        firmware::rewrite(&mut work, domain)?;
+        if let Some(all) = domain.child("devices") {
+            disks::rewrite(&mut work, all)?;
+            nics::rewrite(&mut work, all)?;
+            graphics::rewrite(&mut work, all);
+            chardevs::rewrite(&mut work, all);
+            devices::rewrite(&mut work, all);
+        }
+        report::look(&mut work, domain);
+        let Work { edits, notes, .. } = work;
+        Ok(Rewritten {
+            xml: edits.apply(self.document.text()),
+            notes,
+        })
+    }
+}
+
+/// What the subjects share while one clone is being thought through.
+pub(super) struct Work<'w> {
+    /// The XML of the golden domain.
+    pub(super) text: &'w str,
+    pub(super) facts: &'w DomainFacts,
+    pub(super) spec: &'w CloneSpec<'w>,
+    pub(super) names: Names<'w>,
+    pub(super) edits: Edits,
+    notes: Vec<Note>,
+}
+
+impl Work<'_> {
+    /// Tells the user something, once: a console is often written down twice,
+    /// as `<serial>` and as `<console>`.
+    pub(super) fn note(&mut self, kind: NoteKind, message: impl Into<String>) {
+        let note = Note {
+            kind,
+            message: message.into(),
+        };
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+
+    /// Removes an element.
+    pub(super) fn remove(&mut self, node: Node<'_, '_>) {
+        self.edits.remove(node, self.text);
+    }
+}

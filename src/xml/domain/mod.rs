@@ -1,0 +1,14 @@
+//! Domain XML: what it says, and what a clone of the domain must say instead.
+
+mod clone;
+mod facts;
+mod lineage;
+mod network;
+mod read;
+
+pub use self::clone::{
+    BackingLayer, CloneSpec, HostdevRule, NewDisk, Note, NoteKind, Rewriter, Rewritten, rewrite,
+};
+pub use self::facts::{DomainFacts, Graphics};
+pub use self::lineage::LINEAGE_NAMESPACE;
+pub use self::read::read;

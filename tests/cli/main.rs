@@ -1,0 +1,35 @@
+//! The program as the user meets it, on libvirt's test driver.
+//!
+//! The driver forgets everything when the process ends, so each command meets
+//! the host as its file has it. Images, journals and seals are real and stay.
+//! A story of several commands on one connection belongs in `tests/session.rs`.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests may panic as tests do"
+)]
+
+/// The arguments of a program, of different types.
+macro_rules! args {
+    ($($arg:expr),* $(,)?) => { [$(AsRef::<std::ffi::OsStr>::as_ref($arg)),*] };
+}
+
+#[expect(dead_code, reason = "the tests of faults need more of it")]
+mod common;
+
+mod base;
+mod chains;
+mod clone_dry_run;
+mod clone_files;
+mod clone_names;
+mod clone_states;
+mod concurrency;
+mod delete;
+mod json;
+mod lifecycle;
+mod list;
+mod recover;
+mod show;
+mod tree;
+mod usage;

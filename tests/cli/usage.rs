@@ -1,0 +1,204 @@
+//! What no command can do anything with: before libvirt is asked.
+
+use insta::assert_snapshot;
+
+use crate::common::Host;
+
+#[test]
+fn mistakes_in_the_command_line_have_exit_code_2() {
+    let host = Host::golden();
+    let before = host.world();
+    for (args, what) in [
+        ("frobnicate", "unrecognized subcommand 'frobnicate'"),
+        ("list --nope", "unexpected argument '--nope'"),
+        ("clone", "--domain"),
+        (
+            "clone -d golden --json --json x",
+            "cannot be used multiple times",
+        ),
+        (
+            "clone -d golden -d golden x",
+            "cannot be used multiple times",
+        ),
+        ("clone -d golden x --full --linked", "cannot be used with"),
+        ("clone -d golden x --dir a --pool b", "cannot be used with"),
+        ("clone -d golden x --name y", "cannot be used with"),
+        ("clone -d golden --original-xml x y", "cannot be used with"),
+        (
+            "clone -d golden x --print-xml --start",
+            "cannot be used with",
+        ),
+        ("clone -d golden x --tpm maybe", "invalid value 'maybe'"),
+        (
+            "clone -d golden x --reflink=perhaps",
+            "invalid value 'perhaps'",
+        ),
+        ("start", "--domain"),
+        ("shutdown -d golden --timeout soon", "invalid value 'soon'"),
+        ("delete", "--domain"),
+        (
+            "delete -d golden --remove-all-storage --keep-storage",
+            "cannot be used with",
+        ),
+        ("base", "base"),
+        ("base seal", "required"),
+        ("base seal -d golden x.qcow2", "cannot be used with"),
+        (
+            "base seal --format floppy x.qcow2",
+            "invalid value 'floppy'",
+        ),
+        ("completions tcsh", "invalid value 'tcsh'"),
+        ("list --color sometimes", "invalid value 'sometimes'"),
+        ("list --running --inactive", "cannot be used with"),
+    ] {
+        let outcome = host.vmkin(args);
+        assert_eq!(outcome.code(), Some(2), "{args}: {outcome}");
+        assert!(outcome.stderr().contains(what), "{args}: {outcome}");
+        assert!(outcome.stdout().is_empty(), "{args}: {outcome}");
+        assert_eq!(host.world(), before, "{args}");
+    }
+}
+
+#[test]
+fn mistakes_are_json_too_with_json() {
+    let host = Host::golden();
+    let outcome = host.vmkin("clone --json -d golden ../up");
+    assert_eq!(outcome.code(), Some(2), "{outcome}");
+    let document: serde_json::Value = serde_json::from_str(outcome.stderr()).unwrap();
+    assert_eq!(document["error"]["kind"], "usage");
+    assert_eq!(document["error"]["exit_code"], 2);
+    let message = document["error"]["message"].as_str().unwrap();
+    assert!(
+        message.contains("'../up'") && !message.contains('\n'),
+        "{message}"
+    );
+}
+
+#[test]
+fn help_and_version_go_to_stdout() {
+    let host = Host::new();
+    for args in [
+        "--help",
+        "-h",
+        "help",
+        "help clone",
+        "clone --help",
+        "--version",
+    ] {
+        let outcome = host.vmkin(args).success();
+        assert!(outcome.stderr().is_empty(), "{outcome}");
+        assert!(!outcome.stdout().is_empty(), "{args}");
+    }
+}
+
+#[test]
+fn the_commands() {
+    assert_snapshot!(Host::new().vmkin("-h"), @"
+    Clone, run and look after libvirt guests
+
+    Usage: vmkin [OPTIONS] <COMMAND>
+
+    Commands:
+      list         List all domains [alias: ls]
+      show         Show all that is known of a domain
+      tree         Draw which images and domains depend on which
+      clone        Make clones of a golden domain
+      start        Start domains
+      shutdown     Ask guests to shut down
+      reboot       Ask guests to reboot
+      suspend      Stop the processors of domains
+      resume       Let paused domains go on
+      destroy      Pull the plug of domains
+      ip           Print the addresses of guests
+      delete       Delete guests: their definitions, and the files that are theirs alone [alias: rm]
+      base         Look after the images that clones are based on
+      doctor       Find out what this host lacks, and how to get it
+      recover      Finish or take back what an interrupted vmkin left behind
+      completions  Print the completion script for a shell
+      help         Print this message or the help of the given subcommand(s)
+
+    Options:
+      -h, --help     Print help (see more with '--help')
+      -V, --version  Print version
+
+    Global options:
+      -c, --connect <URI>  Connect to the hypervisor at this libvirt URI
+          --json           Print the result as one JSON document
+      -q, --quiet          Print only results, warnings and errors
+      -v, --verbose...     Show the programs that are run, such as qemu-img; may be repeated
+      -y, --yes            Do what cannot be undone without asking
+          --color <WHEN>   When to use colours; NO_COLOR is heeded too [default: auto] [possible values:
+                           auto, always, never]
+
+    Examples:
+      vmkin clone -d golden --name 'web-{n:02}' --count 20 --start
+      ssh root@$(vmkin ip -d web-01 --wait)
+      vmkin delete --yes --force -d web-01 web-02
+
+    The exit codes are in vmkin(1).
+    ");
+}
+
+#[test]
+fn a_libvirt_that_cannot_be_reached() {
+    let host = Host::golden();
+    for (uri, what) in [
+        (
+            "test:///nowhere/host.xml",
+            "cannot connect to test:///nowhere/host.xml",
+        ),
+        ("nonsense://x/y", "cannot connect to nonsense://x/y"),
+    ] {
+        host.vmkin_args(&["list", "-c", uri]).fails(8, what);
+        host.vmkin_args(&["clone", "-c", uri, "-d", "golden", "x"])
+            .fails(8, what);
+    }
+    assert_eq!(host.world().images(), ["golden.qcow2"]);
+}
+
+#[test]
+fn a_state_directory_of_others_is_not_trusted() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let host = Host::golden();
+    std::fs::create_dir(host.state()).unwrap();
+    std::fs::set_permissions(host.state(), std::fs::Permissions::from_mode(0o777)).unwrap();
+    host.vmkin("clone -d golden web-01")
+        .fails(8, "can be written to by others");
+    assert_eq!(host.world().images(), ["golden.qcow2"]);
+    host.vmkin("list").success();
+}
+
+#[test]
+fn colours_only_where_they_are_wanted() {
+    let host = Host::new();
+    let plain = host.vmkin("show -d x").fails(3, "no domain");
+    assert!(!plain.stderr().contains('\u{1b}'), "{plain}");
+    let coloured = host.vmkin("show -d x --color always");
+    assert!(coloured.stderr().contains("\u{1b}["), "{coloured}");
+}
+
+#[test]
+fn a_reader_that_has_read_enough_is_no_error() {
+    let host = Host::golden();
+    let mut child = host
+        .command()
+        .args([
+            "clone",
+            "-d",
+            "golden",
+            "--name",
+            "w{n}",
+            "--count",
+            "50",
+            "--print-xml",
+        ])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!said.contains("panicked"), "{said}");
+    assert_eq!(output.status.code(), Some(0), "{said}");
+}

@@ -1,0 +1,344 @@
+//! What `--json` prints is what `docs/json` says: every schema is one, and the
+//! output of the program on libvirt's test driver fits the schema of its
+//! command, field by field.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests may panic as tests do"
+)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+use vmkin::error::Kind;
+use vmkin::store::{Operation, Store};
+
+const GOLDEN: &str = "11111111-2222-4333-8444-555555555555";
+const RUNNING: &str = "22222222-2222-4333-8444-555555555555";
+const CLONE: &str = "33333333-2222-4333-8444-555555555555";
+
+fn schemas() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/json")
+}
+
+fn schema(name: &str) -> Value {
+    let path = schemas().join(format!("{name}.schema.json"));
+    let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// The schema with every field that it does not name forbidden. Readers must
+/// take new fields; a field that is printed and not documented is a mistake.
+fn strict(mut schema: Value) -> Value {
+    match &mut schema {
+        Value::Object(map) => {
+            for value in map.values_mut() {
+                *value = strict(value.take());
+            }
+            if map.get("properties").is_some_and(Value::is_object) && map.contains_key("required") {
+                map.insert("additionalProperties".to_owned(), json!(false));
+            }
+        }
+        Value::Array(items) => {
+            for item in items {
+                *item = strict(item.take());
+            }
+        }
+        _ => {}
+    }
+    schema
+}
+
+#[track_caller]
+fn assert_fits(name: &str, document: &Value) {
+    for schema in [schema(name), strict(schema(name))] {
+        let validator = jsonschema::draft202012::new(&schema).unwrap();
+        let problems: Vec<String> = validator
+            .iter_errors(document)
+            .map(|e| format!("{}: {e}", e.instance_path()))
+            .collect();
+        assert!(problems.is_empty(), "{name}: {problems:#?}\n{document:#}");
+    }
+}
+
+/// A hypervisor of libvirt's test driver, and images for its domains.
+struct Bench {
+    dir: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let bench = Self {
+            dir: tempfile::tempdir().unwrap(),
+        };
+        fs::create_dir(bench.path("images")).unwrap();
+        for name in ["golden.img", "busy.img"] {
+            fs::write(bench.path("images").join(name), vec![0; 1 << 20]).unwrap();
+        }
+        bench.define(&[]);
+        bench
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn uri(&self) -> String {
+        format!("test://{}", self.path("host.xml").display())
+    }
+
+    /// The host: a golden domain, one that runs, and those of the test, shut off.
+    fn define(&self, more: &[&str]) {
+        let mut xml = String::from("<node>\n");
+        xml.push_str(&self.domain("golden", GOLDEN, 5, "52:54:00:00:00:01"));
+        xml.push_str(&self.domain("busy", RUNNING, 1, "52:54:00:00:00:02"));
+        for one in more {
+            // Libvirt does not print this element, and starts what lacks it.
+            let shut_off = "</name><runstate \
+                 xmlns='http://libvirt.org/schemas/domain/test/1.0'>5</runstate>";
+            xml.push_str(&one.replacen("</name>", shut_off, 1));
+        }
+        xml.push_str(
+            "<network><name>default</name><bridge name='virbr0'/>\
+             <ip address='192.168.122.1' netmask='255.255.255.0'>\
+             <dhcp><range start='192.168.122.128' end='192.168.122.253'/></dhcp></ip></network>\n</node>\n",
+        );
+        fs::write(self.path("host.xml"), xml).unwrap();
+    }
+
+    fn domain(&self, name: &str, uuid: &str, state: u8, mac: &str) -> String {
+        let image = self.path("images").join(format!("{name}.img"));
+        format!(
+            "<domain type='test' xmlns:test='http://libvirt.org/schemas/domain/test/1.0'>\
+             <name>{name}</name><uuid>{uuid}</uuid><title>The {name} one</title>\
+             <memory unit='MiB'>256</memory><vcpu>2</vcpu><os><type>hvm</type></os>\
+             <test:runstate>{state}</test:runstate><devices>\
+             <disk type='file' device='disk'><driver name='qemu' type='raw'/>\
+             <source file='{}'/><target dev='vda' bus='virtio'/></disk>\
+             <disk type='file' device='cdrom'><target dev='sda' bus='sata'/><readonly/></disk>\
+             <disk type='network' device='disk'><driver name='qemu' type='raw'/>\
+             <source protocol='nbd' name='export'><host name='192.0.2.1' port='10809'/></source>\
+             <target dev='vdb' bus='virtio'/><shareable/></disk>\
+             <interface type='network'><mac address='{mac}'/><source network='default'/>\
+             <model type='virtio'/></interface>\
+             <interface type='user'><mac address='52:54:00:00:01:0{state}'/></interface>\
+             <graphics type='vnc' port='5999' listen='127.0.0.1' passwd='secret'/>\
+             </devices></domain>\n",
+            image.display()
+        )
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "it is the program under test")]
+    fn run(&self, args: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_vmkin"))
+            .args(["--json", "--connect", &self.uri()])
+            .args(args)
+            .env("VMKIN_STATE_DIR", self.path("state"))
+            .env_remove("LIBVIRT_DEFAULT_URI")
+            .output()
+            .unwrap()
+    }
+
+    /// The result of a command that works, after a look at its schema.
+    #[track_caller]
+    fn result(&self, name: &str, args: &[&str]) -> Value {
+        let output = self.run(args);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{args:?}: {errors}");
+        let document: Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|e| panic!("{args:?}: {e}: {errors}"));
+        assert_fits(name, &document);
+        document
+    }
+
+    /// The error of a command that fails: the last document on stderr.
+    #[track_caller]
+    fn error(&self, kind: Kind, args: &[&str]) -> Value {
+        let output = self.run(args);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(i32::from(kind.exit_code())),
+            "{args:?}: {text}"
+        );
+        let start = text.find("{\n").unwrap_or_else(|| panic!("{text}"));
+        let document: Value = serde_json::from_str(text.get(start..).unwrap()).unwrap();
+        assert_fits("error", &document);
+        assert_eq!(document["error"]["kind"], kind.word());
+        document
+    }
+}
+
+#[test]
+fn every_schema_is_a_schema_and_explains_itself() {
+    let mut count = 0;
+    for entry in fs::read_dir(schemas()).unwrap() {
+        let file = entry.unwrap().file_name().into_string().unwrap();
+        let Some(name) = file.strip_suffix(".schema.json") else {
+            continue;
+        };
+        let schema = schema(name);
+        jsonschema::meta::validate(&schema).unwrap_or_else(|e| panic!("{file}: {e}"));
+        assert_eq!(schema["$id"], format!("urn:vmkin:schema:{name}"));
+        assert_eq!(
+            schema["$schema"],
+            "https://json-schema.org/draft/2020-12/schema"
+        );
+        for word in ["title", "description"] {
+            assert!(schema[word].is_string(), "{file} has no {word}");
+        }
+        count += 1;
+    }
+    assert!(count > 10, "{count} schemas");
+}
+
+#[test]
+fn the_schema_of_errors_has_every_kind_and_code() {
+    let schema = schema("error");
+    let fields = &schema["properties"]["error"]["properties"];
+    let kinds: Vec<&str> = Kind::ALL.iter().map(|kind| kind.word()).collect();
+    let codes: Vec<u8> = Kind::ALL.iter().map(|kind| kind.exit_code()).collect();
+    assert_eq!(fields["kind"]["enum"], json!(kinds));
+    assert_eq!(fields["exit_code"]["enum"], json!(codes));
+}
+
+#[test]
+fn a_field_that_is_not_documented_is_found() {
+    let schema = strict(schema("changes"));
+    let validator = jsonschema::draft202012::new(&schema).unwrap();
+    let fine = json!([{"name": "a", "uuid": GOLDEN, "changed": true}]);
+    let more = json!([{"name": "a", "uuid": GOLDEN, "changed": true, "new": 1}]);
+    let less = json!([{"name": "a", "uuid": GOLDEN}]);
+    assert!(validator.is_valid(&fine));
+    assert!(!validator.is_valid(&more));
+    assert!(!validator.is_valid(&less));
+}
+
+#[test]
+fn lists_and_domains_are_as_documented() {
+    let bench = Bench::new();
+    let list = bench.result("list", &["list"]);
+    assert_eq!(list[0]["name"], "busy");
+    assert_eq!(list[1]["state"], "shut off");
+    let shown = bench.result("show", &["show", "-d", "golden", "busy"]);
+    assert_eq!(shown[0]["title"], "The golden one");
+    let disks = shown[0]["disks"].as_array().unwrap();
+    assert!(disks.iter().any(|disk| disk["source"] == "empty"));
+    assert!(!shown.to_string().contains("secret"));
+    let ip = bench.result("ip", &["ip", "-d", "busy"]);
+    assert!(ip[0]["addresses"][0]["ip"].is_string());
+}
+
+#[test]
+fn changes_are_as_documented() {
+    for (command, domain) in [
+        ("start", "golden"),
+        ("start", "busy"),
+        ("shutdown", "busy"),
+        ("reboot", "busy"),
+        ("suspend", "busy"),
+        ("resume", "busy"),
+        ("destroy", "busy"),
+    ] {
+        let bench = Bench::new();
+        let changed = bench.result("changes", &[command, "-d", domain]);
+        assert_eq!(changed[0]["name"], domain);
+    }
+}
+
+#[test]
+fn clones_and_what_is_known_of_them_are_as_documented() {
+    let bench = Bench::new();
+    let clone = |more: &[&'static str]| {
+        let args = [
+            "clone",
+            "-d",
+            "golden",
+            "web-01",
+            "--uuid",
+            CLONE,
+            "--no-seal",
+        ];
+        [&args[..], more].concat()
+    };
+    let texts = bench.result("clone-text", &clone(&["--print-xml"]));
+    let xml = texts[0].as_str().unwrap().to_owned();
+    let steps = bench.result("clone-text", &clone(&["--dry-run", "--start"]));
+    assert!(steps.as_array().unwrap().len() > 2);
+    let made = bench.result("clone", &clone(&[]));
+    assert_eq!(made["clones"][0]["uuid"], CLONE);
+
+    // Each run has a hypervisor of its own, so the clone goes into the next by hand.
+    bench.define(&[&xml]);
+    let shown = bench.result("show", &["show", "-d", "web-01"]);
+    assert_eq!(shown[0]["lineage"]["golden_name"], "golden");
+    assert_eq!(shown[0]["disks"][0]["layers"].as_array().unwrap().len(), 2);
+    let image = bench.path("images/golden.img");
+    let image = image.to_str().unwrap();
+    let bases = bench.result("base", &["base", "list"]);
+    assert_eq!(bases[0]["children"][0], "web-01");
+    bench.result("base", &["base", "children", image]);
+    bench.result("doctor", &["doctor"]);
+    let tree = bench.result("tree", &["tree"]);
+    let roots = tree["roots"].as_array().unwrap();
+    let root = roots.iter().find(|root| root["path"] == image).unwrap();
+    assert_eq!(root["overlays"][0]["users"][0]["domain"], "web-01");
+    bench.result("base", &["base", "verify", image]);
+    bench.error(Kind::Protected, &["base", "unseal", image]);
+    let plan = bench.result("delete", &["delete", "--dry-run", "-d", "web-01"]);
+    assert_eq!(plan[0]["remove"].as_array().unwrap().len(), 1);
+    bench.result("delete", &["delete", "--yes", "-d", "web-01"]);
+    // Its overlay is gone, and what is left of it is the domain in the file.
+    assert!(!bench.path("images/web-01.qcow2").exists());
+}
+
+#[test]
+fn a_domain_with_a_disk_that_is_no_overlay_keeps_it_as_documented() {
+    let bench = Bench::new();
+    let plan = bench.result("delete", &["delete", "--yes", "-d", "golden"]);
+    assert!(plan[0]["keep"][0]["why"].is_string());
+    assert!(bench.path("images/golden.img").exists());
+}
+
+#[test]
+fn seals_are_as_documented() {
+    let bench = Bench::new();
+    let image = bench.path("images/golden.img");
+    let image = image.to_str().unwrap();
+    let sealed = bench.result("base-seal", &["base", "seal", image]);
+    // Opened first, for an immutable file would outlive a test that fails.
+    let opened = bench.result("base-unseal", &["base", "unseal", image]);
+    assert_eq!(sealed[0]["format"], "raw");
+    assert!(sealed[0]["sha256"].is_string());
+    assert_eq!(opened[0], image);
+}
+
+#[test]
+fn what_was_recovered_is_as_documented() {
+    let bench = Bench::new();
+    assert_eq!(bench.result("recover", &["recover"]), json!([]));
+    let store = Store::at(bench.path("state"));
+    let operation = Operation::Delete {
+        name: "web-01".to_owned(),
+        uuid: CLONE.parse().unwrap(),
+        files: Vec::new(),
+    };
+    // Left behind: nobody holds it any more.
+    drop(store.begin(&bench.uri(), operation).unwrap());
+    let recovered = bench.result("recover", &["recover"]);
+    assert_eq!(recovered[0]["what"], "deleting 'web-01'");
+}
+
+#[test]
+fn errors_are_as_documented() {
+    let bench = Bench::new();
+    bench.error(Kind::NotFound, &["show", "-d", "nobody"]);
+    let error = bench.error(Kind::WrongState, &["clone", "-d", "busy", "x"]);
+    assert!(error["error"]["hints"][0].is_string());
+    let error = bench.error(Kind::Partial, &["destroy", "-d", "busy", "nobody"]);
+    assert_eq!(error["error"]["parts"].as_array().unwrap().len(), 1);
+    bench.error(Kind::Exists, &["clone", "-d", "golden", "busy"]);
+}

@@ -1,0 +1,247 @@
+//! Keeps the layers of `src/lib.rs` in order, and files at a size that can be
+//! read.
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each module, and the modules it may name besides itself.
+const LAYERS: &[(&str, &[&str])] = &[
+    ("error", &[]),
+    ("failpoint", BOTTOM),
+    ("interrupt", BOTTOM),
+    ("model", BOTTOM),
+    ("xml", BOTTOM),
+    ("process", BOTTOM),
+    ("hypervisor", LOW),
+    ("image", LOW),
+    ("store", LOW),
+    ("ops", OPS),
+    ("cli", CLI),
+];
+
+const BOTTOM: &[&str] = &["model", "error", "interrupt", "failpoint"];
+const LOW: &[&str] = &["xml", "process", "model", "error", "interrupt", "failpoint"];
+const OPS: &[&str] = &[
+    "hypervisor",
+    "image",
+    "store",
+    "xml",
+    "process",
+    "model",
+    "error",
+    "interrupt",
+    "failpoint",
+];
+const CLI: &[&str] = &[
+    "ops",
+    "hypervisor",
+    "image",
+    "store",
+    "xml",
+    "process",
+    "model",
+    "error",
+    "interrupt",
+    "failpoint",
+];
+
+/// Crates, and parts of the standard library, that are the business of a few
+/// files only: those whose path begins with one of these.
+const OWNED: &[(&str, &[&str])] = &[
+    ("virt", &["hypervisor/libvirt.rs"]),
+    ("quick_xml", &["xml/"]),
+    ("clap", &["cli/"]),
+    ("clap_complete", &["cli/"]),
+    ("clap_mangen", &["cli/"]),
+    ("indicatif", &["cli/"]),
+    ("comfy_table", &["cli/"]),
+    ("anstream", &["cli/"]),
+    ("anstyle", &["cli/"]),
+    ("signal_hook", &["interrupt.rs"]),
+    ("which", &["process.rs", "process/"]),
+    // Besides starting programs, it has the exit code, which is the command
+    // line's, and the number of this process.
+    ("std::process::Command", &["process.rs", "process/"]),
+    ("std::process::Child", &["process.rs", "process/"]),
+    ("std::process::Stdio", &["process.rs", "process/"]),
+    ("std::process::ExitCode", &["main.rs", "cli/mod.rs"]),
+    ("std::process::exit", &[]),
+    ("std::process::abort", &[]),
+];
+
+/// A file with more lines usually holds two subjects.
+const MAX_LINES: usize = 700;
+
+fn src() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// The `.rs` files below `src`, by their paths in it.
+fn sources() -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut dirs = vec![src()];
+    while let Some(dir) = dirs.pop() {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                dirs.push(path);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                let name = path.strip_prefix(src()).unwrap().display().to_string();
+                found.push((name, fs::read_to_string(path).unwrap()));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Every path in the code of a file, such as `crate::ops::Host`, with the
+/// number of its line. Comments are left out: a link in one is no use.
+fn paths(text: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let code = line.split("//").next().unwrap();
+        let part_of_path = |c: char| c.is_alphanumeric() || matches!(c, '_' | ':');
+        for word in code.split(|c| !part_of_path(c)) {
+            // `use std::{…}` ends with a colon pair; the names stand alone.
+            if word.contains("::") {
+                found.push((number + 1, word.trim_matches(':').to_owned()));
+            }
+        }
+    }
+    found
+}
+
+/// Whether `path` is `name` or something in it.
+fn within(path: &str, name: &str) -> bool {
+    path.strip_prefix(name)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
+/// The module that a file belongs to.
+fn module(file: &str) -> &str {
+    file.split(['/', '.']).next().unwrap()
+}
+
+/// What is wrong with the paths of one file.
+fn wrong_in(file: &str, text: &str) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let allowed = LAYERS.iter().find(|(name, _)| *name == module(file));
+    for (line, path) in paths(text) {
+        let mut say = |what: String| wrong.push(format!("src/{file}:{line}: {what}"));
+        if let Some(rest) = path.strip_prefix("crate::") {
+            let used = rest.split("::").next().unwrap();
+            let is_module = LAYERS.iter().any(|(name, _)| *name == used);
+            match allowed {
+                Some((own, allowed)) if is_module && used != *own && !allowed.contains(&used) => {
+                    say(format!("`{path}`: {own} may not use {used}"));
+                }
+                Some(_) if !is_module => say(format!("`{path}`: {used} is in no layer")),
+                _ => {}
+            }
+        }
+        for (name, owners) in OWNED {
+            if within(&path, name) && !owners.iter().any(|owner| file.starts_with(owner)) {
+                say(format!("`{path}`: {name} belongs to {owners:?}"));
+            }
+        }
+    }
+    // `use std::process::{Command, …}` and the like would hide what is named.
+    for (number, line) in text.lines().enumerate() {
+        let line = line.trim_start();
+        let opens = |what: &str| line.starts_with(what) && !line.contains("// ");
+        if opens("use std::process::{") && !file.starts_with("process") {
+            let number = number + 1;
+            wrong.push(format!(
+                "src/{file}:{number}: name what is used of std::process one by one"
+            ));
+        }
+        if opens("use crate::{") || opens("use std::{") {
+            let number = number + 1;
+            wrong.push(format!(
+                "src/{file}:{number}: a group at the root hides the layers"
+            ));
+        }
+    }
+    wrong
+}
+
+#[test]
+fn no_module_reaches_up() {
+    let sources = sources();
+    let wrong: Vec<String> = sources
+        .iter()
+        .flat_map(|(file, text)| wrong_in(file, text))
+        .collect();
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_module_has_a_layer() {
+    for (file, _) in sources() {
+        let module = module(&file);
+        let known = LAYERS.iter().any(|(name, _)| *name == module);
+        assert!(known || ["lib", "main"].contains(&module), "src/{file}");
+    }
+}
+
+/// A test that finds nothing proves nothing.
+#[test]
+fn what_is_wrong_is_found() {
+    for (file, text) in [
+        ("ops/x.rs", "use crate::cli::Session;"),
+        ("ops/x.rs", "    let a = crate::cli::run(b);"),
+        (
+            "image/x.rs",
+            "fn f(h: &dyn crate::hypervisor::Hypervisor) {}",
+        ),
+        ("image/x.rs", "use crate::store::Store;"),
+        ("xml/x.rs", "use crate::process::Tool;"),
+        ("model/mac.rs", "use crate::xml::domain;"),
+        ("error.rs", "use crate::model::FileId;"),
+        ("ops/x.rs", "use virt::connect::Connect;"),
+        ("hypervisor/mod.rs", "type A = virt::domain::Domain;"),
+        ("model/x.rs", "use quick_xml::Reader;"),
+        ("ops/x.rs", "#[derive(clap::Args)]"),
+        ("image/x.rs", "use std::process::Command;"),
+        ("image/x.rs", "    std::process::Command::new(x)"),
+        ("image/x.rs", "use std::process::{Child, Command};"),
+        ("cli/x.rs", "    std::process::exit(1);"),
+        ("ops/x.rs", "use crate::{cli, model};"),
+        ("ops/x.rs", "use crate::elsewhere::X;"),
+    ] {
+        assert!(!wrong_in(file, text).is_empty(), "{file}: {text}");
+    }
+    for (file, text) in [
+        ("ops/x.rs", "use crate::image::Guard;"),
+        ("cli/mod.rs", "use std::process::ExitCode;"),
+        ("store/x.rs", "let pid = std::process::id();"),
+        ("image/x.rs", "/// See [`crate::ops::base`]."),
+        ("ops/x.rs", "let a = 1; // not crate::cli::run"),
+        ("hypervisor/x.rs", "let uri = virtual_size::of(x);"),
+    ] {
+        assert!(wrong_in(file, text).is_empty(), "{file}: {text}");
+    }
+}
+
+#[test]
+fn no_file_is_too_long_to_read() {
+    let long: Vec<String> = sources()
+        .iter()
+        .map(|(file, text)| (file, text.lines().count()))
+        .filter(|(_, lines)| *lines > MAX_LINES)
+        .map(|(file, lines)| format!("src/{file} has {lines} lines"))
+        .collect();
+    assert!(long.is_empty(), "\n{}", long.join("\n"));
+}
+
+#[test]
+fn modules_that_are_folders_hold_no_logic_of_their_own() {
+    for (file, text) in sources() {
+        if file.ends_with("/mod.rs") && !file.contains("/tests/") {
+            let lines = text.lines().count();
+            assert!(lines <= 250, "src/{file} has {lines} lines");
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! Real guests on a real libvirtd.
+//!
+//! All of these are `#[ignore]`d: they need the private libvirtd and the golden
+//! image of `scripts/with-private-libvirtd.sh --golden`, and refuse to run
+//! beside any other. `scripts/test.sh` runs them:
+//!
+//! ```text
+//! scripts/with-private-libvirtd.sh --golden cargo test --features failpoints \
+//!     --test qemu -- --ignored --test-threads=1
+//! ```
+
+#![allow(
+    unreachable_pub,
+    clippy::allow_attributes,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test binary: nothing is outside of it, and a panic is how it fails"
+)]
+
+mod bases;
+mod boot;
+mod devices;
+mod faults;
+mod lab;
+mod many;
+mod nbd;
+mod races;
+mod session;
