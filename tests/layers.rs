@@ -70,6 +70,26 @@ const OWNED: &[(&str, &[&str])] = &[
     ("std::process::abort", &[]),
 ];
 
+/// What changes or locks an image, and the only files that may hold it: an
+/// operation gets at a domain's disk through `ops/guard.rs`, which has seen
+/// that it is shut off, and through nothing else.
+const WRITERS: &[(&str, &[&str])] = &[
+    (
+        "Lease::exclusive",
+        &["image/lock.rs", "ops/guard.rs", "ops/doctor.rs"],
+    ),
+    // A new file, which is nobody's disk yet.
+    ("OFlags::RDWR", &["image/overlay.rs"]),
+    ("OFlags::WRONLY", &[]),
+    ("write(true)", &["store/"]),
+    ("append(true)", &["store/", "failpoint.rs"]),
+    (" File::create(", &[]),
+    ("fs::File::create(", &[]),
+    // Manual pages, into a directory that the user names.
+    ("fs::write(", &["failpoint.rs", "cli/commands/man.rs"]),
+    ("fs::rename(", &["image/overlay.rs", "store/"]),
+];
+
 /// A file with more lines usually holds two subjects.
 const MAX_LINES: usize = 700;
 
@@ -175,6 +195,49 @@ fn no_module_reaches_up() {
         .flat_map(|(file, text)| wrong_in(file, text))
         .collect();
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// The code of a file without its unit tests.
+fn without_tests(text: &str) -> &str {
+    let end = text.find("#[cfg(test)]\nmod tests {");
+    &text[..end.unwrap_or(text.len())]
+}
+
+/// What writes where it must not, in one file.
+fn writers_in(file: &str, text: &str) -> Vec<String> {
+    let code = without_tests(text).lines().enumerate();
+    code.flat_map(|(number, line)| {
+        WRITERS
+            .iter()
+            .filter(move |(what, owners)| {
+                let code = line.split("//").next().unwrap();
+                code.contains(what) && !owners.iter().any(|owner| file.starts_with(owner))
+            })
+            .map(move |(what, owners)| {
+                format!("src/{file}:{}: `{what}` belongs to {owners:?}", number + 1)
+            })
+    })
+    .collect()
+}
+
+#[test]
+fn nothing_writes_to_a_disk_without_the_guard() {
+    let only_tests = |file: &str| file.contains("tests") || file == "ops/testing.rs";
+    let wrong: Vec<String> = sources()
+        .iter()
+        .filter(|(file, _)| !only_tests(file))
+        .flat_map(|(file, text)| writers_in(file, text))
+        .collect();
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    for (file, text) in [
+        ("ops/x.rs", "let lease = Lease::exclusive(&path)?;"),
+        ("image/x.rs", "OpenOptions::new().write(true).open(path)"),
+        ("image/x.rs", "    std::fs::write(path, bytes)?;"),
+    ] {
+        assert!(!writers_in(file, text).is_empty(), "{file}: {text}");
+    }
+    let tested = "fn a() {}\n#[cfg(test)]\nmod tests {\n    fs::write(a, b);\n}";
+    assert!(writers_in("image/x.rs", tested).is_empty());
 }
 
 #[test]

@@ -90,8 +90,9 @@ impl Scene {
             destroy: false,
             managed_save: false,
             snapshots: false,
+            allow_dirs: Vec::new(),
         };
-        let plan = delete::plan(self.host(), domain, request)?;
+        let plan = delete::plan(self.host(), domain, &request)?;
         delete::apply(self.host(), &plan)
     }
 

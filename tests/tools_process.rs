@@ -84,7 +84,6 @@ fn a_tool_that_fails_leaves_nothing_behind() {
             to: &to,
             format: ImageFormat::Qcow2,
             reflink: ReflinkRule::Auto,
-            leased: false,
         };
         for (script, message) in [
             ("kill -9 $$", "`qemu-img convert` was killed (signal 9)"),

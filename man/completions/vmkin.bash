@@ -55,6 +55,9 @@ _vmkin() {
             vmkin,recover)
                 cmd="vmkin__subcmd__recover"
                 ;;
+            vmkin,reset)
+                cmd="vmkin__subcmd__reset"
+                ;;
             vmkin,resume)
                 cmd="vmkin__subcmd__resume"
                 ;;
@@ -148,6 +151,9 @@ _vmkin() {
             vmkin__subcmd__help,recover)
                 cmd="vmkin__subcmd__help__subcmd__recover"
                 ;;
+            vmkin__subcmd__help,reset)
+                cmd="vmkin__subcmd__help__subcmd__reset"
+                ;;
             vmkin__subcmd__help,resume)
                 cmd="vmkin__subcmd__help__subcmd__resume"
                 ;;
@@ -188,7 +194,7 @@ _vmkin() {
 
     case "${cmd}" in
         vmkin)
-            opts="-c -q -v -y -h -V --connect --json --quiet --verbose --yes --color --help --version list ls show tree clone start shutdown reboot suspend resume destroy ip delete rm base doctor recover completions man help"
+            opts="-c -q -v -y -h -V --connect --json --quiet --verbose --yes --color --help --version list ls show tree clone start shutdown reboot suspend resume destroy ip reset delete rm base doctor recover completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -644,7 +650,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__delete)
-            opts="-d -f -c -q -v -y -h --domain --remove-all-storage --keep-storage --destroy --managed-save --snapshots --force --dry-run --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -f -c -q -v -y -h --domain --remove-all-storage --keep-storage --destroy --managed-save --snapshots --force --allow-dir --dry-run --connect --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -655,6 +661,10 @@ _vmkin() {
                     return 0
                     ;;
                 -d)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allow-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -738,7 +748,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__help)
-            opts="list show tree clone start shutdown reboot suspend resume destroy ip delete base doctor recover completions man help"
+            opts="list show tree clone start shutdown reboot suspend resume destroy ip reset delete base doctor recover completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -989,6 +999,20 @@ _vmkin() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        vmkin__subcmd__help__subcmd__reset)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         vmkin__subcmd__help__subcmd__resume)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -1204,6 +1228,48 @@ _vmkin() {
                 return 0
             fi
             case "${prev}" in
+                --connect)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        vmkin__subcmd__reset)
+            opts="-d -c -q -v -y -h --domain --target --allow-dir --dry-run --connect --json --quiet --verbose --yes --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --domain)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -d)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --target)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allow-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --connect)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -101,6 +101,7 @@ enum Command {
     Resume(c::resume::ResumeArgs),
     Destroy(c::destroy::DestroyArgs),
     Ip(c::ip::IpArgs),
+    Reset(c::reset::ResetArgs),
     #[command(visible_alias = "rm")]
     Delete(c::delete::DeleteArgs),
     #[command(subcommand)]
@@ -172,6 +173,7 @@ fn dispatch(ui: &Ui, cli: &Cli) -> Result<()> {
         Command::Resume(args) => c::resume::run(ui, &session, args),
         Command::Destroy(args) => c::destroy::run(ui, &session, args),
         Command::Ip(args) => c::ip::run(ui, &session, args),
+        Command::Reset(args) => c::reset::run(ui, &session, args),
         Command::Delete(args) => c::delete::run(ui, &session, args),
         Command::Base(command) => c::base::run(ui, &session, command),
         Command::Doctor(args) => c::doctor::run(ui, &session, args),

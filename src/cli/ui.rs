@@ -108,6 +108,11 @@ impl Ui {
         self.stderr(&format!("{document:#}\n"));
     }
 
+    /// Whether the user has agreed beforehand to what cannot be undone.
+    pub(super) fn agreed(&self) -> bool {
+        self.yes
+    }
+
     /// Asks before something that cannot be undone.
     ///
     /// # Errors

@@ -82,6 +82,19 @@ impl Fake {
         change(all.iter_mut().find(|d| d.domain.name == name).expect("it"));
     }
 
+    /// Takes a domain away, as somebody else might.
+    pub(crate) fn undefine_now(&self, domain: &Domain) {
+        self.all().retain(|one| one.domain.uuid != domain.uuid);
+    }
+
+    /// Another connection to a host with these domains.
+    pub(crate) fn copy(&self) -> Self {
+        Self {
+            domains: Mutex::new(self.all().clone()),
+            ..Self::default()
+        }
+    }
+
     /// The names of all domains, sorted.
     pub(crate) fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = self.all().iter().map(|d| d.domain.name.clone()).collect();

@@ -3,7 +3,7 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::file::{ImageFile, ShownBytes, shell_word, shown};
+use super::file::{ImageFile, ShownBytes, id_of, shell_word, shown};
 use super::foreign;
 use super::qcow2::Header;
 use super::trust::{Trust, follow};
@@ -23,22 +23,47 @@ pub struct Survey {
     pub export: Option<NbdExport>,
     /// What keeps the rest from being read; `None` if there is no rest.
     pub problem: Option<Error>,
-    /// Whether the problem is that the next layer is not there, so that nothing
-    /// is hidden by it.
-    pub missing: bool,
+    /// The file that is the next layer, though it was not read: it may be told
+    /// by its name alone, which opens nothing.
+    pub unread: Option<FileId>,
+    /// Whether there may be further layers of which nothing is known.
+    pub hidden: bool,
 }
 
-/// Why a walk down a chain went no further.
+/// Why a walk down a chain went no further, and what that hides.
 struct Stopped {
     error: Error,
-    missing: bool,
+    unread: Option<FileId>,
+    hidden: bool,
+}
+
+impl Stopped {
+    /// At a layer that was not read. Below a format without backing files
+    /// there is nothing more.
+    fn at(path: &Path, format: ImageFormat, error: Error) -> Self {
+        Self {
+            error,
+            unread: id_of(path),
+            hidden: format.may_have_backing(),
+        }
+    }
+
+    /// At something that hides nothing.
+    fn at_nothing(error: Error) -> Self {
+        Self {
+            error,
+            unread: None,
+            hidden: false,
+        }
+    }
 }
 
 impl From<Error> for Stopped {
     fn from(error: Error) -> Self {
         Self {
-            missing: error.kind() == Kind::NotFound,
             error,
+            unread: None,
+            hidden: true,
         }
     }
 }
@@ -96,7 +121,8 @@ pub fn survey(top: &Path, format: ImageFormat, trust: &Trust) -> Survey {
     Survey {
         layers,
         export,
-        missing: stopped.as_ref().is_some_and(|stopped| stopped.missing),
+        unread: stopped.as_ref().and_then(|stopped| stopped.unread),
+        hidden: stopped.as_ref().is_some_and(|stopped| stopped.hidden),
         problem: stopped.map(|stopped| stopped.error),
     }
 }
@@ -124,10 +150,17 @@ fn walk(
             error,
         )
     })?;
-    let image = ImageFile::open(&top)?;
+    let unread = |path: &Path, format| {
+        let path = path.to_owned();
+        move |error: Error| match error.kind() {
+            Kind::NotFound => Stopped::at_nothing(error),
+            _ => Stopped::at(&path, format, error),
+        }
+    };
+    let image = ImageFile::open(&top).map_err(unread(&top, format))?;
     let beside = neighbourhood(&image);
     let mut seen: Vec<FileId> = vec![image.id()];
-    let mut next = read_layer(&image, format, trust, layers)?;
+    let mut next = read_layer(&image, format, trust, layers).map_err(unread(&top, format))?;
     let mut above = image;
     loop {
         if layers.len() > MAX_OVERLAYS && !matches!(next, Next::End) {
@@ -147,9 +180,10 @@ fn walk(
             Next::Export(export) => return Ok(Some(export)),
             Next::File { path, format } => (path, format),
         };
-        let image = open_below(&path, above.path(), trust, &beside)?;
+        let image = open_below(&path, format, above.path(), trust, &beside)?;
         if seen.contains(&image.id()) {
-            return Err(Error::new(
+            // All files of a loop have been seen.
+            return Err(Stopped::at_nothing(Error::new(
                 Kind::Unsafe,
                 format_args!(
                     "the chain of {} is a loop: {} says that its backing file is {}, which \
@@ -158,11 +192,10 @@ fn walk(
                     shown(above.path()),
                     shown(&path)
                 ),
-            )
-            .into());
+            )));
         }
         seen.push(image.id());
-        next = read_layer(&image, format, trust, layers)?;
+        next = read_layer(&image, format, trust, layers).map_err(unread(&path, format))?;
         above = image;
     }
 }
@@ -185,6 +218,7 @@ fn neighbourhood(image: &ImageFile) -> Vec<PathBuf> {
 /// Opens a backing file, if that is allowed.
 fn open_below(
     path: &Path,
+    format: ImageFormat,
     above: &Path,
     trust: &Trust,
     beside: &[PathBuf],
@@ -212,9 +246,8 @@ fn open_below(
         )))
     };
     ImageFile::open_if(path, allow).map_err(|error| match error.kind() {
-        Kind::NotFound => Stopped {
-            missing: true,
-            error: Error::new(
+        Kind::NotFound => Stopped::at_nothing(
+            Error::new(
                 Kind::Unsafe,
                 format_args!(
                     "base {} of {} is missing; was it moved?",
@@ -223,15 +256,15 @@ fn open_below(
                 ),
             )
             .hint("put it back; nothing that depends on it can start without it"),
-        },
-        Kind::WrongState => error
-            .context(format!(
+        ),
+        Kind::WrongState => {
+            let error = error.context(format!(
                 "the header of {} is not to be trusted",
                 shown(above)
-            ))
-            .with_kind(Kind::Unsafe)
-            .into(),
-        _ => error.into(),
+            ));
+            Stopped::at(path, format, error.with_kind(Kind::Unsafe))
+        }
+        _ => Stopped::at(path, format, error),
     })
 }
 

@@ -75,9 +75,6 @@ pub struct Copy<'a> {
     pub format: ImageFormat,
     /// Whether it may share its blocks with the original.
     pub reflink: ReflinkRule,
-    /// Whether the caller holds a [`Lease`](super::Lease) on the top image. If
-    /// not, it is guarded against writers here; the layers below always are.
-    pub leased: bool,
 }
 
 impl Copy<'_> {
@@ -153,10 +150,7 @@ impl Copy<'_> {
         let source = open_as_resolved(self.chain.top())?;
         // Held to the end, and dropped on every way out.
         let mut guards = Vec::new();
-        if !self.leased {
-            guards.push(Guard::of(open_as_resolved(self.chain.top())?)?);
-        }
-        for layer in self.chain.backing() {
+        for layer in self.chain.layers() {
             guards.push(Guard::of(open_as_resolved(layer)?)?);
         }
         let tool = match method {
@@ -221,7 +215,7 @@ impl Copy<'_> {
         progress: &dyn Fn(u64, u64),
         cancel: &AtomicBool,
     ) -> Result<()> {
-        let from = image_options(self.chain, self.leased)?;
+        let from = image_options(self.chain, None)?;
         let size = self.chain.top().virtual_size;
         convert(tool, from, size, new, self.format, progress, cancel)
     }
@@ -399,7 +393,6 @@ mod tests {
             to,
             format: ImageFormat::Raw,
             reflink,
-            leased: false,
         }
     }
 

@@ -175,7 +175,7 @@ mod tests {
             assert_eq!(error.kind(), Kind::Unsafe);
             assert!(error.to_string().contains("`nbd+unix`"), "{error}");
             let survey = survey(&top, ImageFormat::Qcow2, &trust);
-            assert!(survey.export.is_none() && !survey.missing);
+            assert!(survey.export.is_none() && survey.hidden);
         }
     }
 

@@ -10,13 +10,15 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, Mode, OFlags, RenameFlags};
+use rustix::fs::{CWD, Gid, Mode, OFlags, RenameFlags, Uid};
 use rustix::io::Errno;
 
-use super::file::{ShownBytes, file_id, id_of_name, shown};
+use super::file::{ImageFile, ShownBytes, file_id, id_of_name, shown};
+use super::lock::Lease;
+use super::nbd::ExportOverlay;
 use super::qcow2::{Layout, MAX_BACKING_NAME};
 use crate::error::{Error, Kind, Result};
-use crate::model::{FileId, ImageFormat};
+use crate::model::{Chain, FileId, ImageFormat};
 
 /// What a new overlay is to be.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -149,6 +151,31 @@ impl NewFile {
         &self.file
     }
 
+    /// Gives it the owner, group and mode of another image, whose place it is
+    /// to take.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Environment`] if this user may not give files away.
+    pub fn belong_like(&self, other: &ImageFile) -> Result<()> {
+        let stat = other.stat();
+        let owner = Uid::from_raw(stat.st_uid);
+        let group = Gid::from_raw(stat.st_gid);
+        // In this order: a change of owner takes set-id bits off.
+        rustix::fs::fchown(&self.file, Some(owner), Some(group))
+            .and_then(|()| rustix::fs::fchmod(&self.file, Mode::from_raw_mode(stat.st_mode)))
+            .map_err(|errno| {
+                Error::io(
+                    format_args!(
+                        "cannot give {} the owner and mode of {}",
+                        shown(&self.path),
+                        shown(other.path())
+                    ),
+                    errno.into(),
+                )
+            })
+    }
+
     /// Waits until its contents are on the disk. The name needs [`sync_dir`].
     ///
     /// # Errors
@@ -230,6 +257,52 @@ pub(super) fn write_contents(path: &Path, contents: &OverlayContents) -> Result<
             Err(cannot_write(path, error))
         }
     }
+}
+
+/// Writes a new overlay on what a chain has below its top image: a disk that
+/// is as the top was when it was new. `None` if the top is no overlay.
+///
+/// # Errors
+///
+/// Those of [`write`].
+pub fn write_fresh(path: &Path, chain: &Chain) -> Result<Option<NewFile>> {
+    let virtual_size = chain.top().virtual_size;
+    if let Some(below) = chain.backing().first() {
+        let overlay = Overlay {
+            virtual_size,
+            backing: &below.path,
+            backing_format: below.format,
+        };
+        return write(path, &overlay).map(Some);
+    }
+    let on_export = chain.export().map(|export| {
+        let overlay = ExportOverlay {
+            virtual_size,
+            export,
+        };
+        overlay.write(path)
+    });
+    on_export.transpose()
+}
+
+/// Puts a new file in the place of an image that is leased, in one step: who
+/// opens the name finds the old one or the new one, whole.
+///
+/// The change is not on the disk before [`sync_dir`] of the directory. The
+/// lease stays on the old file, which has no name then.
+///
+/// # Errors
+///
+/// [`Kind::Busy`] if the name leads to another file than the leased one by now.
+pub fn replace(old: &Lease, new: &Path) -> Result<()> {
+    let path = old.image().path();
+    if id_of_name(path) != Some(old.image().id()) {
+        return Err(Error::new(
+            Kind::Busy,
+            format_args!("{} is another file by now", shown(path)),
+        ));
+    }
+    std::fs::rename(new, path).map_err(|error| cannot_write(path, error))
 }
 
 /// Gives a new file its final name, which must be free.

@@ -4,17 +4,31 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use super::file::shown;
+use super::lock::Lease;
 use crate::error::{Error, Kind, Result};
 use crate::model::{Chain, ImageFormat, NbdExport, NbdServer};
 
 /// Describes a chain to QEMU so that it takes no name and no format from a
 /// header: those may have changed since they were checked.
 ///
+/// With a `lease` on its top image, QEMU takes no lock on that: ours would be
+/// in its way, and keeps all others out. It locks the layers below as ever.
+///
 /// # Errors
 ///
-/// Those of [`refuse_export`].
-pub fn image_options(chain: &Chain, leased: bool) -> Result<OsString> {
+/// Those of [`refuse_export`]; [`Kind::Busy`] if the lease is on another file
+/// than the top image, which nothing would lock then.
+pub fn image_options(chain: &Chain, lease: Option<&Lease>) -> Result<OsString> {
     refuse_export(chain)?;
+    if let Some(lease) = lease.filter(|lease| lease.image().id() != chain.top().file) {
+        return Err(Error::new(
+            Kind::Busy,
+            format_args!(
+                "{} is not the file that was locked",
+                shown(lease.image().path())
+            ),
+        ));
+    }
     let mut options = OsString::new();
     let mut prefix = String::new();
     for layer in chain.layers() {
@@ -30,7 +44,7 @@ pub fn image_options(chain: &Chain, leased: bool) -> Result<OsString> {
             "{prefix}driver={format},{prefix}file.driver={driver},{prefix}file.filename="
         ));
         options.push(option_value(layer.path.as_os_str()));
-        if leased && prefix.is_empty() {
+        if lease.is_some() && prefix.is_empty() {
             options.push(",file.locking=off");
         }
         prefix.push_str("backing.");
@@ -139,10 +153,32 @@ mod tests {
         };
         let chain = Chain::new(top, vec![base]);
         assert_eq!(
-            image_options(&chain, true).unwrap(),
-            "driver=qcow2,file.driver=file,file.filename=/top,file.locking=off,\
+            image_options(&chain, None).unwrap(),
+            "driver=qcow2,file.driver=file,file.filename=/top,\
              backing.driver=raw,backing.file.driver=host_device,backing.file.filename=/dev/a,,b"
         );
+    }
+
+    #[test]
+    fn locking_is_off_on_the_leased_file_and_no_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("top");
+        std::fs::write(&path, [0; 512]).unwrap();
+        let lease = Lease::exclusive(&path).unwrap();
+        let leased = Layer {
+            file: lease.image().id(),
+            ..layer("/top", ImageFormat::Raw)
+        };
+        let base = layer("/base", ImageFormat::Raw);
+        let chain = Chain::new(leased, vec![base.clone()]);
+        assert_eq!(
+            image_options(&chain, Some(&lease)).unwrap(),
+            "driver=raw,file.driver=file,file.filename=/top,file.locking=off,\
+             backing.driver=raw,backing.file.driver=file,backing.file.filename=/base"
+        );
+        let other = Chain::new(base, Vec::new());
+        let error = image_options(&other, Some(&lease)).unwrap_err();
+        assert_eq!(error.kind(), Kind::Busy);
     }
 
     #[test]
@@ -155,7 +191,7 @@ mod tests {
         );
         let top = layer("/top", ImageFormat::Qcow2);
         let chain = Chain::new(top, Vec::new()).on(unix);
-        let error = image_options(&chain, false).unwrap_err();
+        let error = image_options(&chain, None).unwrap_err();
         assert_eq!(error.kind(), Kind::WrongState);
         let host = "::1".to_owned();
         let tcp = export(NbdServer::Tcp { host, port: 9 }, "");

@@ -49,6 +49,11 @@ impl ImageFormat {
             Self::Iso => "iso",
         }
     }
+
+    /// Whether an image of this format can be an overlay on another.
+    pub fn may_have_backing(self) -> bool {
+        !matches!(self, Self::Raw | Self::Iso | Self::Luks)
+    }
 }
 
 impl fmt::Display for ImageFormat {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::guard::RemovalGuard;
 use super::images::pools_over;
 use super::{Host, KnownDomain, Usage, base, clone};
 use crate::error::{Error, Kind, Result};
@@ -25,7 +26,7 @@ pub enum Storage {
 }
 
 /// What the user agrees to lose with a guest.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct DeleteRequest {
     /// Which files go.
     pub storage: Storage,
@@ -35,6 +36,8 @@ pub struct DeleteRequest {
     pub managed_save: bool,
     /// Its snapshots go too.
     pub snapshots: bool,
+    /// Where backing files may be besides the storage pools.
+    pub allow_dirs: Vec<PathBuf>,
 }
 
 /// A deletion that has been thought through but not done.
@@ -75,9 +78,10 @@ pub struct Kept {
 ///
 /// [`Kind::WrongState`] if the domain is active, saved or has snapshots and the
 /// request does not allow for it; [`Kind::Protected`] if a file that would go
-/// is the base of others.
-pub fn plan(host: Host<'_>, domain: &Domain, request: DeleteRequest) -> Result<DeletePlan> {
-    plan_with(host, &Usage::read(host.hypervisor)?, domain, request)
+/// is the base of others; [`Kind::Unsafe`] if nobody can tell who else uses it.
+pub fn plan(host: Host<'_>, domain: &Domain, request: &DeleteRequest) -> Result<DeletePlan> {
+    let usage = Usage::read_allowing(host.hypervisor, &request.allow_dirs)?;
+    plan_with(host, &usage, domain, request)
 }
 
 /// The same, for many domains of a host that was looked at once.
@@ -89,7 +93,7 @@ pub fn plan_with(
     host: Host<'_>,
     usage: &Usage,
     domain: &Domain,
-    request: DeleteRequest,
+    request: &DeleteRequest,
 ) -> Result<DeletePlan> {
     let hypervisor = host.hypervisor;
     let status = hypervisor.status(domain)?;
@@ -131,7 +135,7 @@ pub fn plan_with(
         remove: Vec::new(),
         keep: Vec::new(),
         snapshots: snapshots.len(),
-        request,
+        request: request.clone(),
         files: Vec::new(),
         undefine: Undefine {
             nvram: false,
@@ -256,13 +260,10 @@ impl DeletePlan {
             let dir = layer.path.parent().unwrap_or(&layer.path);
             let strays = usage.strays(layer.file, dir)?;
             base::refuse_children(&layer.path, &[], &strays.paths)?;
-            if let Some(problem) = usage.blind().or(strays.unknown.as_deref()) {
-                self.keep(
-                    &layer.path,
-                    format!("whether others use it is not known: {problem}"),
-                );
-                break;
-            }
+            strays
+                .must_tell(&layer.path)
+                .and_then(|()| usage.must_tell(&layer.path))
+                .map_err(|e| e.hint("to delete the guest and keep its files: `--keep-storage`"))?;
             self.remove(&layer.path, layer.file);
         }
         Ok(())
@@ -323,6 +324,13 @@ pub fn apply(host: Host<'_>, plan: &DeletePlan) -> Result<()> {
         clone::refuse_cloned_now(host, &file.path)?;
     }
     still_planned(host, plan)?;
+    if plan.state.is_active() {
+        host.hypervisor.destroy(&plan.domain, false)?;
+    }
+    let paths = plan.files.iter().map(|file| file.path.as_path());
+    let _guard = RemovalGuard::take(paths)?;
+    // It cannot be started any more, if it was not before.
+    not_started(host, &plan.domain)?;
     let opened = open_seals(plan)?;
     let journal = host.store.begin(
         host.hypervisor.uri(),
@@ -354,7 +362,7 @@ fn still_planned(host: Host<'_>, plan: &DeletePlan) -> Result<()> {
     if plan.files.is_empty() {
         return Ok(());
     }
-    let now = self::plan(host, &plan.domain, plan.request)?;
+    let now = self::plan(host, &plan.domain, &plan.request)?;
     match plan.files.iter().find(|file| !now.files.contains(file)) {
         None => Ok(()),
         Some(file) => {
@@ -400,24 +408,25 @@ fn close_seals(opened: &[&Path]) {
 }
 
 fn undefine(host: Host<'_>, plan: &DeletePlan) -> Result<()> {
-    let hypervisor = host.hypervisor;
-    if plan.state.is_active() {
-        hypervisor.destroy(&plan.domain, false)?;
-    }
-    match hypervisor.find_uuid(plan.domain.uuid)? {
-        // A transient domain is gone with its process.
+    // A transient domain is gone with its process.
+    match not_started(host, &plan.domain)? {
+        Some(domain) => host.hypervisor.undefine(&domain, plan.undefine),
         None => Ok(()),
-        Some(domain) => {
-            let now = hypervisor.status(&domain)?.state;
-            if now.is_active() {
-                return Err(Error::new(
-                    Kind::WrongState,
-                    format!("domain '{}' was started meanwhile", domain.name),
-                ));
-            }
-            hypervisor.undefine(&domain, plan.undefine)
-        }
     }
+}
+
+/// The domain as it is now, if it is there and not active.
+fn not_started(host: Host<'_>, domain: &Domain) -> Result<Option<Domain>> {
+    let Some(domain) = host.hypervisor.find_uuid(domain.uuid)? else {
+        return Ok(None);
+    };
+    if host.hypervisor.status(&domain)?.state.is_active() {
+        return Err(Error::new(
+            Kind::WrongState,
+            format!("domain '{}' was started meanwhile", domain.name),
+        ));
+    }
+    Ok(Some(domain))
 }
 
 /// Removes a file if it is still the one that was meant.

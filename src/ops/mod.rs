@@ -4,10 +4,12 @@ pub mod base;
 pub mod clone;
 pub mod delete;
 pub mod doctor;
+pub mod guard;
 mod images;
 pub mod lifecycle;
 pub mod list;
 pub mod recover;
+pub mod reset;
 mod shut_off;
 #[cfg(test)]
 mod testing;

@@ -1,5 +1,6 @@
 //! Finishing, or taking back, what an earlier run left behind.
 
+use super::guard::RemovalGuard;
 use super::{Host, Observer, Usage, clone};
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::Hypervisor;
@@ -104,6 +105,7 @@ fn one(
                     if usage.user_of(file.file).is_some() {
                         kept += 1;
                     } else {
+                        let _guard = RemovalGuard::take([file.path.as_path()])?;
                         super::delete::remove_if_same(host, file)?;
                     }
                 }
@@ -115,6 +117,9 @@ fn one(
                     ),
                 }
             }
+        }
+        Operation::Reset { uuid, disks, .. } => {
+            super::reset::recover(host, *uuid, disks, steps)?.to_owned()
         }
     };
     crate::failpoint::hit("recover.done")?;
@@ -131,6 +136,7 @@ fn what(operation: &Operation) -> String {
     match operation {
         Operation::Clone { golden, .. } => format!("cloning '{golden}'"),
         Operation::Delete { name, .. } => format!("deleting '{name}'"),
+        Operation::Reset { name, .. } => format!("resetting '{name}'"),
     }
 }
 
@@ -154,7 +160,7 @@ fn take_back_clones(
         }
         let made = steps.iter().rev().find_map(|step| match step {
             Step::Made { clone, files } if *clone == index => Some(files.as_slice()),
-            Step::Made { .. } => None,
+            _ => None,
         });
         // Somebody may have made a domain of what was left.
         let adopted = |made: &&[FileId]| made.iter().any(|file| usage.user_of(*file).is_some());

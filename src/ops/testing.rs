@@ -115,6 +115,11 @@ impl Bench {
         self.fake.find(&name.parse().unwrap()).unwrap()
     }
 
+    /// What libvirt says of a domain.
+    pub(super) fn domain_xml(&self, name: &str) -> String {
+        self.fake.public_xml(&self.domain(name)).unwrap()
+    }
+
     /// Makes one linked clone.
     pub(super) fn clone_of(&self, golden: &str, name: &str, seal: bool) {
         let request = CloneRequest {

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 use super::images::{path_of, trust_for, trust_of};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::hypervisor::Hypervisor;
-use crate::image::{self, Trust};
+use crate::image::{self, Trust, shown};
 use crate::model::{DiskSource, DiskTarget, Domain, FileId, Layer, NbdExport};
 use crate::xml::domain::{self, DomainFacts};
 
@@ -35,6 +35,8 @@ pub struct Problem {
     pub domain: Uuid,
     /// What it is, as a sentence.
     pub text: String,
+    /// What to do about it.
+    pub hints: Vec<String>,
     /// Whether it hides which files the domain uses. While there is such a
     /// problem, "nobody uses this" is not known of any file.
     pub blind: bool,
@@ -47,6 +49,27 @@ pub struct Strays {
     pub paths: Vec<PathBuf>,
     /// Why there may be more, as a clause.
     pub unknown: Option<String>,
+}
+
+impl Strays {
+    /// Refuses to go on where there may be more of them.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Unsafe`].
+    pub fn must_tell(&self, base: &Path) -> Result<()> {
+        let Some(unknown) = &self.unknown else {
+            return Ok(());
+        };
+        Err(Error::new(
+            Kind::Unsafe,
+            format!(
+                "whether others are based on {} is not known: {unknown}",
+                shown(base)
+            ),
+        )
+        .hint("repair that file, or move it out of the directory"))
+    }
 }
 
 /// One use of a file.
@@ -83,9 +106,18 @@ impl Usage {
     /// If libvirt does not answer. A domain that cannot be understood is a
     /// problem, not an error.
     pub fn read(hypervisor: &dyn Hypervisor) -> Result<Self> {
+        Self::read_allowing(hypervisor, &[])
+    }
+
+    /// The same where the user allows backing files in these directories too.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Usage::read`].
+    pub fn read_allowing(hypervisor: &dyn Hypervisor, allowed: &[PathBuf]) -> Result<Self> {
         let all = hypervisor.domains()?;
         let texts = hypervisor.public_xml_of(&all)?;
-        let pools = trust_for(hypervisor, &[], &[])?;
+        let pools = trust_for(hypervisor, &[], allowed)?;
         let mut usage = Self::default();
         for (domain, xml) in all.into_iter().zip(texts) {
             let Some(xml) = xml else { continue };
@@ -94,6 +126,7 @@ impl Usage {
                 Err(e) => usage.problems.push(Problem {
                     domain: domain.uuid,
                     text: format!("Domain '{}' cannot be understood: {e}.", domain.name),
+                    hints: e.hints().to_vec(),
                     blind: true,
                 }),
             }
@@ -142,8 +175,16 @@ impl Usage {
                         exports.insert(disk.target.clone(), export);
                     }
                     if let Some(e) = survey.problem {
-                        // Nobody else can use what is not there.
-                        self.problem(&domain, &disk.target, &e, !survey.missing);
+                        self.problem(&domain, &disk.target, &e, survey.hidden);
+                    }
+                    // Not read, and used all the same.
+                    if let Some(file) = survey.unread {
+                        self.by_file.entry(file).or_default().push(Use {
+                            domain: index,
+                            target: disk.target.clone(),
+                            depth: survey.layers.len(),
+                            writes: survey.layers.is_empty() && !disk.readonly,
+                        });
                     }
                     survey.layers
                 }
@@ -175,6 +216,7 @@ impl Usage {
         self.problems.push(Problem {
             domain: domain.uuid,
             text: format!("Disk {target} of domain '{}': {error}.", domain.name),
+            hints: error.hints().to_vec(),
             blind,
         });
     }
@@ -185,6 +227,25 @@ impl Usage {
             .iter()
             .find(|problem| problem.blind)
             .map(|problem| problem.text.as_str())
+    }
+
+    /// Refuses to go on where nobody can tell who else uses a file.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Unsafe`], with what is to be done about the domain or image
+    /// that hides it.
+    pub fn must_tell(&self, path: &Path) -> Result<()> {
+        let Some(problem) = self.problems.iter().find(|problem| problem.blind) else {
+            return Ok(());
+        };
+        let text = problem.text.trim_end_matches('.');
+        let error = Error::new(
+            Kind::Unsafe,
+            format!("whether others use {} is not known: {text}", shown(path)),
+        );
+        let hints = problem.hints.iter().cloned();
+        Err(hints.fold(error, Error::hint))
     }
 
     /// Everybody who uses this file.

@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use super::{Store, read_trusted};
 use crate::error::{Error, Kind, Result};
-use crate::model::FileId;
+use crate::model::{BaseIdentity, FileId};
 
 /// The version of the format that is written, and the only one that is read.
 const VERSION: u32 = 1;
@@ -63,6 +63,16 @@ pub enum Operation {
         uuid: Uuid,
         /// The files that go with it.
         files: Vec<DeletedFile>,
+    },
+    /// Replace disks of a domain by fresh overlays. Undone before
+    /// [`Step::Committed`], finished after it.
+    Reset {
+        /// The name of the domain, for messages.
+        name: String,
+        /// Its UUID.
+        uuid: Uuid,
+        /// The disks.
+        disks: Vec<ReplacedFile>,
     },
 }
 
@@ -109,6 +119,16 @@ pub struct DeletedFile {
     pub file: FileId,
 }
 
+/// An image that another one takes the place of.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct ReplacedFile {
+    /// The name the new one is made under, and the one that it takes.
+    pub pair: FilePair,
+    /// What the old one looked like. If it looks different by now, somebody
+    /// has written to it since.
+    pub old: BaseIdentity,
+}
+
 /// What has been done that cannot be told from the outside.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "step")]
@@ -118,6 +138,12 @@ pub enum Step {
         /// Which clone, counted from 0.
         clone: usize,
         /// Its files, in the order of its [`CloneFiles::files`].
+        files: Vec<FileId>,
+    },
+    /// The new files are whole and take the place of the old ones from here
+    /// on: what is not done yet is finished, and no longer undone.
+    Committed {
+        /// The new files, in the order of [`Operation::Reset`]'s disks.
         files: Vec<FileId>,
     },
 }

@@ -29,7 +29,8 @@ use crate::error::{Error, Kind, Result};
 
 pub use self::bases::SealRecord;
 pub use self::journal::{
-    Begun, CloneFiles, DeletedFile, FilePair, Found, Holder, Journal, Operation, SealIntent, Step,
+    Begun, CloneFiles, DeletedFile, FilePair, Found, Holder, Journal, Operation, ReplacedFile,
+    SealIntent, Step,
 };
 
 /// How long to wait for another vmkin that is choosing names.

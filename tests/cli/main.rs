@@ -30,6 +30,7 @@ mod json;
 mod lifecycle;
 mod list;
 mod recover;
+mod reset;
 mod show;
 mod tree;
 mod usage;

@@ -110,6 +110,7 @@ fn the_commands() {
       resume       Let paused domains go on
       destroy      Pull the plug of domains
       ip           Print the addresses of guests
+      reset        Drop what guests have written: back to the base image, in milliseconds
       delete       Delete guests: their definitions, and the files that are theirs alone [alias: rm]
       base         Look after the images that clones are based on
       doctor       Find out what this host lacks, and how to get it

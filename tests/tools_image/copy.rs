@@ -32,7 +32,6 @@ fn a_chain_is_copied_through() {
             to: &to,
             format,
             reflink: ReflinkRule::Auto,
-            leased: false,
         };
         assert_eq!(copy.method().unwrap(), CopyMethod::Convert);
         let last = Cell::new((0, 0));
@@ -72,7 +71,6 @@ fn the_deepest_chain_can_be_copied() {
         to: &to,
         format: ImageFormat::Qcow2,
         reflink: ReflinkRule::Never,
-        leased: false,
     };
     drop(copy.run(&|_, _| {}, &AtomicBool::new(false)).unwrap());
     assert_same(&pool.at("0"), "raw", &to, "qcow2");
@@ -89,7 +87,6 @@ fn snapshots_are_left_behind_and_plain_images_are_not_converted() {
         to: &to,
         format: ImageFormat::Qcow2,
         reflink: ReflinkRule::Auto,
-        leased: false,
     };
     let never = AtomicBool::new(false);
     let new = copy(&plain).run(&|_, _| {}, &never).unwrap();
@@ -126,7 +123,6 @@ fn a_copy_is_stopped_and_a_written_source_is_not_copied() {
         to: &to,
         format: ImageFormat::Qcow2,
         reflink: ReflinkRule::Auto,
-        leased: false,
     };
     let error = copy.run(&|_, _| {}, &AtomicBool::new(true)).unwrap_err();
     assert_eq!(error.kind(), Kind::Interrupted);

@@ -1,10 +1,10 @@
 //! Image locks, ours against those of QEMU.
 
 use std::ffi::OsStr;
-use std::sync::atomic::AtomicBool;
 
 use vmkin::error::Kind;
-use vmkin::image::{Copy, Guard, Lease, LockState, ReflinkRule, probe};
+use vmkin::image::qemu_img::image_options;
+use vmkin::image::{Guard, Lease, LockState, probe};
 use vmkin::model::ImageFormat;
 
 use crate::common::{Opened, Pool, assert_same, chain, run, try_run};
@@ -26,18 +26,15 @@ fn a_lease_keeps_everybody_out() {
     assert!(!try_run("qemu-img", &convert).0);
     run("qemu-img", &args!["info", "-U", "-f", "qcow2", &image]);
     // Our own child gets through.
-    let chain = chain(&image);
-    let copied = Copy {
-        chain: &chain,
-        to: &pool.at("own"),
-        format: ImageFormat::Raw,
-        reflink: ReflinkRule::Auto,
-        leased: true,
-    };
-    drop(copied.run(&|_, _| {}, &AtomicBool::new(false)).unwrap());
+    let options = image_options(&chain(&image), Some(&lease)).unwrap();
+    let own = pool.at("own");
+    run(
+        "qemu-img",
+        &args!["convert", "--image-opts", "-O", "raw", &options, &own],
+    );
     drop(lease);
     run("qemu-img", &convert);
-    assert_same(&copy, "raw", &pool.at("own"), "raw");
+    assert_same(&copy, "raw", &own, "raw");
 }
 
 #[test]

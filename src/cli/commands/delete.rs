@@ -1,3 +1,5 @@
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::Domains;
@@ -41,6 +43,13 @@ pub(in crate::cli) struct DeleteArgs {
     #[arg(short, long)]
     force: bool,
 
+    /// Trust backing files in this directory too, of any domain
+    ///
+    /// Whether others use a file is found out from the disks of all domains.
+    /// One whose disk leads elsewhere than to the storage pools hides that.
+    #[arg(long, value_name = "DIR")]
+    allow_dir: Vec<PathBuf>,
+
     /// Show what would go and what would stay, and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -60,11 +69,12 @@ pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &DeleteArgs) -> 
         destroy: args.destroy || args.force,
         managed_save: args.managed_save || args.force,
         snapshots: args.snapshots || args.force,
+        allow_dirs: args.allow_dir.clone(),
     };
     let mut plans = Vec::new();
-    let usage = Usage::read(&hypervisor)?;
+    let usage = Usage::read_allowing(&hypervisor, &args.allow_dir)?;
     let refused = session.each(&hypervisor, &args.domains.all(), "deleted", |domain| {
-        plans.push(delete::plan_with(host, &usage, domain, request)?);
+        plans.push(delete::plan_with(host, &usage, domain, &request)?);
         Ok(())
     });
     if args.dry_run {

@@ -11,6 +11,7 @@ pub(super) mod list;
 pub(super) mod man;
 pub(super) mod reboot;
 pub(super) mod recover;
+pub(super) mod reset;
 pub(super) mod resume;
 pub(super) mod show;
 pub(super) mod shutdown;

@@ -26,7 +26,8 @@ pub(in crate::cli) struct StartArgs {
 }
 
 pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &StartArgs) -> Result<()> {
-    let hypervisor = session.connect()?;
+    // A reset that died half-way has to be finished before its guest runs.
+    let hypervisor = session.connect_to_change()?;
     let host = session.host(&hypervisor);
     let how = Start {
         paused: args.paused,

@@ -95,7 +95,6 @@ fn copy(host: Host<'_>, plan: &Plan, clone: &PlannedClone, disk: &PlannedDisk) -
             to: &disk.temp,
             format: disk.format,
             reflink: plan.reflink,
-            leased: false,
         }
         .run(&progress, stop)?,
         Origin::Export {

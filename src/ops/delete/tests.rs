@@ -9,11 +9,12 @@ const OWN: DeleteRequest = DeleteRequest {
     destroy: false,
     managed_save: false,
     snapshots: false,
+    allow_dirs: Vec::new(),
 };
 
 fn plan_of(bench: &Bench, name: &str, storage: Storage) -> Result<DeletePlan> {
     let request = DeleteRequest { storage, ..OWN };
-    plan(bench.host(), &bench.domain(name), request)
+    plan(bench.host(), &bench.domain(name), &request)
 }
 
 fn delete(bench: &Bench, name: &str, storage: Storage) -> Result<()> {

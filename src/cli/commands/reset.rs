@@ -1,0 +1,175 @@
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::Domains;
+use crate::cli::session::{Session, batch_result};
+use crate::cli::ui::{Ui, one_line};
+use crate::error::{Error, Kind, Result};
+use crate::hypervisor::Hypervisor as _;
+use crate::model::{DiskTarget, Domain};
+use crate::ops::reset::{self, ResetDisk, ResetPlan, ResetRequest};
+use crate::ops::{Host, Observer as _};
+
+/// Drop what guests have written: back to the base image, in milliseconds
+///
+/// Puts a fresh overlay in the place of each of the guest's own overlays: all
+/// of them, or none. The guest must be shut off. Disks that are no overlays
+/// stay as they are, and so do the UEFI variables and the TPM. Asks first,
+/// unless --yes.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ResetArgs {
+    #[command(flatten)]
+    domains: Domains,
+
+    /// Only this disk, such as vda; may be repeated
+    #[arg(long, value_name = "DISK")]
+    target: Vec<DiskTarget>,
+
+    /// Trust backing files in this directory too
+    #[arg(long, value_name = "DIR")]
+    allow_dir: Vec<PathBuf>,
+
+    /// Show what would go back to what, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// What becomes of a domain, for JSON.
+#[derive(Serialize)]
+struct Reset {
+    domain: Domain,
+    disks: Vec<ResetDisk>,
+    keep: Vec<DiskTarget>,
+}
+
+impl Reset {
+    fn of(plan: &ResetPlan<'_>) -> Self {
+        Self {
+            domain: plan.domain.clone(),
+            disks: plan.disks.clone(),
+            keep: plan.keep.clone(),
+        }
+    }
+}
+
+pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &ResetArgs) -> Result<()> {
+    let hypervisor = session.connect_to_change()?;
+    let host = session.host(&hypervisor);
+    let request = ResetRequest {
+        targets: args.target.clone(),
+        allow_dirs: args.allow_dir.clone(),
+    };
+    let mut domains: Vec<Domain> = Vec::new();
+    for which in args.domains.all() {
+        let domain = hypervisor.find(&which)?;
+        if !domains.iter().any(|known| known.uuid == domain.uuid) {
+            domains.push(domain);
+        }
+    }
+    let (plans, refused) = plan(host, &domains, &request)?;
+    if args.dry_run {
+        let text: String = plans.iter().map(text).collect();
+        let all: Vec<Reset> = plans.iter().map(Reset::of).collect();
+        ui.result(&text, &all)?;
+        return batch_result(refused, plans.len(), "reset");
+    }
+    // What was refused is refused before the first is reset.
+    batch_result(refused, plans.len(), "reset")?;
+    let plans = confirmed(ui, host, plans, &domains, &request)?;
+    let (mut done, mut failed) = (Vec::new(), Vec::new());
+    for plan in plans {
+        let reset = Reset::of(&plan);
+        match reset::apply(host, plan) {
+            Ok(()) => {
+                ui.status(&said(&reset));
+                done.push(reset);
+            }
+            Err(e) => failed.push((reset.domain.name, e)),
+        }
+    }
+    ui.result("", &done)?;
+    batch_result(failed, done.len(), "reset")
+}
+
+type Plans<'a> = Vec<ResetPlan<'a>>;
+
+fn plan<'a>(
+    host: Host<'a>,
+    domains: &[Domain],
+    request: &ResetRequest,
+) -> Result<(Plans<'a>, Vec<(String, Error)>)> {
+    let (mut plans, mut refused) = (Vec::new(), Vec::new());
+    for (domain, plan) in domains.iter().zip(reset::plan(host, domains, request)?) {
+        match plan {
+            Ok(plan) => plans.push(plan),
+            Err(e) => refused.push((domain.name.clone(), e)),
+        }
+    }
+    Ok((plans, refused))
+}
+
+/// Asks the user. The disks are not kept locked while they think.
+fn confirmed<'a>(
+    ui: &Ui,
+    host: Host<'a>,
+    plans: Plans<'a>,
+    domains: &[Domain],
+    request: &ResetRequest,
+) -> Result<Plans<'a>> {
+    if ui.agreed() {
+        return Ok(plans);
+    }
+    let listing: String = plans.iter().map(text).collect();
+    let paths = |plans: &Plans<'_>| -> Vec<PathBuf> {
+        let disks = plans.iter().flat_map(|plan| &plan.disks);
+        disks.map(|disk| disk.path.clone()).collect()
+    };
+    let before = paths(&plans);
+    drop(plans);
+    ui.confirm(&format!(
+        "{listing}What the guests have written there is lost. Go on?"
+    ))?;
+    let (plans, refused) = plan(host, domains, request)?;
+    batch_result(refused, plans.len(), "reset")?;
+    if paths(&plans) == before {
+        return Ok(plans);
+    }
+    Err(
+        Error::new(Kind::Busy, "the disks of these domains are others by now")
+            .hint("run the same command again, and look at what it would reset"),
+    )
+}
+
+fn text(plan: &ResetPlan<'_>) -> String {
+    let mut text = format!("Domain '{}'\n", one_line(&plan.domain.name));
+    for disk in &plan.disks {
+        text.push_str(&format!(
+            "  {}  {} (drops {})\n       back to {}\n",
+            disk.target,
+            one_line(&disk.path.display().to_string()),
+            disk.freed,
+            one_line(&disk.base),
+        ));
+    }
+    for target in &plan.keep {
+        text.push_str(&format!("  {target}  stays as it is: it is no overlay\n"));
+    }
+    text
+}
+
+fn said(reset: &Reset) -> String {
+    let disks: Vec<&str> = reset
+        .disks
+        .iter()
+        .map(|disk| disk.target.as_str())
+        .collect();
+    let name = &reset.domain.name;
+    let mut said = format!("Reset '{name}': {} as new.", disks.join(", "));
+    if !reset.keep.is_empty() {
+        let keep: Vec<&str> = reset.keep.iter().map(DiskTarget::as_str).collect();
+        said.push_str(&format!(" Kept {}, no overlay.", keep.join(", ")));
+    }
+    said
+}

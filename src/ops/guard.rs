@@ -1,0 +1,452 @@
+//! The rule that nothing is written to a disk which is not ours alone.
+//!
+//! [`WriteGuard`] is the evidence: an operation that changes an image asks for
+//! one, and nothing else in `ops` makes the [`Lease`] that the writers in
+//! [`image`] want to see (`tests/layers.rs` keeps it so). It is given back by
+//! dropping it, and by the kernel if this process dies.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use super::images::{chain_of, path_of, trust_for};
+use super::{Host, ShutOff, Usage, base};
+use crate::error::{Error, Kind, Result};
+use crate::image::{self, Guard, Lease, Trust, shown};
+use crate::model::{Chain, Disk, DiskSource, DiskTarget, Domain, FileId, ImageFormat};
+use crate::xml::domain;
+
+/// Evidence that a domain was seen shut off, and that its disks are locked and
+/// its alone.
+///
+/// While it lives, the domain cannot be started, and neither QEMU nor its
+/// tools nor another vmkin can open the leased images or write to what is
+/// below them. `cp`, `mv` and `dd` know no locks; nothing can be done about
+/// those.
+pub struct WriteGuard<'a>(Locked<'a>);
+
+/// Disks that are locked, of which it is not known yet who else uses them.
+///
+/// That is asked after the locks are there: a clone that somebody begins to
+/// make of one of them then has been defined, or fails.
+pub struct Locked<'a> {
+    host: Host<'a>,
+    owner: Option<Owner>,
+    disks: Vec<LeasedDisk>,
+    trust: Trust,
+    /// On every lower layer, once each.
+    _below: Vec<Guard>,
+}
+
+/// The domain whose disks these are, and what its XML said.
+#[derive(Debug)]
+struct Owner {
+    domain: Domain,
+    xml: String,
+}
+
+/// An image that is ours alone to write to.
+#[derive(Debug)]
+pub struct LeasedDisk {
+    /// As the domain has it; `None` for an image that no domain has.
+    disk: Option<Disk>,
+    chain: Chain,
+    lease: Lease,
+}
+
+impl LeasedDisk {
+    /// Its name in the domain, if a domain has it.
+    pub fn target(&self) -> Option<&DiskTarget> {
+        self.disk.as_ref().map(|disk| &disk.target)
+    }
+
+    /// The image, and what is below it.
+    pub fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    /// The lock on the image: what writes to it asks for this.
+    pub fn lease(&self) -> &Lease {
+        &self.lease
+    }
+}
+
+/// Which of a domain's disks are to be written to, and what is allowed there.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted<'a> {
+    /// The disks by name; empty for all that are the domain's own.
+    pub targets: &'a [DiskTarget],
+    /// Where backing files may be besides the storage pools.
+    pub allow_dirs: &'a [PathBuf],
+}
+
+impl<'a> WriteGuard<'a> {
+    /// Locks disks of a domain for writing.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Locked::domain`] and [`Locked::examine`].
+    pub fn of_domain(host: Host<'a>, domain: &Domain, wanted: Wanted<'_>) -> Result<Self> {
+        let locked = Locked::domain(host, domain, wanted)?;
+        locked.examine(&Usage::read_allowing(host.hypervisor, wanted.allow_dirs)?)
+    }
+
+    /// Locks an image for writing, by its path. A domain whose disk it is must
+    /// be shut off, and there may be no second one.
+    ///
+    /// `format` is what the user says of an image that no domain has; the XML
+    /// tells of all others.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`WriteGuard::of_domain`]; [`Kind::Usage`] if nobody says
+    /// which format the image has.
+    pub fn of_image(
+        host: Host<'a>,
+        path: &Path,
+        format: Option<ImageFormat>,
+        allow_dirs: &[PathBuf],
+    ) -> Result<Self> {
+        host.must_be_here()?;
+        let usage = Usage::read_allowing(host.hypervisor, allow_dirs)?;
+        let file = image::ImageFile::open(path)?.id();
+        let mut own = usage.of(file).iter().filter(|one| one.depth == 0);
+        if let Some((one, owner)) = own.next().and_then(|one| Some((one, usage.domain(one)?))) {
+            let wanted = Wanted {
+                targets: std::slice::from_ref(&one.target),
+                allow_dirs,
+            };
+            return Self::of_domain(host, &owner.domain, wanted);
+        }
+        let format = format.ok_or_else(|| {
+            Error::new(
+                Kind::Usage,
+                format!(
+                    "no domain has {} as a disk, so that its format is not known",
+                    shown(path)
+                ),
+            )
+            .hint("say which it has: `--format qcow2`, or `--format raw`")
+        })?;
+        let trust = trust_for(host.hypervisor, &[], allow_dirs)?;
+        let chain = image::resolve(path, format, &trust)?;
+        let locked = Locked::take(host, None, vec![(None, chain)], trust)?;
+        locked.examine(&Usage::read_allowing(host.hypervisor, allow_dirs)?)
+    }
+
+    /// The images that are locked.
+    pub fn disks(&self) -> &[LeasedDisk] {
+        &self.0.disks
+    }
+
+    /// Looks once more whether the domain is shut off and what it was. To be
+    /// asked last before something is done that cannot be taken back: a
+    /// domain can be saved, renamed or redefined without its images being
+    /// opened.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::WrongState`] if it is not.
+    pub fn recheck(&self) -> Result<()> {
+        self.0.recheck()
+    }
+}
+
+impl<'a> Locked<'a> {
+    /// Locks disks of a domain.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::WrongState`] if the domain is not shut off, or a disk is not
+    /// its own to write to; [`Kind::Busy`] if somebody has one open;
+    /// [`Kind::Unsafe`] if a chain cannot be trusted, or a base is not what it
+    /// was; [`Kind::NotFound`] if there is no such disk.
+    pub fn domain(host: Host<'a>, domain: &Domain, wanted: Wanted<'_>) -> Result<Self> {
+        host.must_be_here()?;
+        ShutOff::check(host.hypervisor, domain)?;
+        let xml = host.hypervisor.public_xml(domain)?;
+        let facts = domain::read(&xml)?;
+        let trust = trust_for(host.hypervisor, &facts.disks, wanted.allow_dirs)?;
+        let mut images = Vec::new();
+        for disk in chosen(domain, &facts.disks, wanted.targets)? {
+            let path = path_of(host.hypervisor, &disk.source)?.ok_or_else(|| not_here(disk))?;
+            let chain = chain_of(disk, &path, &trust)?;
+            if let Some(lineage) = &facts.lineage {
+                base::base_is_as_cloned(host, lineage, &disk.target, &chain)?;
+            }
+            images.push((Some(disk.clone()), chain));
+        }
+        let owner = Owner {
+            domain: domain.clone(),
+            xml,
+        };
+        Self::take(host, Some(owner), images, trust)
+    }
+
+    fn take(
+        host: Host<'a>,
+        owner: Option<Owner>,
+        images: Vec<(Option<Disk>, Chain)>,
+        trust: Trust,
+    ) -> Result<Self> {
+        no_file_twice(&images)?;
+        crate::failpoint::hit("guard.checked")?;
+        let mut seen = HashSet::new();
+        let mut below = Vec::new();
+        let mut disks = Vec::new();
+        for (disk, chain) in images {
+            for layer in chain.backing() {
+                if seen.insert(layer.file) {
+                    below.push(Guard::base(&layer.path)?);
+                }
+            }
+            let lease = Lease::exclusive(&chain.top().path)?;
+            disks.push(LeasedDisk { disk, chain, lease });
+        }
+        crate::failpoint::hit("guard.locked")?;
+        Ok(Self {
+            host,
+            owner,
+            disks,
+            trust,
+            _below: below,
+        })
+    }
+
+    /// Makes sure that nobody else uses the disks, and that all that was
+    /// looked at before the locks were there is still so. `usage` must have
+    /// been read since then.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Protected`] if others are based on a disk, or it is sealed;
+    /// [`Kind::WrongState`] if another domain has it, or the domain is not
+    /// shut off any more; [`Kind::Unsafe`] if nobody can tell who uses it;
+    /// [`Kind::Busy`] if an image was replaced meanwhile.
+    pub fn examine(self, usage: &Usage) -> Result<WriteGuard<'a>> {
+        let uuid = self.owner.as_ref().map(|owner| owner.domain.uuid);
+        let owner = usage
+            .domains
+            .iter()
+            .position(|known| Some(known.domain.uuid) == uuid);
+        for disk in &self.disks {
+            nobody_else(usage, owner, disk)?;
+            disk.unchanged(&self.trust)?;
+        }
+        self.recheck()?;
+        Ok(WriteGuard(self))
+    }
+
+    fn recheck(&self) -> Result<()> {
+        let Some(Owner { domain, xml }) = &self.owner else {
+            return Ok(());
+        };
+        let name = &domain.name;
+        let Some(now) = self.host.hypervisor.find_uuid(domain.uuid)? else {
+            return Err(Error::new(
+                Kind::WrongState,
+                format!("domain '{name}' is gone: somebody has undefined it meanwhile"),
+            ));
+        };
+        ShutOff::check(self.host.hypervisor, &now).map_err(|error| match error.kind() {
+            Kind::WrongState => error.context(format!("domain '{name}' was started meanwhile")),
+            _ => error,
+        })?;
+        if self.host.hypervisor.public_xml(&now)? != *xml {
+            return Err(Error::new(
+                Kind::WrongState,
+                format!("the definition of domain '{name}' was changed meanwhile"),
+            )
+            .hint("run the same command again"));
+        }
+        Ok(())
+    }
+}
+
+impl LeasedDisk {
+    /// Refuses an image that was replaced or got another chain between the
+    /// first look and the lock.
+    fn unchanged(&self, trust: &Trust) -> Result<()> {
+        let top = self.chain.top();
+        let now = match &self.disk {
+            Some(disk) => chain_of(disk, &top.path, trust),
+            None => image::resolve(&top.path, top.format, trust),
+        }?;
+        let same = self.lease.image().id() == top.file
+            && now.export() == self.chain.export()
+            && files(&now).eq(files(&self.chain));
+        if same {
+            return Ok(());
+        }
+        Err(Error::new(
+            Kind::Busy,
+            format!("{} was changed meanwhile", shown(&top.path)),
+        )
+        .hint("run the same command again"))
+    }
+}
+
+fn files(chain: &Chain) -> impl Iterator<Item = FileId> {
+    chain.layers().iter().map(|layer| layer.file)
+}
+
+/// Files that are about to be removed, and that nobody has open.
+#[derive(Debug)]
+pub struct RemovalGuard {
+    _leases: Vec<Lease>,
+}
+
+impl RemovalGuard {
+    /// Locks files that go with their domain: the removal of an image is the
+    /// last of all changes to it.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Busy`] if somebody has one open, a QEMU that libvirt does not
+    /// know among them.
+    pub fn take<'p>(files: impl IntoIterator<Item = &'p Path>) -> Result<Self> {
+        let leases = files
+            .into_iter()
+            .map(Lease::exclusive)
+            .filter(|lease| !matches!(lease, Err(e) if e.kind() == Kind::NotFound))
+            .collect::<Result<_>>()?;
+        Ok(Self { _leases: leases })
+    }
+}
+
+/// Locks an image that a journal says a guarded operation was about to change
+/// when its process died. The journal is the evidence for all but the state of
+/// the domain, which the caller has just seen.
+///
+/// # Errors
+///
+/// [`Kind::Busy`] if somebody has it open.
+pub(super) fn lease_again(path: &Path) -> Result<Lease> {
+    Lease::exclusive(path)
+}
+
+/// The disks that are meant: those that were named, or else all that are the
+/// domain's own.
+fn chosen<'d>(domain: &Domain, disks: &'d [Disk], targets: &[DiskTarget]) -> Result<Vec<&'d Disk>> {
+    let name = &domain.name;
+    let mut chosen = Vec::new();
+    for target in targets {
+        let Some(disk) = disks.iter().find(|disk| disk.target == *target) else {
+            let there: Vec<&str> = disks.iter().map(|disk| disk.target.as_str()).collect();
+            return Err(Error::new(
+                Kind::NotFound,
+                format!("domain '{name}' has no disk {target}"),
+            )
+            .hint(format!("its disks are: {}", there.join(", "))));
+        };
+        let why = if disk.source == DiskSource::Empty {
+            "is empty"
+        } else if disk.readonly {
+            "is read-only to the domain"
+        } else if disk.shareable {
+            "is shareable: other guests may have it open without a lock"
+        } else if disk.transient {
+            "is transient: nothing that is written to it stays"
+        } else if !disk.is_private() {
+            "is not the domain's own"
+        } else {
+            chosen.push(disk);
+            continue;
+        };
+        return Err(Error::new(
+            Kind::WrongState,
+            format!("disk {target} of domain '{name}' {why}, and must be its own to write to"),
+        ));
+    }
+    if targets.is_empty() {
+        chosen.extend(disks.iter().filter(|disk| disk.is_private()));
+    }
+    if chosen.is_empty() {
+        return Err(Error::new(
+            Kind::WrongState,
+            format!("domain '{name}' has no disk of its own"),
+        ));
+    }
+    Ok(chosen)
+}
+
+fn not_here(disk: &Disk) -> Error {
+    Error::new(
+        Kind::WrongState,
+        format!(
+            "disk {} is {}, and must be a file or block device of this host",
+            disk.target, disk.source
+        ),
+    )
+    .hint("leave it out: name the others with `--target`")
+}
+
+fn no_file_twice(images: &[(Option<Disk>, Chain)]) -> Result<()> {
+    let mut tops = HashSet::new();
+    for (_, chain) in images {
+        if !tops.insert(chain.top().file) {
+            return Err(Error::new(
+                Kind::WrongState,
+                format!(
+                    "two disks of the domain are the same image, {}",
+                    shown(&chain.top().path)
+                ),
+            ));
+        }
+    }
+    let mut below = images.iter().flat_map(|(_, chain)| chain.backing());
+    match below.find(|layer| tops.contains(&layer.file)) {
+        None => Ok(()),
+        Some(layer) => Err(Error::new(
+            Kind::WrongState,
+            format!(
+                "{} is a disk of the domain, and below another of its disks",
+                shown(&layer.path)
+            ),
+        )),
+    }
+}
+
+/// Refuses an image that anybody but this disk of one domain uses, whatever
+/// they do now: what is shut off holds no lock, and finds another disk than it
+/// left.
+fn nobody_else(usage: &Usage, owner: Option<usize>, disk: &LeasedDisk) -> Result<()> {
+    let top = disk.chain.top();
+    let children = usage.children_of_others(top.file, owner);
+    let dir = top.path.parent().unwrap_or(&top.path);
+    let strays = usage.strays(top.file, dir)?;
+    base::refuse_children(&top.path, &children, &strays.paths)?;
+    let users = usage.of(top.file).iter();
+    let mut others =
+        users.filter(|one| Some(one.domain) != owner || Some(&one.target) != disk.target());
+    if let Some((one, other)) = others
+        .next()
+        .and_then(|one| Some((one, usage.domain(one)?)))
+    {
+        return Err(Error::new(
+            Kind::WrongState,
+            format!(
+                "{} is also in use as disk {} of domain '{}', and must be in use once only",
+                shown(&top.path),
+                one.target,
+                other.domain.name
+            ),
+        )
+        .hint("see what is on what: `vmkin tree`"));
+    }
+    usage.must_tell(&top.path)?;
+    strays.must_tell(&top.path)?;
+    if !top.block && image::seal_state(&top.path)?.sealed {
+        return Err(Error::new(
+            Kind::Protected,
+            format!("{} is sealed, and has no children now", shown(&top.path)),
+        )
+        .hint(format!(
+            "if it shall have none, open it: `vmkin base unseal {}`",
+            shown(&top.path)
+        )));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,163 @@
+use super::*;
+use crate::model::DomainState;
+use crate::ops::recover::{Recovery, recover as recover_all};
+use crate::ops::testing::Bench;
+
+/// A clone with an overlay of two disks, into which its guest has written.
+fn bench() -> Bench {
+    let bench = Bench::new();
+    std::fs::write(bench.path("data.raw"), vec![5; 1 << 20]).unwrap();
+    let data = bench.path("data.raw");
+    let second = format!(
+        "<disk type='file' device='disk'><driver type='raw'/><source file='{}'/>\
+         <target dev='vdb'/></disk></devices>",
+        data.display()
+    );
+    let xml = bench.domain_xml("golden").replace("</devices>", &second);
+    bench.fake.change("golden", |domain| domain.xml = xml);
+    bench.clone_of("golden", "a", true);
+    for file in ["a.qcow2", "a-vdb.qcow2"] {
+        write_into(&bench.path(file));
+    }
+    bench
+}
+
+/// As a guest does: more than a fresh overlay has.
+fn write_into(path: &Path) {
+    use std::io::{Seek as _, Write as _};
+    let mut file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+    file.seek(std::io::SeekFrom::End(0)).unwrap();
+    file.write_all(&[9; 65536]).unwrap();
+}
+
+fn is_fresh(bench: &Bench, file: &str) -> bool {
+    std::fs::metadata(bench.path(file)).unwrap().len() < 300_000
+}
+
+fn plan_of<'b>(bench: &'b Bench, targets: &[&str]) -> Result<ResetPlan<'b>> {
+    let request = ResetRequest {
+        targets: targets.iter().map(|t| t.parse().unwrap()).collect(),
+        allow_dirs: Vec::new(),
+    };
+    let mut plans = plan(bench.host(), &[bench.domain("a")], &request).unwrap();
+    plans.remove(0)
+}
+
+fn recover_now(bench: &Bench) -> Vec<String> {
+    let recovery = Recovery {
+        store: &bench.store,
+        interrupt: &bench.interrupt,
+        observer: &bench.said,
+        connect: &|_| Ok(Some(Box::new(bench.fake.copy()))),
+    };
+    let recovered = recover_all(&recovery).unwrap();
+    recovered.into_iter().map(|one| one.result).collect()
+}
+
+#[test]
+fn all_overlays_are_as_new_and_belong_to_whom_they_did() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    let bench = bench();
+    let path = bench.path("a.qcow2");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+    let before = std::fs::metadata(&path).unwrap();
+    let plan = plan_of(&bench, &[]).unwrap();
+    assert_eq!(plan.disks.len(), 2);
+    apply(bench.host(), plan).unwrap();
+    assert!(is_fresh(&bench, "a.qcow2") && is_fresh(&bench, "a-vdb.qcow2"));
+    let after = std::fs::metadata(&path).unwrap();
+    assert_ne!(before.ino(), after.ino());
+    assert_eq!(
+        (before.mode(), before.uid(), before.gid()),
+        (after.mode(), after.uid(), after.gid())
+    );
+    assert_eq!(bench.store.count_journals(), 0);
+    assert_eq!(
+        bench.files(),
+        ["a-vdb.qcow2", "a.qcow2", "data.raw", "golden.raw"]
+    );
+}
+
+#[test]
+fn one_disk_can_be_named() {
+    let bench = bench();
+    apply(bench.host(), plan_of(&bench, &["vdb"]).unwrap()).unwrap();
+    assert!(!is_fresh(&bench, "a.qcow2"));
+    assert!(is_fresh(&bench, "a-vdb.qcow2"));
+}
+
+#[test]
+fn snapshots_would_be_lost_and_are_not() {
+    let bench = bench();
+    bench
+        .fake
+        .change("a", |domain| domain.snapshots.push("s".to_owned()));
+    let error = plan_of(&bench, &[]).err().unwrap();
+    assert_eq!(error.kind(), Kind::WrongState);
+    assert!(error.to_string().contains("1 snapshots"), "{error}");
+}
+
+#[test]
+fn a_domain_that_changes_before_the_mark_keeps_its_disks() {
+    let bench = bench();
+    let plan = plan_of(&bench, &[]).unwrap();
+    bench
+        .fake
+        .change("a", |domain| domain.state = DomainState::Saved);
+    let before = bench.files();
+    let error = apply(bench.host(), plan).unwrap_err();
+    assert_eq!(error.kind(), Kind::WrongState, "{error}");
+    assert!(!is_fresh(&bench, "a.qcow2") && !is_fresh(&bench, "a-vdb.qcow2"));
+    assert_eq!(bench.files(), before);
+    assert_eq!(bench.store.count_journals(), 0);
+}
+
+/// What a kill after the mark leaves behind, with the first disk replaced.
+fn half_done(bench: &Bench) {
+    let plan = plan_of(bench, &[]).unwrap();
+    let replaced: Vec<ReplacedFile> = plan
+        .guard
+        .disks()
+        .iter()
+        .enumerate()
+        .map(|(serial, disk)| ReplacedFile {
+            pair: FilePair {
+                temp: temporary(&disk.chain().top().path, Uuid::nil(), serial),
+                path: disk.chain().top().path.clone(),
+            },
+            old: image::identity_of(disk.lease().image()).unwrap(),
+        })
+        .collect();
+    let operation = Operation::Reset {
+        name: "a".to_owned(),
+        uuid: plan.domain.uuid,
+        disks: replaced.clone(),
+    };
+    let mut journal = bench.store.begin("fake:///", operation).unwrap();
+    let files = make(bench.host(), &plan, &replaced).unwrap();
+    journal.add(&[Step::Committed { files }]).unwrap();
+    image::replace(plan.guard.disks()[0].lease(), &replaced[0].pair.temp).unwrap();
+}
+
+#[test]
+fn what_was_begun_after_the_mark_is_finished() {
+    let bench = bench();
+    half_done(&bench);
+    assert!(!is_fresh(&bench, "a-vdb.qcow2"));
+    assert_eq!(recover_now(&bench), ["All its disks are fresh now."]);
+    assert!(is_fresh(&bench, "a.qcow2") && is_fresh(&bench, "a-vdb.qcow2"));
+    assert_eq!(bench.files().len(), 4);
+    assert_eq!(bench.store.count_journals(), 0);
+}
+
+#[test]
+fn what_the_guest_has_written_since_is_kept() {
+    let bench = bench();
+    half_done(&bench);
+    write_into(&bench.path("a-vdb.qcow2"));
+    let said = recover_now(&bench);
+    assert!(said[0].contains("has been used since"), "{said:?}");
+    assert!(is_fresh(&bench, "a.qcow2") && !is_fresh(&bench, "a-vdb.qcow2"));
+    assert_eq!(bench.files().len(), 4);
+    assert_eq!(bench.store.count_journals(), 0);
+}
