@@ -4,7 +4,8 @@
 //! environment variable `VMKIN_FAILPOINTS` holds a list such as
 //! `clone.renamed=kill` or `clone.defined@3=error`, where `@3` means the third
 //! time this place is passed. The action `wait` makes the file
-//! `$VMKIN_FAILPOINT_GATE/operation.step` and goes on when a test has removed it.
+//! `$VMKIN_FAILPOINT_GATE/operation.step` and goes on when a test has removed it;
+//! `pause-300` goes on after 300 ms.
 
 use crate::error::Result;
 
@@ -45,6 +46,12 @@ mod enabled {
             })
             .collect()
     });
+
+    /// `pause-300` takes 300 ms, as more work at this place would.
+    fn pause(action: &str) {
+        let time = action.strip_prefix("pause-").and_then(|ms| ms.parse().ok());
+        std::thread::sleep(Duration::from_millis(time.unwrap_or(0)));
+    }
 
     /// A test that is to see something half-made needs it to stay so for as
     /// long as it looks, however slow the machine is.
@@ -89,6 +96,7 @@ mod enabled {
                 "term" => drop(raise(Signal::SIGTERM)),
                 "int" => drop(raise(Signal::SIGINT)),
                 "wait" => wait_at_the_gate(step),
+                other if other.starts_with("pause-") => pause(other),
                 _ => {
                     return Err(Error::new(
                         Kind::Storage,

@@ -264,6 +264,11 @@ impl Lab {
             .map_err(|e| e.message().to_owned())
     }
 
+    /// The same, with its processors stopped.
+    pub fn virsh_start_paused(&self, name: &str) -> Result<(), String> {
+        start_paused(&self.conn, name)
+    }
+
     /// Pulls the plug without asking vmkin.
     pub fn virsh_destroy(&self, name: &str) {
         let domain = self.conn.lookup_domain_by_name(name).unwrap();
@@ -344,6 +349,14 @@ impl Ran {
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         }
     }
+}
+
+fn start_paused(conn: &Connect, name: &str) -> Result<(), String> {
+    conn.lookup_domain_by_name(name)
+        .unwrap()
+        .create_with_flags(sys::VIR_DOMAIN_START_PAUSED)
+        .map(drop)
+        .map_err(|e| e.message().to_owned())
 }
 
 /// What must not change about a file.
