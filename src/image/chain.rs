@@ -260,7 +260,7 @@ fn read_layer(
         return Ok(Next::End);
     }
     let header = Header::read(image)?;
-    layer.virtual_size = header.virtual_size;
+    layer.virtual_size = header.disk_size();
     layer.snapshots = header.snapshots;
     layer.dirty = header.incompatible.dirty();
     layer.encrypted = header.encryption.is_some();

@@ -37,6 +37,19 @@ fn headers_of_qemu_img_are_read() {
         for name in ["one", "two"].iter().take(snapshots) {
             run("qemu-img", &args!["snapshot", "-c", *name, &path]);
         }
+        let image = ImageFile::open(&path).unwrap();
+        let header = Header::read(&image).unwrap();
+        let table = header.snapshot_table(&image).unwrap();
+        let listed = snapshots_of(&path);
+        assert_eq!(table.len(), listed.len(), "{options}");
+        for (own, theirs) in table.iter().zip(&listed) {
+            assert_eq!(own.id, theirs["id"].as_str().unwrap().as_bytes());
+            assert_eq!(own.name, theirs["name"].as_str().unwrap().as_bytes());
+            assert_eq!(u64::from(own.seconds), theirs["date-sec"].as_u64().unwrap());
+            assert_eq!(own.vm_state_size, theirs["vm-state-size"].as_u64().unwrap());
+            assert_eq!(own.disk_size, 3 << 20);
+            assert_eq!(own.icount, theirs["icount"].as_u64());
+        }
         let mut size = 3 << 20;
         if header.version == 3 {
             // A longer L1 table is somewhere else, and there is an extension more.
@@ -61,6 +74,16 @@ fn headers_of_qemu_img_are_read() {
             virtual_size(&path, "qcow2")
         );
     }
+}
+
+/// The internal snapshots as `qemu-img` lists them.
+fn snapshots_of(path: &std::path::Path) -> Vec<serde_json::Value> {
+    let text = run(
+        "qemu-img",
+        &args!["info", "-f", "qcow2", "--output=json", path],
+    );
+    let info: serde_json::Value = serde_json::from_str(&text).unwrap();
+    info["snapshots"].as_array().cloned().unwrap_or_default()
 }
 
 #[test]
