@@ -252,10 +252,13 @@ fn read_layer(
         allocated: image.allocated(),
         snapshots: 0,
         dirty: false,
-        encrypted: format == ImageFormat::Luks,
+        encrypted: false,
     };
     if format != ImageFormat::Qcow2 {
-        layer.virtual_size = foreign::virtual_size(image, format)?;
+        let facts = foreign::facts(image, format)?;
+        layer.virtual_size = facts.virtual_size;
+        layer.dirty = facts.dirty;
+        layer.encrypted = facts.encrypted;
         layers.push(layer);
         return Ok(Next::End);
     }
