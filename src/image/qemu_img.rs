@@ -1,11 +1,107 @@
 //! What `qemu-img` wants to hear, and what it says.
+//!
+//! Nothing else in this program runs it on an image. What it reads is
+//! [`Described`], which has a driver for each layer, so that no call can be made
+//! that leaves a format to be guessed; and each run has limits, for what it
+//! reads was written by somebody who is not to be trusted.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+use std::time::Duration;
 
 use super::file::shown;
 use crate::error::{Error, Kind, Result};
 use crate::model::{Chain, ImageFormat, NbdExport, NbdServer};
+use crate::process::{Limits, Run, Tool};
+
+/// Address space for `qemu-img`, in bytes. Two cores and one layer need 0.6 GiB;
+/// 64 threads with a stack of 8 MiB each, and 25 layers with an L1 table of 32
+/// MiB and as large a cache of L2 tables, need 2 GiB more.
+const ADDRESS_SPACE: u64 = 4 << 30;
+
+/// How many arenas its allocator may have. Else they are eight for each
+/// processor, with 64 MiB of address space each, and [`ADDRESS_SPACE`] would be
+/// too little on a large host.
+const ARENAS: &str = "4";
+
+/// Processor time for anything, in seconds.
+const CPU_AT_LEAST: u64 = 600;
+
+/// How much of a disk is converted in a second of processor time at the very
+/// least, in bytes. Decompressing takes longest, at ten times that.
+const BYTES_PER_CPU_SECOND: u64 = 16 << 20;
+
+/// Processor time for a disk that says that it is larger than all others, in
+/// seconds: a week.
+const CPU_AT_MOST: u64 = 7 * 24 * 3600;
+
+/// The same for a look at a header.
+const CPU_FOR_A_LOOK: u64 = 20;
+
+/// How long `qemu-img` may take to open an image, on the network too.
+const PATIENCE_FOR_A_LOOK: Duration = Duration::from_secs(15);
+
+/// The program, found and ready to be run.
+#[derive(Clone, Debug)]
+pub struct QemuImg(Tool);
+
+impl QemuImg {
+    /// Looks for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Environment`] if there is none.
+    pub fn find() -> Result<Self> {
+        Tool::find("qemu-img").map(Self)
+    }
+
+    /// Prepares to read a disk of `size` bytes into a file in another format.
+    /// It says how far it is: see [`progress_of`].
+    pub fn convert(&self, from: Described, size: u64, to: &Path, format: ImageFormat) -> Run<'_> {
+        let options: [OsString; 6] = [
+            "-p".into(),
+            "--image-opts".into(),
+            "-O".into(),
+            driver_of(format).into(),
+            from.0,
+            to.into(),
+        ];
+        let seconds = CPU_AT_LEAST.saturating_add(size / BYTES_PER_CPU_SECOND);
+        self.run("convert", options, seconds.min(CPU_AT_MOST))
+    }
+
+    /// Prepares to ask what an image is, in JSON.
+    pub fn info(&self, image: Described) -> Run<'_> {
+        let options: [OsString; 3] = ["--output=json".into(), "--image-opts".into(), image.0];
+        self.run("info", options, CPU_FOR_A_LOOK)
+            .patience(PATIENCE_FOR_A_LOOK)
+    }
+
+    fn run<const N: usize>(&self, verb: &str, options: [OsString; N], cpu_seconds: u64) -> Run<'_> {
+        let limits = Limits {
+            cpu_seconds: Some(cpu_seconds),
+            address_space: Some(ADDRESS_SPACE),
+        };
+        self.0
+            .command(std::iter::once(verb.into()).chain(options))
+            .env("MALLOC_ARENA_MAX", ARENAS)
+            .limits(limits)
+    }
+}
+
+/// What QEMU calls a format.
+fn driver_of(format: ImageFormat) -> &'static str {
+    match format {
+        ImageFormat::Iso => ImageFormat::Raw.as_str(),
+        format => format.as_str(),
+    }
+}
+
+/// An image in QEMU's words for `--image-opts`. There is no way to make one
+/// without a driver for each of its layers.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Described(OsString);
 
 /// Describes a chain to QEMU so that it takes no name and no format from a
 /// header: those may have changed since they were checked.
@@ -13,7 +109,7 @@ use crate::model::{Chain, ImageFormat, NbdExport, NbdServer};
 /// # Errors
 ///
 /// Those of [`refuse_export`].
-pub fn image_options(chain: &Chain, leased: bool) -> Result<OsString> {
+pub fn image_options(chain: &Chain, leased: bool) -> Result<Described> {
     refuse_export(chain)?;
     let mut options = OsString::new();
     let mut prefix = String::new();
@@ -21,10 +117,7 @@ pub fn image_options(chain: &Chain, leased: bool) -> Result<OsString> {
         if !options.is_empty() {
             options.push(",");
         }
-        let format = match layer.format {
-            ImageFormat::Iso => ImageFormat::Raw,
-            format => format,
-        };
+        let format = driver_of(layer.format);
         let driver = if layer.block { "host_device" } else { "file" };
         options.push(format!(
             "{prefix}driver={format},{prefix}file.driver={driver},{prefix}file.filename="
@@ -35,7 +128,7 @@ pub fn image_options(chain: &Chain, leased: bool) -> Result<OsString> {
         }
         prefix.push_str("backing.");
     }
-    Ok(options)
+    Ok(Described(options))
 }
 
 /// Refuses a chain on an NBD export: QEMU takes the place of a lower layer
@@ -60,7 +153,7 @@ pub fn refuse_export(chain: &Chain) -> Result<()> {
 }
 
 /// Describes an NBD export to QEMU, as a raw disk.
-pub fn export_options(export: &NbdExport) -> OsString {
+pub fn export_options(export: &NbdExport) -> Described {
     let mut options = OsString::from("driver=raw,file.driver=nbd");
     let mut add = |name: &str, value: &str| {
         options.push(format!(",file.{name}="));
@@ -80,12 +173,12 @@ pub fn export_options(export: &NbdExport) -> OsString {
     if !export.name().is_empty() {
         add("export", export.name());
     }
-    options
+    Described(options)
 }
 
 /// Doubles the commas of a value in one of QEMU's option lists
 /// (`--image-opts`, `-o`), where a single one would begin the next option.
-pub fn option_value(value: &OsStr) -> OsString {
+fn option_value(value: &OsStr) -> OsString {
     let doubled = value.as_bytes().iter().fold(Vec::new(), |mut all, &byte| {
         if byte == b',' {
             all.push(byte);
@@ -139,7 +232,7 @@ mod tests {
         };
         let chain = Chain::new(top, vec![base]);
         assert_eq!(
-            image_options(&chain, true).unwrap(),
+            image_options(&chain, true).unwrap().0,
             "driver=qcow2,file.driver=file,file.filename=/top,file.locking=off,\
              backing.driver=raw,backing.file.driver=host_device,backing.file.filename=/dev/a,,b"
         );
@@ -150,7 +243,7 @@ mod tests {
         let export = |server, name: &str| NbdExport::new(server, name).unwrap();
         let unix = export(NbdServer::Unix("/s,1".to_owned()), "a,b");
         assert_eq!(
-            export_options(&unix),
+            export_options(&unix).0,
             "driver=raw,file.driver=nbd,file.server.type=unix,file.server.path=/s,,1,file.export=a,,b"
         );
         let top = layer("/top", ImageFormat::Qcow2);
@@ -160,7 +253,7 @@ mod tests {
         let host = "::1".to_owned();
         let tcp = export(NbdServer::Tcp { host, port: 9 }, "");
         assert_eq!(
-            export_options(&tcp),
+            export_options(&tcp).0,
             "driver=raw,file.driver=nbd,file.server.type=inet,file.server.host=::1,file.server.port=9"
         );
     }
