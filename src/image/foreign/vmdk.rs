@@ -15,13 +15,17 @@ const LONGEST_DESCRIPTOR: u64 = 64 << 10;
 const PARENT: &str = "parentfilenamehint";
 
 const SECTOR: u64 = 512;
+
+/// A header takes a sector.
+const HEADER: usize = 512;
+
 const ELSEWHERE: Problem = Problem::Refused(
     "only VMDK images in one file (monolithicSparse, streamOptimized) \
      that name no other are accepted",
 );
 
 pub(super) fn read(image: &dyn Source) -> Found {
-    let head = image.header(0, SECTOR as usize)?;
+    let head = image.header(0, HEADER)?;
     // A text, or the header of a file of an ESX server (`COWD`).
     if !head.starts_with(b"KDMV") {
         return Err(ELSEWHERE);
@@ -67,7 +71,7 @@ fn footer(image: &dyn Source) -> std::result::Result<Vec<u8>, Problem> {
     let Some(at) = (image.size() & !511).checked_sub(3 * SECTOR) else {
         return Err(damaged);
     };
-    let bytes = image.header(at, 3 * SECTOR as usize)?;
+    let bytes = image.header(at, 3 * HEADER)?;
     let marker = le32(&bytes, 8) == Some(0) && le32(&bytes, 12) == Some(3);
     let end = le64(&bytes, 1024) == Some(0) && le64(&bytes, 1032) == Some(0);
     let header = bytes.get(512..1024).unwrap_or_default();
@@ -94,7 +98,7 @@ fn tables(image: &dyn Source, head: &[u8]) -> std::result::Result<(), Problem> {
     if entries > 32 << 20 {
         return Err(damaged());
     }
-    let at = |at| Ok::<_, Problem>(long(at)?.checked_mul(SECTOR).unwrap_or(u64::MAX));
+    let at = |at| Ok::<_, Problem>(long(at)?.saturating_mul(SECTOR));
     image.holds(at(56)?, entries * 4)?;
     // The second flag says that there is a copy of the directory.
     if word(8)? & 2 != 0 {
