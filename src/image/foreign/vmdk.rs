@@ -25,7 +25,7 @@ const ELSEWHERE: Problem = Problem::Refused(
 );
 
 pub(super) fn read(image: &dyn Source) -> Found {
-    let head = image.header(0, HEADER)?;
+    let head = image.read(0, HEADER)?;
     // A text, or the header of a file of an ESX server (`COWD`).
     if !head.starts_with(b"KDMV") {
         return Err(ELSEWHERE);
