@@ -156,13 +156,13 @@ fn without_an_end() -> Vec<Case> {
             "deep-26",
             "qcow2",
             Refused("more than 25 layers"),
-            |place| super::layers(place, 26),
+            |place| super::chains::layers(place, 26),
         ),
         Case::new(
             "deep-1000",
             "qcow2",
             Refused("more than 25 layers"),
-            |place| super::layers(place, 1000),
+            |place| super::chains::layers(place, 1000),
         ),
         Case::bytes("missing-base", "qcow2", Refused("is missing"), |_| {
             Qcow2::on(b"nowhere", "raw").bytes()

@@ -6,7 +6,7 @@
 //! `tests/cli`, `tests/qemu`).
 
 mod cases;
-mod chains;
+pub(crate) mod chains;
 mod foreign;
 mod places;
 mod qcow2;
@@ -14,17 +14,21 @@ mod vhd;
 mod vhdx;
 mod vmdk;
 
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 pub(crate) use self::cases::cases;
-pub(crate) use self::chains::{layers, truncations};
 
 /// How large the disks in these images are, in bytes.
 pub(crate) const DISK: u64 = 1 << 20;
 
 /// What must not get out of the host's file.
 pub(crate) const SECRET: &str = "the-host-alone-may-read-this";
+
+/// How large that file is, in bytes: some sectors, so that a program may take
+/// it for a disk.
+pub(crate) const SECRET_SIZE: usize = 8192;
 
 /// Where an image is to be made, and what it may name.
 pub(crate) struct Place {
@@ -40,8 +44,7 @@ impl Place {
     /// Puts the secret where it belongs.
     pub(crate) fn new(dir: PathBuf, secret: PathBuf, port: u16) -> Self {
         let mut bytes = SECRET.as_bytes().to_vec();
-        // As large as the disks, so that a program may take it for one.
-        bytes.resize(usize::try_from(DISK).unwrap(), 0);
+        bytes.resize(SECRET_SIZE, 0);
         fs::write(&secret, bytes).unwrap();
         Self { dir, secret, port }
     }
@@ -50,9 +53,17 @@ impl Place {
         self.dir.join(name)
     }
 
+    /// Writes an image with holes for its zeros: some cases need a thousand.
     fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        const PAGE: usize = 4096;
         let path = self.at(name);
-        fs::write(&path, bytes).unwrap();
+        let file = File::create(&path).unwrap();
+        file.set_len(bytes.len() as u64).unwrap();
+        for (n, page) in bytes.chunks(PAGE).enumerate() {
+            if page.iter().any(|&byte| byte != 0) {
+                file.write_all_at(page, (n * PAGE) as u64).unwrap();
+            }
+        }
         path
     }
 

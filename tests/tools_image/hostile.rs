@@ -11,7 +11,8 @@ use vmkin::model::ImageFormat;
 use vmkin::process::{Limits, Tool};
 
 use crate::common::{Pool, try_run, virtual_size};
-use crate::hostile_images::{Lure, Place, Verdict, betrays, cases, layers, truncations};
+use crate::hostile_images::chains::{layers, overlay, truncations};
+use crate::hostile_images::{Lure, Place, Verdict, betrays, cases};
 
 /// Tells a test that it is the inner half of itself.
 const INNER: &str = "VMKIN_TEST_INNER";
@@ -57,6 +58,11 @@ fn each_image_is_what_the_table_says() {
             }
             _ => false,
         };
+        let place = Place::new(pool.at("images"), pool.at("host/secret"), 1);
+        let top = overlay(&place, &path, case.format);
+        let below = resolve(&top, ImageFormat::Qcow2, &Trust::default());
+        // As the only layer or below another one.
+        let as_told = as_told && below.is_ok() == found.is_ok();
         let agreed = survey.problem.is_none() == found.is_ok();
         if !as_told || !agreed {
             wrong.push(format!("{}: {found:?}", case.name));
