@@ -44,6 +44,10 @@ const LINGER: Duration = Duration::from_millis(200);
 /// How long a program may go without progress unless a caller says otherwise.
 const PATIENCE: Duration = Duration::from_secs(600);
 
+/// What the kernel sends to a process that has used up its processor time:
+/// SIGXCPU.
+const OUT_OF_TIME: i32 = Signal::XCPU.as_raw();
+
 /// A program of the host, found and ready to be run.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Tool {
@@ -117,6 +121,7 @@ impl Tool {
             limits: Limits::default(),
             patience: PATIENCE,
             cancel: None,
+            codes: &[0],
         }
     }
 
@@ -183,6 +188,8 @@ pub struct Output {
     pub stdout: Vec<u8>,
     /// The end of its stderr, with control characters escaped.
     pub stderr: String,
+    /// How it ended: 0, or one of [`Run::codes`].
+    pub code: i32,
 }
 
 /// A run of a program that has not begun.
@@ -195,6 +202,7 @@ pub struct Run<'a> {
     limits: Limits,
     patience: Duration,
     cancel: Option<&'a AtomicBool>,
+    codes: &'static [i32],
 }
 
 impl<'a> Run<'a> {
@@ -214,6 +222,12 @@ impl<'a> Run<'a> {
     /// up; 10 minutes if nobody sets it.
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
+        self
+    }
+
+    /// Takes these exit codes for success; else only 0 is.
+    pub fn codes(mut self, codes: &'static [i32]) -> Self {
+        self.codes = codes;
         self
     }
 
@@ -323,8 +337,12 @@ impl<'a> Run<'a> {
         }
         lines.finish(line);
         let stderr = printable(stderr.make_contiguous());
-        if status.success() {
-            return Ok(Output { stdout, stderr });
+        if let Some(code) = status.code().filter(|code| self.codes.contains(code)) {
+            return Ok(Output {
+                stdout,
+                stderr,
+                code,
+            });
         }
         Err(self.failure(status, &stderr))
     }
@@ -344,6 +362,10 @@ impl<'a> Run<'a> {
         let step = self.step();
         let how = match (status.code(), status.signal()) {
             (Some(code), _) => format!("`{step}` failed (exit {code})"),
+            (None, Some(signal)) if signal == OUT_OF_TIME => format!(
+                "`{step}` used {} s of processor time, which is its limit",
+                self.limits.cpu_seconds.unwrap_or_default()
+            ),
             (None, Some(signal)) => format!("`{step}` was killed (signal {signal})"),
             (None, None) => format!("`{step}` failed ({status})"),
         };
@@ -369,8 +391,8 @@ impl<'a> Run<'a> {
         let limits = self.limits;
         let parent = rustix::process::getpid();
         // SAFETY: the closure runs between fork and exec, where only
-        // async-signal-safe functions may be called: prctl, getppid and
-        // setrlimit are plain system calls here, and nothing is allocated.
+        // async-signal-safe functions may be called: prctl, getppid, getrlimit
+        // and setrlimit are plain system calls here, and nothing is allocated.
         #[expect(
             unsafe_code,
             reason = "there is no other way to set these in the child"
@@ -397,13 +419,19 @@ fn prepare(parent: Pid, limits: Limits) -> std::io::Result<()> {
         return Err(rustix::io::Errno::SRCH.into());
     }
     let set = |resource, most: Option<u64>| {
-        most.map_or(Ok(()), |most| {
-            let limit = Rlimit {
-                current: Some(most),
-                maximum: Some(most),
-            };
-            rustix::process::setrlimit(resource, limit)
-        })
+        let Some(most) = most else { return Ok(()) };
+        // What is limited already stays so: nobody but root may raise it.
+        let above = rustix::process::getrlimit(resource).maximum;
+        let most = above.map_or(most, |above| above.min(most));
+        let limit = Rlimit {
+            current: Some(most),
+            // One second more of processor time is between the signal that says
+            // why and the one that kills.
+            maximum: Some(above.map_or(most.saturating_add(1), |above| {
+                above.min(most.saturating_add(1))
+            })),
+        };
+        rustix::process::setrlimit(resource, limit)
     };
     set(Resource::Cpu, limits.cpu_seconds)?;
     set(Resource::As, limits.address_space)?;

@@ -288,6 +288,8 @@ fn clones_and_what_is_known_of_them_are_as_documented() {
     assert_eq!(root["overlays"][0]["users"][0]["domain"], "web-01");
     bench.result("base", &["base", "verify", image]);
     bench.error(Kind::Protected, &["base", "unseal", image]);
+    bench.result("disk-check", &["disk", "check", "-d", "web-01"]);
+    bench.result("disk-check", &["disk", "check", "-d", "golden"]);
     let plan = bench.result("reset", &["reset", "--dry-run", "-d", "web-01"]);
     assert_eq!(plan[0]["disks"][0]["base"], image);
     bench.result("reset", &["reset", "--yes", "-d", "web-01"]);

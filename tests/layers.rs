@@ -76,7 +76,7 @@ const OWNED: &[(&str, &[&str])] = &[
 const WRITERS: &[(&str, &[&str])] = &[
     (
         "Lease::exclusive",
-        &["image/lock.rs", "ops/guard.rs", "ops/doctor.rs"],
+        &["image/lock.rs", "image/self_test.rs", "ops/guard.rs"],
     ),
     // A new file, which is nobody's disk yet.
     ("OFlags::RDWR", &["image/overlay.rs"]),
@@ -307,4 +307,33 @@ fn modules_that_are_folders_hold_no_logic_of_their_own() {
             assert!(lines <= 250, "src/{file} has {lines} lines");
         }
     }
+}
+
+/// Every run of `qemu-img` on an image goes through one place, which has no way
+/// to leave a format out and none to run it without limits.
+#[test]
+fn qemu_img_is_run_in_one_place() {
+    let allowed = ["image/qemu_img.rs"];
+    let mut found = Vec::new();
+    let mut wrong = Vec::new();
+    for (file, text) in sources() {
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        let runs = code.contains("find(\"qemu-img\")") || code.contains("/qemu-img\"");
+        if runs && file.ends_with(".rs") && !file.ends_with("tests.rs") {
+            if allowed.contains(&file.as_str()) {
+                found.push(file);
+            } else {
+                wrong.push(file);
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "these run qemu-img themselves: {wrong:?}");
+    assert_eq!(found, allowed);
+    let builder = fs::read_to_string(src().join("image/qemu_img.rs")).unwrap();
+    let code = builder.split("#[cfg(test)]").next().unwrap();
+    // The one place in it, and what is always with it.
+    assert_eq!(code.matches(".command(").count(), 1);
+    assert_eq!(code.matches(".limits(").count(), 1);
+    let verbs = code.matches("self.run(\"").count();
+    assert_eq!(code.matches("\"--image-opts\"").count(), verbs);
 }

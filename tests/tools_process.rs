@@ -91,6 +91,17 @@ fn a_tool_that_fails_leaves_nothing_behind() {
                 "echo 'qemu-img: No space left on device' >&2; exit 1",
                 "`qemu-img convert` failed (exit 1): qemu-img: No space left on device",
             ),
+            // What it may use: processor seconds, KiB of address space, arenas.
+            (
+                "echo $(ulimit -t) $(ulimit -v) $MALLOC_ARENA_MAX >&2; exit 1",
+                "`qemu-img convert` failed (exit 1): 600 4194304 4",
+            ),
+            // It is told each format; nothing is left to be probed.
+            (
+                r#"echo "$1 $2 $3 $4 $5" "${6%%,file.filename*}" >&2; exit 1"#,
+                "`qemu-img convert` failed (exit 1): \
+                 convert -p --image-opts -O qcow2 driver=qcow2,file.driver=file",
+            ),
         ] {
             let tool = dir.join("qemu-img");
             std::fs::write(&tool, format!("#!/bin/sh\n{script}\n")).unwrap();

@@ -106,6 +106,8 @@ enum Command {
     Delete(c::delete::DeleteArgs),
     #[command(subcommand)]
     Base(c::base::BaseCommand),
+    #[command(subcommand)]
+    Disk(c::disk::DiskCommand),
     Doctor(c::doctor::DoctorArgs),
     Recover(c::recover::RecoverArgs),
     Completions(c::completions::CompletionsArgs),
@@ -176,6 +178,7 @@ fn dispatch(ui: &Ui, cli: &Cli) -> Result<()> {
         Command::Reset(args) => c::reset::run(ui, &session, args),
         Command::Delete(args) => c::delete::run(ui, &session, args),
         Command::Base(command) => c::base::run(ui, &session, command),
+        Command::Disk(command) => c::disk::run(ui, &session, command),
         Command::Doctor(args) => c::doctor::run(ui, &session, args),
         Command::Recover(args) => c::recover::run(ui, &session, args),
         Command::Completions(_) | Command::Man(_) => Ok(()),

@@ -285,15 +285,18 @@ fn read_layer(
         allocated: image.allocated(),
         snapshots: 0,
         dirty: false,
-        encrypted: format == ImageFormat::Luks,
+        encrypted: false,
     };
     if format != ImageFormat::Qcow2 {
-        layer.virtual_size = foreign::virtual_size(image, format)?;
+        let facts = foreign::facts(image, format)?;
+        layer.virtual_size = facts.virtual_size;
+        layer.dirty = facts.dirty;
+        layer.encrypted = facts.encrypted;
         layers.push(layer);
         return Ok(Next::End);
     }
     let header = Header::read(image)?;
-    layer.virtual_size = header.virtual_size;
+    layer.virtual_size = header.disk_size();
     layer.snapshots = header.snapshots;
     layer.dirty = header.incompatible.dirty();
     layer.encrypted = header.encryption.is_some();

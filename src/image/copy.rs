@@ -5,7 +5,6 @@
 //! backing file or with snapshots is read through by `qemu-img convert`, which
 //! is told every layer and every format and probes nothing.
 
-use std::ffi::OsString;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -16,19 +15,14 @@ use rustix::fs::{Gid, Mode, Uid};
 use super::file::{ImageFile, shown};
 use super::lock::Guard;
 use super::overlay::{NewFile, cannot_write};
-use super::qemu_img::{image_options, progress_of, refuse_export};
+use super::qemu_img::{Described, QemuImg, image_options, progress_of, refuse_export};
 use super::transfer::copy_data;
 use crate::error::{Error, Kind, Result};
 use crate::model::{Chain, ImageFormat, Layer, human_bytes};
-use crate::process::{Limits, Tool};
 
 /// The largest file that [`copy_small`] takes, in bytes: the flash of an Arm
 /// guest has 64 MiB.
 const SMALL: u64 = 64 << 20;
-
-/// Address space for `qemu-img`, in bytes. It needs little of it, but each of
-/// its threads reserves some.
-const ADDRESS_SPACE: u64 = 16 << 30;
 
 /// Whether a copy may share its blocks with the original.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -154,7 +148,7 @@ impl Copy<'_> {
             guards.push(Guard::of(open_as_resolved(layer)?)?);
         }
         let tool = match method {
-            CopyMethod::Convert => Some(Tool::find("qemu-img")?),
+            CopyMethod::Convert => Some(QemuImg::find()?),
             CopyMethod::Reflink | CopyMethod::Sparse => None,
         };
         if method != CopyMethod::Reflink {
@@ -210,7 +204,7 @@ impl Copy<'_> {
 
     fn convert(
         &self,
-        tool: &Tool,
+        tool: &QemuImg,
         new: &NewFile,
         progress: &dyn Fn(u64, u64),
         cancel: &AtomicBool,
@@ -267,8 +261,8 @@ impl Copy<'_> {
 /// Has `qemu-img` read what `from` describes, a disk of `size` bytes, into a
 /// file that was made for it.
 pub(super) fn convert(
-    tool: &Tool,
-    from: OsString,
+    tool: &QemuImg,
+    from: Described,
     size: u64,
     new: &NewFile,
     format: ImageFormat,
@@ -278,25 +272,7 @@ pub(super) fn convert(
     let name = shown(new.path());
     let to = std::path::absolute(new.path())
         .map_err(|error| Error::io(format_args!("cannot use {name}"), error))?;
-    let format = match format {
-        ImageFormat::Iso => ImageFormat::Raw,
-        format => format,
-    };
-    let args: [OsString; 7] = [
-        "convert".into(),
-        "-p".into(),
-        "--image-opts".into(),
-        "-O".into(),
-        format.as_str().into(),
-        from,
-        to.into(),
-    ];
-    let limits = Limits {
-        address_space: Some(ADDRESS_SPACE),
-        ..Limits::default()
-    };
-    tool.command(args)
-        .limits(limits)
+    tool.convert(from, size, &to, format)
         .cancel(cancel)
         .run_lines(&mut |line| {
             if let Some(hundredths) = progress_of(line) {

@@ -300,6 +300,11 @@ pub(super) fn shell_word(bytes: &[u8]) -> String {
 }
 
 /// Reads a big-endian number out of bytes; `None` past their end.
+pub(super) fn be16(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
+}
+
+/// Reads a big-endian number out of bytes; `None` past their end.
 pub(super) fn be32(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
 }
@@ -307,6 +312,11 @@ pub(super) fn be32(bytes: &[u8], at: usize) -> Option<u32> {
 /// Reads a big-endian number out of bytes; `None` past their end.
 pub(super) fn be64(bytes: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
+}
+
+/// Reads a little-endian number out of bytes; `None` past their end.
+pub(super) fn le16(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
 /// Reads a little-endian number out of bytes; `None` past their end.

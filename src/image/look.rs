@@ -3,7 +3,7 @@
 use std::fs::{self, Metadata};
 use std::io::ErrorKind;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::file::{ImageFile, shown};
 use super::qcow2::is_qcow2;
@@ -65,6 +65,20 @@ pub fn readable_by_all(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|meta| meta.mode() & 0o004 != 0)
 }
 
+/// Which directories everybody can write to, of this one and those above it.
+/// Everybody can put another file in the place of one there, between the look
+/// at its header and its use. With the sticky bit, as `/tmp` has it, nobody can
+/// take another's file away.
+///
+/// A group that may write to the directory was chosen by whoever runs the host.
+pub fn open_to_all(dir: &Path) -> Vec<PathBuf> {
+    let real = fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
+    real.ancestors()
+        .filter(|dir| fs::metadata(dir).is_ok_and(|meta| meta.mode() & 0o1002 == 0o002))
+        .map(Path::to_owned)
+        .collect()
+}
+
 /// How hard a file is to change now.
 ///
 /// # Errors
@@ -108,6 +122,32 @@ mod tests {
         assert!(same_file(&file, &link));
         assert_eq!(file_id(&dir.path().join("c")).unwrap(), None);
         assert!(looks_like_qcow2(&file).unwrap());
+    }
+
+    #[test]
+    fn directories_that_everybody_can_write_to_are_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().canonicalize().unwrap();
+        let (open, inner) = (dir.join("open"), dir.join("open/inner"));
+        fs::create_dir_all(&inner).unwrap();
+        symlink(&inner, dir.join("link")).unwrap();
+        let mode = |path: &Path, mode| {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        };
+        let found = |name: &str| {
+            let mut found = open_to_all(&dir.join(name));
+            found.retain(|path| path.starts_with(&dir));
+            found
+        };
+        mode(&inner, 0o775);
+        mode(&open, 0o1777);
+        assert_eq!(found("open/inner"), [""; 0].map(PathBuf::from));
+        mode(&open, 0o777);
+        for name in ["open/inner", "link", "open"] {
+            assert_eq!(found(name), [open.as_path()], "{name}");
+        }
+        mode(&inner, 0o703);
+        assert_eq!(found("link"), [inner, open]);
     }
 
     #[test]

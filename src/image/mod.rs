@@ -11,17 +11,20 @@
 //! | `foreign` | the headers of other formats, as far as they can be bases |
 //! | `trust` | which files an image may lead to |
 //! | `chain` | the layers of a disk |
+//! | `check` | whether the tables of an image are right, and repairing them |
 //! | `overlay` | writing a new overlay, giving it its name |
 //! | `lock` | QEMU's image locks |
 //! | `identity` | whether a base is still what it was |
 //! | `seal` | making a base hard to change |
 //! | `copy`, `transfer` | full copies, and moving the bytes |
 //! | `qemu_img` | what `qemu-img` wants to hear, and what it says |
+//! | `self_test` | whether `qemu-img` and we heed each other's locks |
 //! | `nbd` | overlays on an NBD export, and copies of one |
 //! | `scan` | the overlays in a directory |
 
 mod abilities;
 mod chain;
+mod check;
 mod copy;
 mod file;
 mod foreign;
@@ -34,18 +37,20 @@ pub mod qcow2;
 pub mod qemu_img;
 mod scan;
 mod seal;
+mod self_test;
 mod transfer;
 mod tree;
 mod trust;
 
 pub use self::abilities::{Abilities, abilities};
 pub use self::chain::{MAX_OVERLAYS, Survey, resolve, survey};
+pub use self::check::{Checked, can_be_checked, check, repair};
 pub use self::copy::{Copy, CopyMethod, ReflinkRule, copy_small};
 pub use self::file::{ImageFile, shown};
 pub use self::identity::{Comparison, compare, content_sha256, identity, identity_of};
 pub use self::lock::{Guard, Lease, LockState, probe};
 pub use self::look::{
-    SealState, file_id, looks_like_qcow2, readable_by_all, same_file, seal_state,
+    SealState, file_id, looks_like_qcow2, open_to_all, readable_by_all, same_file, seal_state,
 };
 pub use self::nbd::{ExportCopy, ExportOverlay, export_size};
 pub use self::overlay::{
@@ -54,5 +59,6 @@ pub use self::overlay::{
 pub use self::qemu_img::refuse_export;
 pub use self::scan::{FoundOverlay, Scan, overlays_in};
 pub use self::seal::{SEALED_MODE, Sealed, is_immutable, is_sealed_mode, seal, unseal};
+pub use self::self_test::fault_of_locks;
 pub use self::tree::copy_tree;
 pub use self::trust::Trust;

@@ -3,20 +3,14 @@
 //! Speaking NBD is left to `qemu-img`, which is told the driver, the server and
 //! the export one by one: it reads no name and probes no format.
 
-use std::ffi::OsString;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use super::copy::convert;
 use super::overlay::{NewFile, OverlayContents, lay_out, write_contents};
-use super::qemu_img::export_options;
+use super::qemu_img::{QemuImg, export_options};
 use crate::error::{Error, Kind, Result};
 use crate::model::{ImageFormat, NbdExport};
-use crate::process::Tool;
-
-/// How long a server may take to say how large an export is.
-const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Asks its server how large an export is, in bytes.
 ///
@@ -26,16 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// or there is no `qemu-img`; [`Kind::Interrupted`] soon after `cancel`
 /// becomes true; [`Kind::Storage`] if what `qemu-img` says makes no sense.
 pub fn export_size(export: &NbdExport, cancel: &AtomicBool) -> Result<u64> {
-    let tool = Tool::find("qemu-img")?;
-    let args: [OsString; 4] = [
-        "info".into(),
-        "--output=json".into(),
-        "--image-opts".into(),
-        export_options(export),
-    ];
-    let output = tool
-        .command(args)
-        .patience(PATIENCE)
+    let output = QemuImg::find()?
+        .info(export_options(export))
         .cancel(cancel)
         .run()
         .map_err(|error| match error.kind() {
@@ -114,7 +100,7 @@ impl ExportCopy<'_> {
     /// [`Kind::Environment`] if there is no `qemu-img`; else
     /// [`Kind::Storage`]. Nothing is left behind.
     pub fn run(&self, progress: &dyn Fn(u64, u64), cancel: &AtomicBool) -> Result<NewFile> {
-        let tool = Tool::find("qemu-img")?;
+        let tool = QemuImg::find()?;
         let new = NewFile::create(self.to)?;
         let from = export_options(self.export);
         let (size, format) = (self.virtual_size, self.format);

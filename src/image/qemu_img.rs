@@ -1,12 +1,192 @@
 //! What `qemu-img` wants to hear, and what it says.
+//!
+//! Nothing else in this program runs it on an image. What it reads is
+//! [`Described`], which has a driver for each layer, so that no call can be made
+//! that leaves a format to be guessed; and each run has limits, for what it
+//! reads was written by somebody who is not to be trusted.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+use std::time::Duration;
 
 use super::file::shown;
 use super::lock::Lease;
 use crate::error::{Error, Kind, Result};
 use crate::model::{Chain, ImageFormat, NbdExport, NbdServer};
+use crate::process::{Limits, Run, Tool};
+
+/// Address space for `qemu-img`, in bytes. Two cores and one layer need 0.6 GiB;
+/// 64 threads with a stack of 8 MiB each, and 25 layers with an L1 table of 32
+/// MiB and as large a cache of L2 tables, need 2 GiB more.
+const ADDRESS_SPACE: u64 = 4 << 30;
+
+/// How many arenas its allocator may have. Else they are eight for each
+/// processor, with 64 MiB of address space each, and [`ADDRESS_SPACE`] would be
+/// too little on a large host.
+const ARENAS: &str = "4";
+
+/// Processor time for anything, in seconds.
+const CPU_AT_LEAST: u64 = 600;
+
+/// How much of a disk is converted in a second of processor time at the very
+/// least, in bytes. Decompressing takes longest, at ten times that.
+const BYTES_PER_CPU_SECOND: u64 = 16 << 20;
+
+/// Processor time for a disk that says that it is larger than all others, in
+/// seconds: a week.
+const CPU_AT_MOST: u64 = 7 * 24 * 3600;
+
+/// The same for a look at a header.
+const CPU_FOR_A_LOOK: u64 = 20;
+
+/// How long `qemu-img` may take to open an image, on the network too.
+const PATIENCE_FOR_A_LOOK: Duration = Duration::from_secs(15);
+
+/// How `qemu-img check` ends when it has found wrong tables.
+const CHECK_CORRUPT: i32 = 2;
+
+/// How it ends when it has found nothing but leaked clusters.
+const CHECK_LEAKS: i32 = 3;
+
+/// The program, found and ready to be run.
+#[derive(Clone, Debug)]
+pub struct QemuImg(Tool);
+
+impl QemuImg {
+    /// Looks for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Environment`] if there is none.
+    pub fn find() -> Result<Self> {
+        Tool::find("qemu-img").map(Self)
+    }
+
+    /// Prepares to read a disk of `size` bytes into a file in another format.
+    /// It says how far it is: see [`progress_of`].
+    pub fn convert(&self, from: Described, size: u64, to: &Path, format: ImageFormat) -> Run<'_> {
+        let options: [OsString; 6] = [
+            "-p".into(),
+            "--image-opts".into(),
+            "-O".into(),
+            driver_of(format).into(),
+            from.0,
+            to.into(),
+        ];
+        self.run("convert", options, cpu_for(size))
+    }
+
+    /// Which version it is, in its own words.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Run::run`].
+    pub fn version(&self) -> Result<String> {
+        let said = self.0.run(["--version"])?;
+        let said = String::from_utf8_lossy(&said.stdout);
+        Ok(said.lines().next().unwrap_or_default().to_owned())
+    }
+
+    /// Prepares to ask what an image is, in JSON.
+    pub fn info(&self, image: Described) -> Run<'_> {
+        let options: [OsString; 3] = ["--output=json".into(), "--image-opts".into(), image.0];
+        self.run("info", options, CPU_FOR_A_LOOK)
+            .patience(PATIENCE_FOR_A_LOOK)
+    }
+
+    /// Prepares to tell which parts of a disk are in which layer, which reads
+    /// the whole chain's tables and none of its data.
+    pub(super) fn map(&self, image: Described) -> Run<'_> {
+        let options: [OsString; 2] = ["--image-opts".into(), image.0];
+        self.run("map", options, CPU_FOR_A_LOOK)
+    }
+
+    /// Prepares to write an overlay into the layer below it, which this program
+    /// does only to see that it is refused.
+    pub(super) fn commit(&self, image: Writable) -> Run<'_> {
+        let options: [OsString; 2] = ["--image-opts".into(), image.0.0];
+        self.run("commit", options, CPU_FOR_A_LOOK)
+    }
+
+    /// Prepares to check the tables of an image of `size` bytes: [`Checked`]
+    /// reads what it says.
+    pub fn check(&self, image: Described, size: u64) -> Run<'_> {
+        let options: [OsString; 3] = ["--output=json".into(), "--image-opts".into(), image.0];
+        self.run("check", options, cpu_for(size))
+            .codes(&[0, CHECK_CORRUPT, CHECK_LEAKS])
+    }
+
+    /// Prepares to repair them, where that is possible.
+    pub fn repair(&self, image: Writable, what: Repair, size: u64) -> Run<'_> {
+        let what = match what {
+            Repair::Leaks => "leaks",
+            Repair::All => "all",
+        };
+        let options: [OsString; 5] = [
+            "-r".into(),
+            what.into(),
+            "--output=json".into(),
+            "--image-opts".into(),
+            image.0.0,
+        ];
+        self.run("check", options, cpu_for(size))
+            .codes(&[0, CHECK_CORRUPT, CHECK_LEAKS])
+    }
+
+    fn run<const N: usize>(&self, verb: &str, options: [OsString; N], cpu_seconds: u64) -> Run<'_> {
+        let limits = Limits {
+            cpu_seconds: Some(cpu_seconds),
+            address_space: Some(ADDRESS_SPACE),
+        };
+        self.0
+            .command(std::iter::once(verb.into()).chain(options))
+            .env("MALLOC_ARENA_MAX", ARENAS)
+            .limits(limits)
+    }
+}
+
+/// Processor time for all of a disk of `size` bytes, in seconds.
+fn cpu_for(size: u64) -> u64 {
+    let seconds = CPU_AT_LEAST.saturating_add(size / BYTES_PER_CPU_SECOND);
+    seconds.min(CPU_AT_MOST)
+}
+
+/// What is repaired.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Repair {
+    /// Clusters that are taken and belong to nothing, which only cost space.
+    Leaks,
+    /// Wrong tables too. What they led to may be lost.
+    All,
+}
+
+/// What QEMU calls a format.
+fn driver_of(format: ImageFormat) -> &'static str {
+    match format {
+        ImageFormat::Iso => ImageFormat::Raw.as_str(),
+        format => format.as_str(),
+    }
+}
+
+/// An image in QEMU's words for `--image-opts`. There is no way to make one
+/// without a driver for each of its layers.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Described(OsString);
+
+/// The same of an image that may be written to: there is no way to make one
+/// without the lock that keeps everybody else off it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Writable(Described);
+
+/// Describes a chain to QEMU whose top image it may write to.
+///
+/// # Errors
+///
+/// Those of [`image_options`].
+pub fn writable(chain: &Chain, lease: &Lease) -> Result<Writable> {
+    image_options(chain, Some(lease)).map(Writable)
+}
 
 /// Describes a chain to QEMU so that it takes no name and no format from a
 /// header: those may have changed since they were checked.
@@ -18,7 +198,7 @@ use crate::model::{Chain, ImageFormat, NbdExport, NbdServer};
 ///
 /// Those of [`refuse_export`]; [`Kind::Busy`] if the lease is on another file
 /// than the top image, which nothing would lock then.
-pub fn image_options(chain: &Chain, lease: Option<&Lease>) -> Result<OsString> {
+pub fn image_options(chain: &Chain, lease: Option<&Lease>) -> Result<Described> {
     refuse_export(chain)?;
     if let Some(lease) = lease.filter(|lease| lease.image().id() != chain.top().file) {
         return Err(Error::new(
@@ -35,10 +215,7 @@ pub fn image_options(chain: &Chain, lease: Option<&Lease>) -> Result<OsString> {
         if !options.is_empty() {
             options.push(",");
         }
-        let format = match layer.format {
-            ImageFormat::Iso => ImageFormat::Raw,
-            format => format,
-        };
+        let format = driver_of(layer.format);
         let driver = if layer.block { "host_device" } else { "file" };
         options.push(format!(
             "{prefix}driver={format},{prefix}file.driver={driver},{prefix}file.filename="
@@ -49,7 +226,7 @@ pub fn image_options(chain: &Chain, lease: Option<&Lease>) -> Result<OsString> {
         }
         prefix.push_str("backing.");
     }
-    Ok(options)
+    Ok(Described(options))
 }
 
 /// Refuses a chain on an NBD export: QEMU takes the place of a lower layer
@@ -74,7 +251,7 @@ pub fn refuse_export(chain: &Chain) -> Result<()> {
 }
 
 /// Describes an NBD export to QEMU, as a raw disk.
-pub fn export_options(export: &NbdExport) -> OsString {
+pub fn export_options(export: &NbdExport) -> Described {
     let mut options = OsString::from("driver=raw,file.driver=nbd");
     let mut add = |name: &str, value: &str| {
         options.push(format!(",file.{name}="));
@@ -94,12 +271,12 @@ pub fn export_options(export: &NbdExport) -> OsString {
     if !export.name().is_empty() {
         add("export", export.name());
     }
-    options
+    Described(options)
 }
 
 /// Doubles the commas of a value in one of QEMU's option lists
 /// (`--image-opts`, `-o`), where a single one would begin the next option.
-pub fn option_value(value: &OsStr) -> OsString {
+fn option_value(value: &OsStr) -> OsString {
     let doubled = value.as_bytes().iter().fold(Vec::new(), |mut all, &byte| {
         if byte == b',' {
             all.push(byte);
@@ -153,7 +330,7 @@ mod tests {
         };
         let chain = Chain::new(top, vec![base]);
         assert_eq!(
-            image_options(&chain, None).unwrap(),
+            image_options(&chain, None).unwrap().0,
             "driver=qcow2,file.driver=file,file.filename=/top,\
              backing.driver=raw,backing.file.driver=host_device,backing.file.filename=/dev/a,,b"
         );
@@ -172,7 +349,7 @@ mod tests {
         let base = layer("/base", ImageFormat::Raw);
         let chain = Chain::new(leased, vec![base.clone()]);
         assert_eq!(
-            image_options(&chain, Some(&lease)).unwrap(),
+            image_options(&chain, Some(&lease)).unwrap().0,
             "driver=raw,file.driver=file,file.filename=/top,file.locking=off,\
              backing.driver=raw,backing.file.driver=file,backing.file.filename=/base"
         );
@@ -186,7 +363,7 @@ mod tests {
         let export = |server, name: &str| NbdExport::new(server, name).unwrap();
         let unix = export(NbdServer::Unix("/s,1".to_owned()), "a,b");
         assert_eq!(
-            export_options(&unix),
+            export_options(&unix).0,
             "driver=raw,file.driver=nbd,file.server.type=unix,file.server.path=/s,,1,file.export=a,,b"
         );
         let top = layer("/top", ImageFormat::Qcow2);
@@ -196,7 +373,7 @@ mod tests {
         let host = "::1".to_owned();
         let tcp = export(NbdServer::Tcp { host, port: 9 }, "");
         assert_eq!(
-            export_options(&tcp),
+            export_options(&tcp).0,
             "driver=raw,file.driver=nbd,file.server.type=inet,file.server.host=::1,file.server.port=9"
         );
     }

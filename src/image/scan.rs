@@ -98,12 +98,13 @@ fn look_at(path: &Path) -> std::result::Result<Option<FoundOverlay>, String> {
         .map_err(|error| error.to_string())?
         .map_err(|defect| defect.to_string())?;
     let backing_format = header.backing_format();
+    let virtual_size = header.disk_size();
     Ok(header.backing_name.map(|name| {
         let backing_path = follow(&name, path.parent().unwrap_or(Path::new("."))).ok();
         FoundOverlay {
             path: path.to_owned(),
             file: image.id(),
-            virtual_size: header.virtual_size,
+            virtual_size,
             backing_file: backing_path.as_deref().and_then(id_of),
             backing_path,
             backing_format,

@@ -262,7 +262,7 @@ impl DeletePlan {
             base::refuse_children(&layer.path, &[], &strays.paths)?;
             strays
                 .must_tell(&layer.path)
-                .and_then(|()| usage.must_tell(&layer.path))
+                .and_then(|()| usage.must_tell(&layer.path, Some(known.domain.uuid)))
                 .map_err(|e| e.hint("to delete the guest and keep its files: `--keep-storage`"))?;
             self.remove(&layer.path, layer.file);
         }

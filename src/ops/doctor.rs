@@ -1,27 +1,20 @@
 //! What this host lacks, and how to get it.
 
-use std::ffi::OsStr;
-use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use uuid::Uuid;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::hypervisor::Hypervisor;
-use crate::image::qemu_img::image_options;
-use crate::image::{self, Guard, Lease, NewFile, Overlay, Trust};
-use crate::model::ImageFormat;
+use crate::image;
+use crate::image::qemu_img::QemuImg;
 use crate::process::Tool;
 use crate::store::{Holder, Store};
 
 /// How long QEMU has to abort where KVM is there and does not work. It does so
 /// in a few milliseconds; where KVM works, it waits for ever.
 const KVM_PATIENCE: Duration = Duration::from_millis(1500);
-
-/// The size of the images that the locks are tried on, in bytes.
-const SELF_TEST_SIZE: u64 = 1 << 20;
 
 /// How something is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
@@ -146,76 +139,15 @@ fn kvm() -> Finding {
 fn qemu_img() -> Finding {
     const WHAT: &str = "qemu-img";
     let look = || -> Result<Finding> {
-        let tool = Tool::find("qemu-img")?;
-        let version = tool.run(["--version"])?;
-        let version = String::from_utf8_lossy(&version.stdout);
-        let version = version.lines().next().unwrap_or_default().to_owned();
-        Ok(match locks_are_heeded(&tool)? {
+        let tool = QemuImg::find()?;
+        let version = tool.version()?;
+        Ok(match image::fault_of_locks(&tool, &std::env::temp_dir())? {
             None => Finding::new(Health::Good, WHAT, format!("{version}; heeds image locks")),
             Some(fault) => Finding::new(Health::Bad, WHAT, format!("{version}; {fault}"))
                 .hint("install a qemu-img that heeds locks (2.10 or newer)"),
         })
     };
     look().unwrap_or_else(|e| Finding::of_error(WHAT, &e))
-}
-
-/// Tries with real images what the guard of every writing operation relies on.
-/// Returns what is not as it must be.
-fn locks_are_heeded(tool: &Tool) -> Result<Option<&'static str>> {
-    let dir = fs::canonicalize(std::env::temp_dir())
-        .map_err(|e| Error::io("cannot use the directory for temporary files", e))?;
-    let batch = Uuid::new_v4().simple();
-    let name = |end: &str| dir.join(format!(".vmkin-{batch}-{end}.tmp"));
-    let base = NewFile::create(&name("base"))?;
-    let fault = base
-        .file()
-        .set_len(SELF_TEST_SIZE)
-        .map_err(|e| Error::io("cannot write a temporary image", e))
-        .and_then(|()| {
-            let overlay = Overlay {
-                virtual_size: SELF_TEST_SIZE,
-                backing: base.path(),
-                backing_format: ImageFormat::Raw,
-            };
-            let top = image::write(&name("top"), &overlay)?;
-            let fault = fault_of_locks(tool, base.path(), top.path());
-            top.discard();
-            fault
-        });
-    base.discard();
-    fault
-}
-
-fn fault_of_locks(tool: &Tool, base: &Path, top: &Path) -> Result<Option<&'static str>> {
-    let passes = |args: &[&OsStr]| match tool.run(args) {
-        Ok(_) => Ok(true),
-        Err(e) if e.kind() == Kind::Storage => Ok(false),
-        Err(e) => Err(e),
-    };
-    let word = OsStr::new;
-    // Of a raw image, `info` asks too little to be refused.
-    let info = [word("info"), word("-f"), word("qcow2"), top.as_os_str()];
-    let trust = Trust::new([] as [&Path; 0], [base]);
-    let chain = image::resolve(top, ImageFormat::Qcow2, &trust)?;
-    let lease = Lease::exclusive(top)?;
-    if passes(&info)? {
-        return Ok(Some("reads an image that is locked"));
-    }
-    let ours = image_options(&chain, Some(&lease))?;
-    // `info` opens no backing file, and so wants to hear of none.
-    if !passes(&[word("map"), word("--image-opts"), &ours])? {
-        return Ok(Some("cannot be let through vmkin's own lock"));
-    }
-    drop(lease);
-    if !passes(&info)? {
-        return Ok(Some("finds a lock that was given back"));
-    }
-    let _guard = Guard::base(base)?;
-    let commit = ["commit", "-q", "-f", "qcow2"].map(word);
-    if passes(&[&commit[..], &[top.as_os_str()]].concat())? {
-        return Ok(Some("writes to a base that is guarded"));
-    }
-    Ok(None)
 }
 
 fn journals(store: &Store) -> Finding {
@@ -286,6 +218,7 @@ fn directory(what: String, path: &Path) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Kind;
     use crate::hypervisor::fake::Fake;
     use crate::model::Pool;
     use crate::ops::testing::Bench;

@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::images::{chain_of, path_of, trust_for};
+use super::read_guard::format_of;
 use super::{Host, ShutOff, Usage, base};
 use crate::error::{Error, Kind, Result};
 use crate::image::{self, Guard, Lease, Trust, shown};
@@ -117,16 +118,7 @@ impl<'a> WriteGuard<'a> {
             };
             return Self::of_domain(host, &owner.domain, wanted);
         }
-        let format = format.ok_or_else(|| {
-            Error::new(
-                Kind::Usage,
-                format!(
-                    "no domain has {} as a disk, so that its format is not known",
-                    shown(path)
-                ),
-            )
-            .hint("say which it has: `--format qcow2`, or `--format raw`")
-        })?;
+        let format = format_of(&usage, path, format)?;
         let trust = trust_for(host.hypervisor, &[], allow_dirs)?;
         let chain = image::resolve(path, format, &trust)?;
         let locked = Locked::take(host, None, vec![(None, chain)], trust)?;
@@ -324,20 +316,34 @@ pub(super) fn lease_again(path: &Path) -> Result<Lease> {
     Lease::exclusive(path)
 }
 
+/// The disk of this name.
+///
+/// # Errors
+///
+/// [`Kind::NotFound`].
+pub(super) fn named<'d>(
+    domain: &Domain,
+    disks: &'d [Disk],
+    target: &DiskTarget,
+) -> Result<&'d Disk> {
+    let found = disks.iter().find(|disk| disk.target == *target);
+    found.ok_or_else(|| {
+        let there: Vec<&str> = disks.iter().map(|disk| disk.target.as_str()).collect();
+        Error::new(
+            Kind::NotFound,
+            format!("domain '{}' has no disk {target}", domain.name),
+        )
+        .hint(format!("its disks are: {}", there.join(", ")))
+    })
+}
+
 /// The disks that are meant: those that were named, or else all that are the
 /// domain's own.
 fn chosen<'d>(domain: &Domain, disks: &'d [Disk], targets: &[DiskTarget]) -> Result<Vec<&'d Disk>> {
     let name = &domain.name;
     let mut chosen = Vec::new();
     for target in targets {
-        let Some(disk) = disks.iter().find(|disk| disk.target == *target) else {
-            let there: Vec<&str> = disks.iter().map(|disk| disk.target.as_str()).collect();
-            return Err(Error::new(
-                Kind::NotFound,
-                format!("domain '{name}' has no disk {target}"),
-            )
-            .hint(format!("its disks are: {}", there.join(", "))));
-        };
+        let disk = named(domain, disks, target)?;
         let why = if disk.source == DiskSource::Empty {
             "is empty"
         } else if disk.readonly {
@@ -369,7 +375,7 @@ fn chosen<'d>(domain: &Domain, disks: &'d [Disk], targets: &[DiskTarget]) -> Res
     Ok(chosen)
 }
 
-fn not_here(disk: &Disk) -> Error {
+pub(super) fn not_here(disk: &Disk) -> Error {
     Error::new(
         Kind::WrongState,
         format!(
@@ -433,7 +439,7 @@ fn nobody_else(usage: &Usage, owner: Option<usize>, disk: &LeasedDisk) -> Result
         )
         .hint("see what is on what: `vmkin tree`"));
     }
-    usage.must_tell(&top.path)?;
+    usage.must_tell(&top.path, None)?;
     strays.must_tell(&top.path)?;
     if !top.block && image::seal_state(&top.path)?.sealed {
         return Err(Error::new(

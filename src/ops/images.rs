@@ -1,6 +1,6 @@
 //! From the disks in domain XML to the images on the host.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -41,7 +41,7 @@ pub(super) fn pools_over<'a>(
         .collect()
 }
 
-/// The path of a directory free of symbolic links, if it has one.
+/// A path free of symbolic links, if there is one.
 pub(super) fn real(dir: &Path) -> PathBuf {
     fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned())
 }
@@ -89,6 +89,31 @@ pub(super) fn chain_of(disk: &Disk, path: &Path, trust: &Trust) -> Result<Chain>
         .map_err(|e| e.context(format!("disk {} cannot be used", disk.target)))?;
     declared_is_true(disk, &chain)?;
     Ok(chain)
+}
+
+/// Says which directories everybody can write to, of these and those above.
+pub(super) fn open_dirs(dirs: impl Iterator<Item = PathBuf>) -> Vec<String> {
+    // Many images are in few directories.
+    let dirs: BTreeSet<PathBuf> = dirs.collect();
+    let open: BTreeSet<PathBuf> = dirs
+        .iter()
+        .flat_map(|dir| image::open_to_all(dir))
+        .collect();
+    open.iter()
+        .map(|dir| {
+            format!(
+                "Everybody can write to {0}, and put other disks in the place of these: \
+                 `chmod o-w {0}`.",
+                dir.display()
+            )
+        })
+        .collect()
+}
+
+/// Where the layers of a chain really are.
+pub(super) fn dirs_of(chain: &Chain) -> impl Iterator<Item = PathBuf> {
+    let layers = chain.layers().iter();
+    layers.filter_map(|layer| real(&layer.path).parent().map(Path::to_owned))
 }
 
 /// Refuses a disk whose XML and images disagree about what is below the top:

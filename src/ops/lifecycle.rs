@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::clone::Cloned;
-use super::images::{chain_of, path_of, trust_for};
+use super::images::{chain_of, dirs_of, open_dirs, path_of, trust_for};
 use super::{Host, Usage, base, list};
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::Start;
@@ -73,6 +73,7 @@ fn may_start(host: Host<'_>, usage: &Usage, domain: &Domain) -> Result<()> {
         )));
     }
     let trust = trust_for(host.hypervisor, &facts.disks, &[])?;
+    let mut dirs = Vec::new();
     for disk in &facts.disks {
         let Some(path) = path_of(host.hypervisor, &disk.source)? else {
             if let (DiskSource::Network(network), false) = (&disk.source, disk.readonly) {
@@ -90,6 +91,7 @@ fn may_start(host: Host<'_>, usage: &Usage, domain: &Domain) -> Result<()> {
         if let Some(lineage) = &facts.lineage {
             base::base_is_as_cloned(host, lineage, &disk.target, &chain).map_err(no_start)?;
         }
+        dirs.extend(dirs_of(&chain));
         let top = chain.top();
         if disk.readonly {
             continue;
@@ -113,6 +115,10 @@ fn may_start(host: Host<'_>, usage: &Usage, domain: &Domain) -> Result<()> {
                 "it has no children now; if it shall have none, open it: `vmkin base unseal {path}`"
             )));
         }
+    }
+    // What was looked at here libvirt opens by its name.
+    for warning in open_dirs(dirs.into_iter()) {
+        host.observer.warning(&warning);
     }
     Ok(())
 }

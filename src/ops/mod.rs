@@ -3,11 +3,13 @@
 pub mod base;
 pub mod clone;
 pub mod delete;
+pub mod disk;
 pub mod doctor;
 pub mod guard;
 mod images;
 pub mod lifecycle;
 pub mod list;
+pub mod read_guard;
 pub mod recover;
 pub mod reset;
 mod shut_off;

@@ -101,3 +101,34 @@ fn limits_hold_in_the_child() {
     let output = tool.command(args).limits(limits).run().unwrap();
     assert_eq!(output.stdout, b"7\n1048576\n");
 }
+
+#[test]
+fn a_program_that_counts_for_ever_is_stopped() {
+    let (tool, args) = sh("while :; do :; done");
+    let limits = Limits {
+        cpu_seconds: Some(1),
+        ..Limits::default()
+    };
+    let error = tool.command(args).limits(limits).run().unwrap_err();
+    assert_eq!(error.kind(), Kind::Storage);
+    assert_eq!(
+        error.to_string(),
+        "`sh` used 1 s of processor time, which is its limit"
+    );
+}
+
+#[test]
+fn a_program_that_wants_too_much_memory_does_not_get_it() {
+    let (tool, args) = sh("exec dd if=/dev/zero of=/dev/null bs=256M count=1");
+    let run = |address_space| {
+        let limits = Limits {
+            address_space,
+            ..Limits::default()
+        };
+        tool.command(args.clone()).limits(limits).run()
+    };
+    run(None).unwrap();
+    let error = run(Some(64 << 20)).unwrap_err();
+    assert_eq!(error.kind(), Kind::Storage);
+    assert!(error.to_string().contains("memory"), "{error}");
+}

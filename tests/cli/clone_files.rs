@@ -573,3 +573,28 @@ fn a_directory_that_everybody_can_write_to() {
     let outcome = host.vmkin_args(&args!["clone", "-d", "golden", "web-02", "--dir", &open]);
     assert!(!outcome.success().stderr().contains("warning:"));
 }
+
+/// Somebody could put a hostile image where a good one was looked at.
+#[test]
+fn a_base_where_everybody_can_put_another() {
+    let host = Host::golden();
+    let images = host.root().join("images");
+    for (mode, warned) in [(0o777, true), (0o1777, false), (0o775, false)] {
+        fs::set_permissions(&images, fs::Permissions::from_mode(mode)).unwrap();
+        let dir = host.root().join("other");
+        let clone = host.vmkin_args(&args![
+            "clone",
+            "-d",
+            "golden",
+            "web-01",
+            "--dir",
+            &dir,
+            "--dry-run"
+        ]);
+        let start = host.vmkin("start -d golden");
+        for outcome in [clone.success(), start.success()] {
+            let warning = format!("warning: Everybody can write to {}", images.display());
+            assert_eq!(outcome.stderr().contains(&warning), warned, "{outcome}");
+        }
+    }
+}

@@ -18,6 +18,10 @@ macro_rules! args {
 #[expect(dead_code, reason = "the tests of faults need more of it")]
 mod common;
 
+#[path = "../hostile/mod.rs"]
+#[expect(dead_code, reason = "the other tests need more of it")]
+mod hostile_images;
+
 mod base;
 mod chains;
 mod clone_dry_run;
@@ -26,6 +30,9 @@ mod clone_names;
 mod clone_states;
 mod concurrency;
 mod delete;
+mod disk_check;
+mod doctor;
+mod hostile;
 mod json;
 mod lifecycle;
 mod list;

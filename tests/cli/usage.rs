@@ -113,6 +113,7 @@ fn the_commands() {
       reset        Drop what guests have written: back to the base image, in milliseconds
       delete       Delete guests: their definitions, and the files that are theirs alone [alias: rm]
       base         Look after the images that clones are based on
+      disk         Work on the disks of guests, or on images
       doctor       Find out what this host lacks, and how to get it
       recover      Finish or take back what an interrupted vmkin left behind
       completions  Print the completion script for a shell

@@ -20,11 +20,16 @@
     reason = "a test binary: nothing is outside of it, and a panic is how it fails"
 )]
 
+#[path = "../hostile/mod.rs"]
+#[allow(dead_code, reason = "the other tests need more of it")]
+mod hostile_images;
+
 mod bases;
 mod boot;
 mod devices;
 mod faults;
 mod guard;
+mod hostile;
 mod lab;
 mod many;
 mod nbd;

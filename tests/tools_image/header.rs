@@ -37,6 +37,19 @@ fn headers_of_qemu_img_are_read() {
         for name in ["one", "two"].iter().take(snapshots) {
             run("qemu-img", &args!["snapshot", "-c", *name, &path]);
         }
+        let image = ImageFile::open(&path).unwrap();
+        let header = Header::read(&image).unwrap();
+        let table = header.snapshot_table(&image).unwrap();
+        let listed = snapshots_of(&path);
+        assert_eq!(table.len(), listed.len(), "{options}");
+        for (own, theirs) in table.iter().zip(&listed) {
+            assert_eq!(own.id, theirs["id"].as_str().unwrap().as_bytes());
+            assert_eq!(own.name, theirs["name"].as_str().unwrap().as_bytes());
+            assert_eq!(u64::from(own.seconds), theirs["date-sec"].as_u64().unwrap());
+            assert_eq!(own.vm_state_size, theirs["vm-state-size"].as_u64().unwrap());
+            assert_eq!(own.disk_size, 3 << 20);
+            assert_eq!(own.icount, theirs["icount"].as_u64());
+        }
         let mut size = 3 << 20;
         if header.version == 3 {
             // A longer L1 table is somewhere else, and there is an extension more.
@@ -61,6 +74,16 @@ fn headers_of_qemu_img_are_read() {
             virtual_size(&path, "qcow2")
         );
     }
+}
+
+/// The internal snapshots as `qemu-img` lists them.
+fn snapshots_of(path: &std::path::Path) -> Vec<serde_json::Value> {
+    let text = run(
+        "qemu-img",
+        &args!["info", "-f", "qcow2", "--output=json", path],
+    );
+    let info: serde_json::Value = serde_json::from_str(&text).unwrap();
+    info["snapshots"].as_array().cloned().unwrap_or_default()
 }
 
 #[test]
@@ -114,7 +137,15 @@ fn other_formats_are_bases_if_they_lead_nowhere() {
         (ImageFormat::Vpc, "subformat=fixed"),
         (ImageFormat::Vpc, "subformat=dynamic,force_size=on"),
         (ImageFormat::Qed, "cluster_size=64K"),
+        (ImageFormat::Qed, "cluster_size=4K,table_size=2"),
         (ImageFormat::Qcow, "encryption=off"),
+        (ImageFormat::Vhdx, "subformat=dynamic"),
+        (ImageFormat::Vhdx, "subformat=fixed"),
+        (ImageFormat::Vhdx, "block_size=256M,log_size=16M"),
+        (
+            ImageFormat::Vmdk,
+            "subformat=monolithicSparse,compat6=on,zeroed_grain=on",
+        ),
     ] {
         let path = pool.at("image");
         run(
@@ -129,6 +160,50 @@ fn other_formats_are_bases_if_they_lead_nowhere() {
         assert_same(&top, "qcow2", &path, format.as_str());
         std::fs::remove_file(top).unwrap();
         std::fs::remove_file(path).unwrap();
+    }
+}
+
+/// Of every size and with something in them; a size that the format cannot have
+/// is rounded by whoever writes it, and has to be read as QEMU reads it.
+#[test]
+fn other_formats_are_as_large_as_qemu_finds_them() {
+    let pool = Pool::new();
+    let formats = [
+        ("raw", "preallocation=off"),
+        ("vmdk", "subformat=monolithicSparse"),
+        ("vmdk", "subformat=streamOptimized"),
+        ("vdi", "static=off"),
+        ("vpc", "subformat=dynamic"),
+        ("vpc", "subformat=fixed"),
+        ("vpc", "subformat=fixed,force_size=on"),
+        ("vhdx", "subformat=dynamic"),
+        ("qed", "cluster_size=64K"),
+        ("qcow", "encryption=off"),
+    ];
+    for size in [512_u64, 1 << 20, (7 << 20) + 512, (33 << 20) + 1536] {
+        let raw = pool.at("source");
+        let file = std::fs::File::create(&raw).unwrap();
+        file.set_len(size).unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&file, b"data", size / 2).unwrap();
+        for (format, options) in formats {
+            let path = pool.at("image");
+            run(
+                "qemu-img",
+                &args![
+                    "convert", "-f", "raw", "-O", format, "-o", options, &raw, &path
+                ],
+            );
+            let known: ImageFormat = format.parse().unwrap();
+            let chain = resolve(&path, known, &Trust::default()).unwrap();
+            let expected = virtual_size(&path, format);
+            assert_eq!(
+                chain.top().virtual_size,
+                expected,
+                "{size} {format} {options}"
+            );
+            assert!(!chain.top().dirty && !chain.top().encrypted);
+            std::fs::remove_file(&path).unwrap();
+        }
     }
 }
 
@@ -166,14 +241,11 @@ fn other_formats_that_lead_elsewhere_are_refused() {
         "qemu-img",
         &args!["create", "-f", "qcow", "-b", &base, "-F", "raw", &qcow],
     );
-    let vhdx = pool.at("a.vhdx");
-    run("qemu-img", &args!["create", "-f", "vhdx", &vhdx, "1M"]);
     for (path, format) in [
         (flat, ImageFormat::Vmdk),
         (child, ImageFormat::Vmdk),
         (qed, ImageFormat::Qed),
         (qcow, ImageFormat::Qcow),
-        (vhdx, ImageFormat::Vhdx),
     ] {
         let error = resolve(&path, format, &Trust::default()).unwrap_err();
         assert_eq!(error.kind(), Kind::Unsafe, "{error}");

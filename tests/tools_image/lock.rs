@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 
 use vmkin::error::Kind;
-use vmkin::image::qemu_img::image_options;
+use vmkin::image::qemu_img::{QemuImg, image_options};
 use vmkin::image::{Guard, Lease, LockState, probe};
 use vmkin::model::ImageFormat;
 
@@ -28,10 +28,9 @@ fn a_lease_keeps_everybody_out() {
     // Our own child gets through.
     let options = image_options(&chain(&image), Some(&lease)).unwrap();
     let own = pool.at("own");
-    run(
-        "qemu-img",
-        &args!["convert", "--image-opts", "-O", "raw", &options, &own],
-    );
+    let tool = QemuImg::find().unwrap();
+    let convert_own = tool.convert(options, 0, &own, ImageFormat::Raw);
+    convert_own.run().unwrap();
     drop(lease);
     run("qemu-img", &convert);
     assert_same(&copy, "raw", &own, "raw");

@@ -12,8 +12,12 @@ macro_rules! args {
     ($($arg:expr),* $(,)?) => { [$(AsRef::<OsStr>::as_ref($arg)),*] };
 }
 
+#[path = "../hostile/mod.rs"]
+mod hostile_images;
+
 mod common;
 mod copy;
 mod header;
+mod hostile;
 mod lock;
 mod overlay;

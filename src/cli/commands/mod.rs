@@ -5,6 +5,7 @@ pub(super) mod clone;
 pub(super) mod completions;
 pub(super) mod delete;
 pub(super) mod destroy;
+pub(super) mod disk;
 pub(super) mod doctor;
 pub(super) mod ip;
 pub(super) mod list;

@@ -11,8 +11,8 @@ pub enum Extension {
     BackingFormat(Vec<u8>),
     /// Names that the writer of the image has for its feature bits.
     FeatureNames(Vec<FeatureName>),
-    /// Persistent dirty bitmaps, and how many.
-    Bitmaps(u32),
+    /// Persistent dirty bitmaps.
+    Bitmaps(BitmapDirectory),
     /// Where the LUKS header is: offset and length in bytes.
     LuksHeader {
         /// From the start of the file.
@@ -28,6 +28,13 @@ pub enum Extension {
 
 impl Extension {
     pub(super) const BACKING_FORMAT: u32 = 0xe279_2aca;
+    const KNOWN: [u32; 5] = [
+        Self::BACKING_FORMAT,
+        Self::FEATURE_NAMES,
+        Self::BITMAPS,
+        Self::LUKS_HEADER,
+        Self::DATA_FILE,
+    ];
     const FEATURE_NAMES: u32 = 0x6803_f857;
     const BITMAPS: u32 = 0x2385_2875;
     const LUKS_HEADER: u32 = 0x0537_be77;
@@ -40,6 +47,7 @@ impl Extension {
     /// beginning of the image.
     pub(super) fn read_all(bytes: &[u8], start: usize, end: usize) -> Result<Vec<Self>, Defect> {
         let mut found = Vec::new();
+        let mut seen = Vec::new();
         let mut at = start;
         while at < end {
             let from = at.saturating_add(8);
@@ -55,6 +63,16 @@ impl Extension {
             }
             if kind == 0 {
                 break;
+            }
+            // Of two names or formats QEMU takes the last and another reader the
+            // first, so that an image would be one thing here and another there.
+            if seen.contains(&kind) {
+                return Err(Defect::bad(format!(
+                    "header extension 0x{kind:08x} is there twice"
+                )));
+            }
+            if Self::KNOWN.contains(&kind) {
+                seen.push(kind);
             }
             let data = bytes.get(from..to).ok_or(Defect::Short(to))?;
             found.push(Self::read(kind, data)?);
@@ -75,13 +93,42 @@ impl Extension {
                     .filter_map(FeatureName::read)
                     .collect(),
             ),
-            Self::BITMAPS => Self::Bitmaps(be32(data, 0).ok_or_else(too_small)?),
+            Self::BITMAPS if data.len() > BitmapDirectory::SIZE => {
+                return Err(Defect::bad("its bitmaps extension is too large"));
+            }
+            Self::BITMAPS => Self::Bitmaps(BitmapDirectory::read(data).ok_or_else(too_small)?),
             Self::LUKS_HEADER => Self::LuksHeader {
                 offset: be64(data, 0).ok_or_else(too_small)?,
                 length: be64(data, 8).ok_or_else(too_small)?,
             },
             Self::DATA_FILE => Self::DataFile(data.to_vec()),
             kind => Self::Unknown(kind),
+        })
+    }
+}
+
+/// Where the persistent dirty bitmaps of an image are listed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct BitmapDirectory {
+    /// How many bitmaps there are.
+    pub count: u32,
+    /// Has to be 0.
+    pub reserved: u32,
+    /// The length of the list, in bytes.
+    pub size: u64,
+    /// Where it is.
+    pub offset: u64,
+}
+
+impl BitmapDirectory {
+    const SIZE: usize = 24;
+
+    fn read(data: &[u8]) -> Option<Self> {
+        Some(Self {
+            count: be32(data, 0)?,
+            reserved: be32(data, 4)?,
+            size: be64(data, 8)?,
+            offset: be64(data, 16)?,
         })
     }
 }

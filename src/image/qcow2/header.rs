@@ -3,7 +3,8 @@
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 
-use super::{Extension, FeatureName};
+use super::snapshot::{ENTRY, MAX_SNAPSHOTS, Trouble, read_table};
+use super::{Extension, FeatureName, Snapshot};
 use crate::error::{Error, Kind, Result};
 use crate::image::file::{ImageFile, ShownBytes, be32, be64, shell_word, shown};
 use crate::model::ImageFormat;
@@ -20,7 +21,9 @@ const FIRST_READ: usize = 4096;
 /// The limits of QEMU's `block/qcow2.h`, in bytes.
 const MAX_L1: u64 = 32 << 20;
 const MAX_REFCOUNT_TABLE: u64 = 8 << 20;
-const MAX_SNAPSHOTS: u32 = 65536;
+const MAX_BITMAPS: u32 = 65535;
+/// An entry of a bitmap directory has 24 bytes and a name of 1023 at the most.
+const MAX_BITMAP_DIRECTORY: u64 = 65535 * (24 + 1023);
 
 /// Whether bytes are the beginning of a qcow2 image of version 2 or 3.
 ///
@@ -67,7 +70,7 @@ pub struct Header {
     pub backing_name: Option<Vec<u8>>,
     /// The cluster size as a power of two, 9 to 21.
     pub cluster_bits: u32,
-    /// The size of the disk that the guest sees.
+    /// The size of the disk as the header has it; see [`Header::disk_size`].
     pub virtual_size: u64,
     /// How the guest's data is encrypted, if it is.
     pub encryption: Option<Encryption>,
@@ -166,19 +169,13 @@ impl Header {
     pub fn read(image: &ImageFile) -> Result<Self> {
         let found = Self::read_unchecked(image)?;
         let checked = found.and_then(|header| header.check(image.size()).map(|()| header));
-        checked.map_err(|defect| {
-            let name = shown(image.path());
-            let error = Error::new(
-                Kind::Unsafe,
-                format_args!("image {name} is not safe to use: {defect}"),
-            );
-            if defect == Defect::bad(CORRUPT) {
-                let word = shell_word(image.path().as_os_str().as_bytes());
-                error.hint(format!("see what is wrong: `vmkin disk check -a {word}`"))
-            } else {
-                error
-            }
-        })
+        let header = checked.map_err(|defect| refusal(image, &defect))?;
+        // QEMU reads the whole table before it opens an image.
+        match read_table(&header, image, &mut |_| {}) {
+            Ok(()) => Ok(header),
+            Err(Trouble::Damaged(defect)) => Err(refusal(image, &defect)),
+            Err(Trouble::Unread(error)) => Err(error),
+        }
     }
 
     /// Reads a header and checks no more than it takes to read it. The inner
@@ -228,6 +225,11 @@ impl Header {
         if length > cluster {
             return Err(Defect::Bad(format!(
                 "its header is {length} bytes long, more than a cluster"
+            )));
+        }
+        if length % 8 != 0 {
+            return Err(Defect::Bad(format!(
+                "its header is {length} bytes long, and must be a multiple of 8"
             )));
         }
         let v3 = |at: usize| if version == 2 { Ok(0) } else { u64_at(at) };
@@ -316,10 +318,47 @@ impl Header {
         if self.snapshots > MAX_SNAPSHOTS {
             return Err(Defect::bad("it has too many snapshots"));
         }
-        // The shortest entry takes 40 bytes.
-        let least = u64::from(self.snapshots) * 40;
+        let least = u64::from(self.snapshots) * ENTRY as u64;
         self.check_table("snapshot table", self.snapshots_offset, least, file_size)?;
+        self.check_bitmaps(file_size)?;
         self.check_encryption(file_size)
+    }
+
+    /// The list of bitmaps is looked at only if it says of itself that it is
+    /// true (`qcow2.rst`, "Bitmaps extension").
+    fn check_bitmaps(&self, file_size: u64) -> Result2<()> {
+        let listed = self.extensions.iter().find_map(|e| match e {
+            Extension::Bitmaps(directory) => Some(directory),
+            _ => None,
+        });
+        let Some(directory) = listed.filter(|_| self.autoclear & 1 != 0) else {
+            return Ok(());
+        };
+        if directory.reserved != 0 {
+            return Err(Defect::bad("its bitmaps extension is not understood"));
+        }
+        let count = 1..=MAX_BITMAPS;
+        if !count.contains(&directory.count) || directory.size > MAX_BITMAP_DIRECTORY {
+            return Err(Defect::bad(
+                "it has no bitmaps where it says so, or too many",
+            ));
+        }
+        let (offset, size) = (directory.offset, directory.size);
+        self.check_table("bitmap directory", offset, size.max(1), file_size)
+    }
+
+    /// QEMU looks at the L1 table of a snapshot when the snapshot is used.
+    pub(super) fn check_snapshot(&self, snapshot: &Snapshot, file_size: u64) -> Result2<()> {
+        let bytes = u64::from(snapshot.l1_size) * 8;
+        if bytes > MAX_L1 {
+            return Err(Defect::bad("the L1 table of a snapshot is too large"));
+        }
+        self.check_table(
+            "L1 table of a snapshot",
+            snapshot.l1_offset,
+            bytes,
+            file_size,
+        )
     }
 
     /// A LUKS header has to be there if the data is encrypted so, and only then.
@@ -376,6 +415,12 @@ impl Header {
         tables.find_map(|names| names.iter().find(wanted).map(|f| f.name.as_slice()))
     }
 
+    /// The size of the disk in whole sectors of 512 bytes: QEMU does not show
+    /// the guest a part of one.
+    pub fn disk_size(&self) -> u64 {
+        self.virtual_size & !511
+    }
+
     /// The size of a cluster, in bytes.
     pub fn cluster_size(&self) -> u64 {
         1 << self.cluster_bits
@@ -410,6 +455,21 @@ impl Header {
 
 /// A result whose error is about the header and not yet about a file.
 type Result2<T> = std::result::Result<T, Defect>;
+
+/// The error for an image with such a header.
+pub(super) fn refusal(image: &ImageFile, defect: &Defect) -> Error {
+    let name = shown(image.path());
+    let error = Error::new(
+        Kind::Unsafe,
+        format_args!("image {name} is not safe to use: {defect}"),
+    );
+    if *defect == Defect::bad(CORRUPT) {
+        let word = shell_word(image.path().as_os_str().as_bytes());
+        error.hint(format!("see what is wrong: `vmkin disk check -a {word}`"))
+    } else {
+        error
+    }
+}
 
 const CORRUPT: &str = "it is marked corrupt";
 

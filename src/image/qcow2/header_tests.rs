@@ -81,6 +81,7 @@ fn huge_header_length() {
     }
     assert!(reason(&[(100, &103_u32.to_be_bytes())]).contains("104 at least"));
     assert!(reason(&[(100, &0_u32.to_be_bytes())]).contains("104 at least"));
+    assert!(reason(&[(100, &108_u32.to_be_bytes())]).contains("multiple of 8"));
 }
 
 #[test]
@@ -182,6 +183,87 @@ fn a_backing_format_that_is_too_long() {
     extension.extend([b'x'; 16]);
     let backing = 200_u64.to_be_bytes();
     assert!(reason(&[(112, &extension), (8, &backing)]).contains("format"));
+}
+
+/// QEMU goes by the last of two formats. Taking the first for it would end a
+/// chain here that goes on there.
+#[test]
+fn an_extension_that_is_there_twice() {
+    for kind in [
+        0xe279_2aca_u32,
+        0x6803_f857,
+        0x0537_be77,
+        0x4441_5441,
+        0x2385_2875,
+    ] {
+        let mut extension = kind.to_be_bytes().to_vec();
+        extension.extend(24_u32.to_be_bytes());
+        extension.extend([0; 24]);
+        if kind == 0xe279_2aca {
+            extension[7] = 5;
+            extension.truncate(16);
+            extension[8..13].copy_from_slice(b"qcow2");
+        }
+        let backing = 400_u64.to_be_bytes();
+        let twice = extension.repeat(2);
+        let patch = [(112, &twice[..]), (8, &backing[..])];
+        assert!(reason(&patch).contains("twice"), "{kind:x}");
+    }
+    let unknown = [0x12, 0x34, 0x56, 0x78, 0, 0, 0, 0].repeat(2);
+    with(&[
+        (112, &unknown),
+        (8, &400_u64.to_be_bytes()),
+        (128, &[0; 32]),
+    ])
+    .unwrap();
+}
+
+#[test]
+fn bitmaps_that_cannot_be() {
+    let bitmaps = |count: u32, reserved: u32, size: u64, offset: u64| {
+        let mut extension = 0x2385_2875_u32.to_be_bytes().to_vec();
+        extension.extend(24_u32.to_be_bytes());
+        extension.extend(count.to_be_bytes());
+        extension.extend(reserved.to_be_bytes());
+        extension.extend(size.to_be_bytes());
+        extension.extend(offset.to_be_bytes());
+        extension.extend([0; 32]);
+        extension
+    };
+    let backing = 400_u64.to_be_bytes();
+    let verdict = |extension: &[u8], autoclear: u8| {
+        with(&[(112, extension), (8, &backing), (95, &[autoclear])]).map_err(|e| e.to_string())
+    };
+    let good = bitmaps(1, 0, 32, 65536);
+    assert!(matches!(
+        verdict(&good, 1).unwrap().extensions[0],
+        Extension::Bitmaps(directory) if directory.count == 1 && directory.offset == 65536
+    ));
+    for bad in [
+        bitmaps(0, 0, 32, 65536),
+        bitmaps(65536, 0, 32, 65536),
+        bitmaps(1, 1, 32, 65536),
+        bitmaps(1, 0, u64::MAX, 65536),
+        bitmaps(1, 0, 32, 1),
+        bitmaps(1, 0, 32, 0),
+        bitmaps(1, 0, 0, 0),
+        bitmaps(1, 0, 32, FILE_SIZE),
+    ] {
+        assert!(verdict(&bad, 1).unwrap_err().contains("bitmap"));
+        // It says itself that the list may not be true.
+        verdict(&bad, 0).unwrap();
+    }
+    let mut long = good;
+    long[7] = 25;
+    assert!(verdict(&long, 0).unwrap_err().contains("too large"));
+    long[7] = 16;
+    assert!(verdict(&long, 0).unwrap_err().contains("too small"));
+}
+
+#[test]
+fn a_part_of_a_sector_is_not_shown_to_the_guest() {
+    let header = with(&[(24, &((1_u64 << 29) + 511).to_be_bytes())]).unwrap();
+    assert_eq!(header.disk_size(), 1 << 29);
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! The qcow2 format, as far as it is read and written here: the header.
+//! The qcow2 format, as far as it is read and written here: the header
+//! and the table of internal snapshots.
 //!
 //! The source is `docs/interop/qcow2.rst` of QEMU; what is refused follows
 //! `qcow2_do_open()` in its `block/qcow2.c`, and goes beyond it where that
@@ -7,7 +8,9 @@
 mod extension;
 mod header;
 mod layout;
+mod snapshot;
 
-pub use self::extension::{Extension, FeatureName};
+pub use self::extension::{BitmapDirectory, Extension, FeatureName};
 pub use self::header::{Compression, Encryption, Header, Incompatible, MAX_BACKING_NAME, is_qcow2};
 pub(super) use self::layout::Layout;
+pub use self::snapshot::Snapshot;

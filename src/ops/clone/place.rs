@@ -1,9 +1,8 @@
 //! Where the files of clones go.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
@@ -344,26 +343,6 @@ fn writable(dir: &Path) -> Result<()> {
         let why = format!("may not create files in {}", dir.display());
         Error::io(why, e.into()).hint("run as root, or place the clones elsewhere: `--dir DIR`")
     })
-}
-
-/// Says which directories of new disks everybody can write to. With the sticky
-/// bit, as `/tmp` has it, nobody can take another's file away.
-pub(super) fn open_dirs(clones: &[PlannedClone]) -> Vec<String> {
-    let dirs: BTreeSet<PathBuf> = clones
-        .iter()
-        .flat_map(|clone| &clone.disks)
-        .map(|disk| parent(&disk.path))
-        .collect();
-    dirs.iter()
-        .filter(|dir| fs::metadata(dir).is_ok_and(|meta| meta.mode() & 0o1002 == 0o002))
-        .map(|dir| {
-            format!(
-                "Everybody can write to {0}, and put other disks in the place of these: \
-                 `chmod o-w {0}`.",
-                dir.display()
-            )
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -10,7 +10,8 @@ use uuid::Uuid;
 
 use super::identity::Taken;
 use super::network::{self, Origin};
-use super::place::{Placing, Source, open_dirs, place};
+use super::parent;
+use super::place::{Placing, Source, place};
 use super::request::{CloneRequest, Golden};
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::Hypervisor;
@@ -19,7 +20,7 @@ use crate::model::{
     BaseIdentity, BaseRecord, Chain, CloneMode, Disk, DiskSource, DiskTarget, Domain, DomainName,
     DomainState, ImageFormat, Layer, Mac,
 };
-use crate::ops::images::{chain_of, path_of, pools_over, trust_for};
+use crate::ops::images::{chain_of, dirs_of, open_dirs, path_of, pools_over, trust_for};
 use crate::ops::{Host, ShutOff, Usage, base};
 use crate::xml::domain::{self, DomainFacts};
 
@@ -219,7 +220,11 @@ pub fn plan(host: Host<'_>, request: &CloneRequest) -> Result<Plan> {
         })
         .collect();
     let clones = place(host, request, &facts, &sources, identities, &placing)?;
-    warnings.extend(open_dirs(&clones));
+    let new_disks = clones.iter().flat_map(|clone| &clone.disks);
+    let old_dirs = images.iter().flat_map(|(_, chain)| dirs_of(chain));
+    warnings.extend(open_dirs(
+        new_disks.map(|disk| parent(&disk.path)).chain(old_dirs),
+    ));
     warnings.extend(
         usage
             .problems

@@ -196,6 +196,11 @@ impl Host {
         self.command_of(env!("CARGO_BIN_EXE_vmkin"))
     }
 
+    /// Another program, as [`Host::command`] runs `vmkin`.
+    pub(crate) fn program(&self, program: &str) -> Command {
+        self.command_of(program)
+    }
+
     fn command_of(&self, program: &str) -> Command {
         #[expect(clippy::disallowed_methods, reason = "this is the program under test")]
         let mut command = Command::new(program);

@@ -1,0 +1,53 @@
+//! LUKS 1: LUKS On-Disk Format Specification 1.2.3, and the rules of
+//! `qcrypto_block_luks_check_header()` in QEMU's `crypto/block-luks.c`.
+
+use super::{CUT_OFF, Facts, Found, Problem, Source};
+use crate::image::file::{be16, be32};
+
+/// The header with its eight key slots, in bytes.
+const HEADER: usize = 592;
+const SLOTS: usize = 208;
+const SLOT: usize = 48;
+const ENABLED: u32 = 0x00ac_71f3;
+const DISABLED: u32 = 0x0000_dead;
+const STRIPES: u32 = 4000;
+const SECTOR: u64 = 512;
+/// Nothing else begins before this sector.
+const FIRST_SECTOR: u64 = 8;
+
+pub(super) fn read(image: &dyn Source) -> Found {
+    let head = image.header(0, HEADER)?;
+    if !head.starts_with(b"LUKS\xba\xbe") || be16(&head, 6) != Some(1) {
+        return Err(Problem::Refused("it does not begin as a LUKS 1 image does"));
+    }
+    // The names of the cipher, its mode and the hash.
+    for at in [8, 40, 72] {
+        let name = head.get(at..at + 32).ok_or(CUT_OFF)?;
+        if name.first() == Some(&0) || name.last() != Some(&0) {
+            return Err(Problem::Refused("the name of its cipher is damaged"));
+        }
+    }
+    let word = |at| be32(&head, at).ok_or(CUT_OFF);
+    let payload = u64::from(word(104)?);
+    let key_sectors = (u64::from(word(108)?) * u64::from(STRIPES)).div_ceil(SECTOR);
+    if payload < FIRST_SECTOR || word(164)? == 0 {
+        return Err(Problem::Refused("its header contradicts itself"));
+    }
+    let mut taken = Vec::new();
+    for at in (SLOTS..HEADER).step_by(SLOT) {
+        let (state, iterations) = (word(at)?, word(at + 4)?);
+        let (offset, stripes) = (u64::from(word(at + 40)?), word(at + 44)?);
+        let known = state == DISABLED || (state == ENABLED && iterations > 0);
+        let end = offset + key_sectors;
+        let apart = taken.iter().all(|&(a, b)| end <= a || offset >= b);
+        if !known || stripes != STRIPES || offset < FIRST_SECTOR || end > payload || !apart {
+            return Err(Problem::Refused("a key slot of it is damaged"));
+        }
+        taken.push((offset, end));
+    }
+    let size = image.size().saturating_sub(payload * SECTOR);
+    Facts::of_size(size.next_multiple_of(SECTOR)).map(|facts| Facts {
+        encrypted: true,
+        ..facts
+    })
+}

@@ -1,0 +1,142 @@
+//! The rule that nothing is read off a disk while somebody writes to it.
+//!
+//! The smaller sister of [`WriteGuard`](super::guard::WriteGuard): others may
+//! read too, and be based on what is read.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use super::guard::{Wanted, named, not_here};
+use super::images::{chain_of, path_of, trust_for};
+use super::{Host, ShutOff, Usage};
+use crate::error::{Error, Kind, Result};
+use crate::image::{self, Guard, shown};
+use crate::model::{Chain, Disk, DiskTarget, Domain, ImageFormat};
+use crate::xml::domain;
+
+/// Evidence that disks were seen shut off and are locked against writers.
+pub struct ReadGuard {
+    disks: Vec<GuardedDisk>,
+    /// On every layer, once each.
+    _guards: Vec<Guard>,
+}
+
+/// An image that nobody writes to.
+pub struct GuardedDisk {
+    /// Its name in the domain; `None` for an image that no domain has.
+    pub target: Option<DiskTarget>,
+    /// The image, and what is below it.
+    pub chain: Chain,
+}
+
+impl ReadGuard {
+    /// Locks disks of a domain against writers: those that are named, or all
+    /// that are its own.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::WrongState`] if the domain is not shut off, or a disk is no
+    /// image of this host; [`Kind::Busy`] if somebody writes to a layer;
+    /// [`Kind::Unsafe`] if a chain cannot be trusted; [`Kind::NotFound`] if
+    /// there is no such disk.
+    pub fn of_domain(host: Host<'_>, domain: &Domain, wanted: Wanted<'_>) -> Result<Self> {
+        host.must_be_here()?;
+        ShutOff::check(host.hypervisor, domain)?;
+        let facts = domain::read(&host.hypervisor.public_xml(domain)?)?;
+        let trust = trust_for(host.hypervisor, &facts.disks, wanted.allow_dirs)?;
+        let mut disks = Vec::new();
+        for disk in chosen(domain, &facts.disks, wanted.targets)? {
+            let path = path_of(host.hypervisor, &disk.source)?.ok_or_else(|| not_here(disk))?;
+            disks.push(GuardedDisk {
+                target: Some(disk.target.clone()),
+                chain: chain_of(disk, &path, &trust)?,
+            });
+        }
+        let guard = Self::take(disks)?;
+        // Somebody may have started it before the guards were there.
+        ShutOff::check(host.hypervisor, domain)?;
+        Ok(guard)
+    }
+
+    /// Locks an image against writers, by its path. What it is, is for the
+    /// domain to say that has it, or else for `format`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`ReadGuard::of_domain`], but for its state: a running domain
+    /// holds a lock. [`Kind::Usage`] if nobody says which format it has.
+    pub fn of_image(
+        host: Host<'_>,
+        path: &Path,
+        format: Option<ImageFormat>,
+        allow_dirs: &[PathBuf],
+    ) -> Result<Self> {
+        host.must_be_here()?;
+        let usage = Usage::read_allowing(host.hypervisor, allow_dirs)?;
+        let format = format_of(&usage, path, format)?;
+        let trust = trust_for(host.hypervisor, &[], allow_dirs)?;
+        let chain = image::resolve(path, format, &trust)?;
+        Self::take(vec![GuardedDisk {
+            target: None,
+            chain,
+        }])
+    }
+
+    fn take(disks: Vec<GuardedDisk>) -> Result<Self> {
+        let mut seen = HashSet::new();
+        let layers = disks.iter().flat_map(|disk| disk.chain.layers());
+        let guards = layers
+            .filter(|layer| seen.insert(layer.file))
+            .map(|layer| Guard::base(&layer.path))
+            .collect::<Result<_>>()?;
+        Ok(Self {
+            disks,
+            _guards: guards,
+        })
+    }
+
+    /// The disks.
+    pub fn disks(&self) -> &[GuardedDisk] {
+        &self.disks
+    }
+}
+
+fn chosen<'d>(domain: &Domain, disks: &'d [Disk], targets: &[DiskTarget]) -> Result<Vec<&'d Disk>> {
+    if targets.is_empty() {
+        return Ok(disks.iter().filter(|disk| disk.is_private()).collect());
+    }
+    let disks = targets.iter().map(|target| named(domain, disks, target));
+    disks.collect()
+}
+
+/// The format of an image, by a domain whose chain it is in, or else by the
+/// user. It is not looked for in the image: a guest may have written there
+/// whatever it likes.
+///
+/// # Errors
+///
+/// [`Kind::Usage`] if neither says.
+pub(super) fn format_of(
+    usage: &Usage,
+    path: &Path,
+    format: Option<ImageFormat>,
+) -> Result<ImageFormat> {
+    let file = image::ImageFile::open(path)?.id();
+    let of_domain = usage.of(file).first().and_then(|one| {
+        let layers = usage.domain(one)?.layers.iter().flatten();
+        layers
+            .filter(|layer| layer.file == file)
+            .map(|layer| layer.format)
+            .next()
+    });
+    of_domain.or(format).ok_or_else(|| {
+        Error::new(
+            Kind::Usage,
+            format!(
+                "no domain has {} as a disk, so that its format is not known",
+                shown(path)
+            ),
+        )
+        .hint("say which it has: `--format qcow2`, or `--format raw`")
+    })
+}
