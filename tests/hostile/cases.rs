@@ -28,6 +28,17 @@ fn good() -> Vec<Case> {
         |name, format, make: fn() -> Vec<u8>| Case::bytes(name, format, Accepted, move |_| make());
     vec![
         good("good-qcow2", "qcow2", || Qcow2::new().bytes()),
+        // With something in every table that is read before the data.
+        good("good-snapshots-qcow2", "qcow2", || {
+            let extra = Bytes::default().be64(8, DISK).be64(16, 5).0;
+            let mut table = snapshot(L1, 1, &[], b"old");
+            table.extend(snapshot(L1, 1, &extra, b"new"));
+            Qcow2::new()
+                .extension(qcow2::FEATURES, [0; 48])
+                .snapshots(2, ROOM)
+                .put(usize::try_from(ROOM).unwrap(), table)
+                .bytes()
+        }),
         good("good-vmdk", "vmdk", vmdk::good),
         good("good-stream-vmdk", "vmdk", || vmdk::stream(vmdk::SECTORS)),
         good("good-fixed-vhd", "vpc", vhd::fixed),
