@@ -599,6 +599,11 @@ fn vhds() -> Vec<Case> {
         case("vhd-table-beyond", "cut off", |_| {
             vhd::with_header(vhd::DYNAMIC, |h| h.be64(16, u64::MAX - 7))
         }),
+        case("vhd-block-beyond", "cut off", |_| {
+            Bytes(vhd::dynamic(vhd::DYNAMIC, None))
+                .be32(1536, 1 << 20)
+                .0
+        }),
         case("vhd-nothing", "no Virtual PC footer", |_| vec![0; 4096]),
     ]
 }

@@ -57,6 +57,8 @@ pub(super) fn read(image: &dyn Source) -> Found {
     let word = |at| be32(&head, at).ok_or(CUT_OFF);
     let payload = u64::from(word(104)?);
     let key_sectors = (u64::from(key) * u64::from(STRIPES)).div_ceil(SECTOR);
+    // QEMU lets each slot begin with as many sectors as the header has.
+    let key_sectors = key_sectors.next_multiple_of(FIRST_SECTOR);
     if payload < FIRST_SECTOR || word(164)? == 0 {
         return Err(Problem::Refused("its header contradicts itself"));
     }
