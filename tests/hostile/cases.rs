@@ -28,6 +28,17 @@ fn good() -> Vec<Case> {
         |name, format, make: fn() -> Vec<u8>| Case::bytes(name, format, Accepted, move |_| make());
     vec![
         good("good-qcow2", "qcow2", || Qcow2::new().bytes()),
+        // With something in every table that is read before the data.
+        good("good-snapshots-qcow2", "qcow2", || {
+            let extra = Bytes::default().be64(8, DISK).be64(16, 5).0;
+            let mut table = snapshot(L1, 1, &[], b"old");
+            table.extend(snapshot(L1, 1, &extra, b"new"));
+            Qcow2::new()
+                .extension(qcow2::FEATURES, [0; 48])
+                .snapshots(2, ROOM)
+                .put(usize::try_from(ROOM).unwrap(), table)
+                .bytes()
+        }),
         good("good-vmdk", "vmdk", vmdk::good),
         good("good-stream-vmdk", "vmdk", || vmdk::stream(vmdk::SECTORS)),
         good("good-fixed-vhd", "vpc", vhd::fixed),
@@ -587,6 +598,11 @@ fn vhds() -> Vec<Case> {
         }),
         case("vhd-table-beyond", "cut off", |_| {
             vhd::with_header(vhd::DYNAMIC, |h| h.be64(16, u64::MAX - 7))
+        }),
+        case("vhd-block-beyond", "cut off", |_| {
+            Bytes(vhd::dynamic(vhd::DYNAMIC, None))
+                .be32(1536, 1 << 20)
+                .0
         }),
         case("vhd-nothing", "no Virtual PC footer", |_| vec![0; 4096]),
     ]

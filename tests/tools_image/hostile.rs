@@ -156,6 +156,63 @@ fn images_that_were_cut_off() {
     }
 }
 
+/// Good images with a few bytes changed where the headers and tables are.
+#[test]
+fn mutants_that_are_accepted_are_opened_by_qemu_img() {
+    let pool = Pool::new();
+    let place = place(&pool);
+    let path = pool.at("mutant");
+    let mut random = Random(0x2545_f491_4f6c_dd1d);
+    let mut accepted = 0;
+    for (format, good) in truncations(&place) {
+        let known: ImageFormat = format.parse().unwrap();
+        let places: Vec<usize> = (0..good.len()).filter(|&at| good[at] != 0).collect();
+        for n in 0..150 {
+            let mut bytes = good.clone();
+            for _ in 0..1 + random.below(3) {
+                // On what is said, or right beside it.
+                let at = places[random.below(places.len())] + random.below(3);
+                let at = at.min(bytes.len() - 1);
+                bytes[at] = match random.below(4) {
+                    0 => 0,
+                    1 => 0xff,
+                    2 => bytes[at] ^ (1 << random.below(8)),
+                    _ => u8::try_from(random.below(256)).unwrap(),
+                };
+            }
+            fs::write(&path, &bytes).unwrap();
+            let Ok(chain) = resolve(&path, known, &Trust::default()) else {
+                continue;
+            };
+            // A few of each are enough: QEMU takes long.
+            if n % 5 == 0 || format == "qcow2" {
+                accepted += 1;
+                let (ok, text) = info(format, &path);
+                let odd: Vec<_> = (0..good.len())
+                    .filter(|&at| bytes[at] != good[at])
+                    .map(|at| (at, bytes[at]))
+                    .collect();
+                assert!(ok, "{format} {n} {odd:?}: {text}");
+                let size = chain.top().virtual_size;
+                assert_eq!(size, virtual_size(&path, format), "{format} {n} {odd:?}");
+            }
+        }
+    }
+    assert!(accepted > 50, "{accepted}");
+}
+
+/// Numbers that are the same in every run (xorshift).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, most: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % 1_000_003).unwrap() % most
+    }
+}
+
 /// Neither the number of layers nor what they say makes the walk long.
 #[test]
 fn a_thousand_layers_are_not_walked() {

@@ -15,21 +15,50 @@ const SECTOR: u64 = 512;
 /// Nothing else begins before this sector.
 const FIRST_SECTOR: u64 = 8;
 
+const CIPHERS: [&str; 3] = ["aes", "serpent", "twofish"];
+const HASHES: [&str; 6] = ["sha1", "sha224", "sha256", "sha384", "sha512", "ripemd160"];
+const CIPHER: Problem = Problem::Refused("its cipher is unknown here");
+
+/// A name in the header: it ends with a zero.
+fn text(field: &[u8]) -> Option<&str> {
+    let (name, _) = field.split_at_checked(field.iter().position(|&byte| byte == 0)?)?;
+    std::str::from_utf8(name).ok()
+}
+
+/// Whether there is such a cipher, in a mode such as `xts-plain64` or
+/// `cbc-essiv:sha256`, with a key of so many bytes. XTS takes two keys.
+fn is_cipher(cipher: &str, mode: &str, key: u32) -> bool {
+    let Some((mode, vector)) = mode.split_once('-') else {
+        return false;
+    };
+    let known_vector = match vector.split_once(':') {
+        Some(("essiv", hash)) => HASHES.contains(&hash),
+        Some(_) => false,
+        None => matches!(vector, "plain" | "plain64"),
+    };
+    let keys = match mode {
+        "xts" => 2,
+        "cbc" => 1,
+        _ => return false,
+    };
+    CIPHERS.contains(&cipher) && known_vector && [16, 24, 32].map(|one| one * keys).contains(&key)
+}
+
 pub(super) fn read(image: &dyn Source) -> Found {
     let head = image.header(0, HEADER)?;
     if !head.starts_with(b"LUKS\xba\xbe") || be16(&head, 6) != Some(1) {
         return Err(Problem::Refused("it does not begin as a LUKS 1 image does"));
     }
-    // The names of the cipher, its mode and the hash.
-    for at in [8, 40, 72] {
-        let name = head.get(at..at + 32).ok_or(CUT_OFF)?;
-        if name.first() == Some(&0) || name.last() != Some(&0) {
-            return Err(Problem::Refused("the name of its cipher is damaged"));
-        }
+    let name = |at: usize| head.get(at..at + 32).and_then(text).ok_or(CIPHER);
+    let key = be32(&head, 108).ok_or(CUT_OFF)?;
+    if !HASHES.contains(&name(72)?) || !is_cipher(name(8)?, name(40)?, key) {
+        return Err(CIPHER);
     }
     let word = |at| be32(&head, at).ok_or(CUT_OFF);
     let payload = u64::from(word(104)?);
-    let key_sectors = (u64::from(word(108)?) * u64::from(STRIPES)).div_ceil(SECTOR);
+    let key_sectors = (u64::from(key) * u64::from(STRIPES)).div_ceil(SECTOR);
+    // QEMU lets each slot begin with as many sectors as the header has.
+    let key_sectors = key_sectors.next_multiple_of(FIRST_SECTOR);
     if payload < FIRST_SECTOR || word(164)? == 0 {
         return Err(Problem::Refused("its header contradicts itself"));
     }

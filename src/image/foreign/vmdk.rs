@@ -38,11 +38,13 @@ pub(super) fn read(image: &dyn Source) -> Found {
         return Err(ELSEWHERE);
     };
     let longest = 1..=LONGEST_DESCRIPTOR;
-    if capacity == 0 || offset == 0 || !longest.contains(&length) {
+    // Everybody has it in the second sector, and QEMU looks for the parent there
+    // whatever the header says.
+    if capacity == 0 || offset != SECTOR || !longest.contains(&length) {
         return Err(ELSEWHERE);
     }
     let text = image.read(offset, usize::try_from(length).unwrap_or(0))?;
-    // Whatever the header says, QEMU looks for a parent in these 20 sectors.
+    // In 20 sectors, though the descriptor may end before.
     let fixed = image.read(SECTOR, 20 * 512)?;
     let fixed = String::from_utf8_lossy(&fixed).to_ascii_lowercase();
     if !is_single(&String::from_utf8_lossy(&text)) || fixed.contains(PARENT) {
@@ -113,27 +115,36 @@ pub(super) fn is_single(descriptor: &str) -> bool {
     if descriptor.to_ascii_lowercase().contains(PARENT) {
         return false;
     }
+    // The text ends with the first zero for some, and with the last for others.
+    let text = descriptor.trim_end_matches('\0');
+    if text.contains('\0') {
+        return false;
+    }
     let mut extents = 0;
-    let mut kind = false;
-    let mut orphan = false;
-    for line in descriptor.split(['\n', '\r', '\0']).map(str::trim) {
+    // QEMU finds these by their first letters, of the right case.
+    let (mut kind, mut orphan, mut id) = (false, false, false);
+    for line in text.split(['\n', '\r']).map(str::trim) {
         let lower = line.to_ascii_lowercase();
         if let Some((key, value)) = lower.split_once('=') {
             let value = value.trim().trim_matches('"');
-            match key.trim() {
+            let good = match key.trim() {
                 "createtype" => {
-                    kind = matches!(value, "monolithicsparse" | "streamoptimized");
-                    if !kind {
-                        return false;
-                    }
+                    kind = line.starts_with("createType=")
+                        && matches!(value, "monolithicsparse" | "streamoptimized");
+                    kind
                 }
                 "parentcid" => {
-                    orphan = value == "ffffffff";
-                    if !orphan {
-                        return false;
-                    }
+                    orphan = line.starts_with("parentCID=") && value == "ffffffff";
+                    orphan
                 }
-                _ => {}
+                "cid" => {
+                    id = line.starts_with("CID=") && u32::from_str_radix(value, 16).is_ok();
+                    id
+                }
+                _ => true,
+            };
+            if !good {
+                return false;
             }
         } else if ["rw ", "rdonly ", "noaccess "]
             .iter()
@@ -146,5 +157,5 @@ pub(super) fn is_single(descriptor: &str) -> bool {
             }
         }
     }
-    kind && orphan && extents == 1
+    kind && orphan && id && extents == 1
 }

@@ -13,6 +13,10 @@ const DIFFERENCING: u32 = 4;
 /// The largest geometry there is. It says no more than "as large as this".
 const MAX_GEOMETRY: u64 = 65535 * 16 * 255;
 
+/// How many blocks an image may have: 2040 GiB, which is all that the format
+/// can have, in blocks of 512 KiB are half as many.
+const MAX_ENTRIES: u64 = 8 << 20;
+
 /// Writers that mean the size that they write.
 const BY_SIZE: [&[u8]; 5] = [b"win ", b"qem2", b"d2v ", b"tap\0", b"CXSF"];
 
@@ -94,12 +98,38 @@ fn dynamic(image: &dyn Source, offset: u64, size: u64) -> std::result::Result<()
     if !block.is_power_of_two() || block < 512 {
         return Err(Problem::Refused("its blocks are of an impossible size"));
     }
-    if entries > u64::from(i32::MAX.unsigned_abs()) / 4 || entries * block < size {
+    if entries > MAX_ENTRIES || entries * block < size {
         return Err(Problem::Refused(
             "its table of blocks cannot hold a disk of its size",
         ));
     }
-    image.holds(be64(&header, 16).ok_or(CUT_OFF)?, entries * 4)
+    let table = be64(&header, 16).ok_or(CUT_OFF)?;
+    image.holds(table, entries * 4)?;
+    // Each block has a bitmap of its sectors before it.
+    let whole = block + (block / 4096).next_multiple_of(512);
+    blocks_are_there(image, table, entries, whole)
+}
+
+/// Reads the table of blocks, which says in which sector each begins.
+fn blocks_are_there(
+    image: &dyn Source,
+    table: u64,
+    entries: u64,
+    length: u64,
+) -> std::result::Result<(), Problem> {
+    const AT_A_TIME: usize = 64 << 10;
+    let end = table.saturating_add(entries * 4);
+    for at in (table..end).step_by(AT_A_TIME) {
+        let left = usize::try_from(end.saturating_sub(at)).unwrap_or(AT_A_TIME);
+        let piece = image.header(at, left.min(AT_A_TIME))?;
+        for entry in piece.chunks_exact(4) {
+            match be32(entry, 0) {
+                Some(u32::MAX) | None => {}
+                Some(sector) => image.holds(u64::from(sector) * 512, length)?,
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Whether a header adds up to its checksum: the complement of the sum of all
