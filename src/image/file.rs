@@ -53,7 +53,8 @@ impl ImageFile {
                 return Error::new(Kind::Usage, "the path of an image is empty");
             }
             match Errno::from_io_error(&error) {
-                Some(Errno::NOENT | Errno::NOTDIR) => {
+                // No file has a name that is too long for one.
+                Some(Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG) => {
                     Error::new(Kind::NotFound, format_args!("there is no image {name}"))
                 }
                 Some(Errno::LOOP) => Error::new(
@@ -153,7 +154,10 @@ impl ImageFile {
     ///
     /// [`Kind::Storage`], with the path and the offset.
     pub fn read_at(&self, offset: u64, most: usize) -> Result<Vec<u8>> {
-        let mut bytes = vec![0; most];
+        // No file goes that far, and the system would call it a bad argument
+        // and not the end; a header may name any place.
+        let past_all = i64::try_from(offset.saturating_add(most as u64)).is_err();
+        let mut bytes = vec![0; if past_all { 0 } else { most }];
         let mut done = 0;
         while let Some(rest) = bytes.get_mut(done..).filter(|rest| !rest.is_empty()) {
             let at = offset.saturating_add(done as u64);
@@ -335,6 +339,9 @@ mod tests {
         assert_eq!(b.real_path(), dir.join("a"));
         assert_eq!(b.path(), dir.join("b"));
         assert_eq!(b.read_at(2, 100).unwrap(), b"23");
+        for far in [4, 1 << 62, i64::MAX as u64 - 1, 1 << 63, u64::MAX] {
+            assert_eq!(b.read_at(far, 100).unwrap(), b"");
+        }
     }
 
     #[test]
@@ -347,6 +354,8 @@ mod tests {
             assert_eq!(error.kind(), Kind::WrongState, "{error}");
         }
         let error = ImageFile::open(&dir.path().join("none")).unwrap_err();
+        assert_eq!(error.kind(), Kind::NotFound);
+        let error = ImageFile::open(&dir.path().join("x".repeat(300))).unwrap_err();
         assert_eq!(error.kind(), Kind::NotFound);
         std::os::unix::fs::symlink("loop", dir.path().join("loop")).unwrap();
         let error = ImageFile::open(&dir.path().join("loop")).unwrap_err();
