@@ -17,8 +17,9 @@ use virt::sys;
 use super::{Hypervisor, Start, Undefine, uri};
 use crate::error::{Error, Kind, Result};
 use crate::model::{
-    Address, AddressSource, Domain, DomainRef, DomainState, DomainStatus, Pool, Size,
+    Address, AddressSource, Domain, DomainRef, DomainState, DomainStatus, Pool, SecretText, Size,
 };
+use crate::xml::domain::redacted;
 use crate::xml::pool;
 
 /// How many threads ask libvirt at once where there is a lot to ask. The
@@ -196,8 +197,9 @@ impl Hypervisor for Libvirt {
         of_many(domains, |domain| self.status(domain))
     }
 
-    fn secure_xml(&self, domain: &Domain) -> Result<String> {
+    fn secure_xml(&self, domain: &Domain) -> Result<SecretText> {
         self.xml(domain, sys::VIR_DOMAIN_XML_SECURE)
+            .map(SecretText::from)
     }
 
     fn public_xml(&self, domain: &Domain) -> Result<String> {
@@ -214,10 +216,10 @@ impl Hypervisor for Libvirt {
         } else {
             0
         };
-        let domain = self
-            .conn
-            .define_domain_xml_flags(xml, flags)
-            .map_err(|e| failed(&e, "libvirt does not accept the XML of the domain"))?;
+        let domain = self.conn.define_domain_xml_flags(xml, flags).map_err(|e| {
+            let what = "libvirt does not accept the XML of the domain";
+            said(&e, what, redacted(e.message(), xml))
+        })?;
         identity(&domain)
     }
 
@@ -485,8 +487,13 @@ fn identity(domain: &VirDomain) -> Result<Domain> {
     })
 }
 
-/// Turns a libvirt error into ours. The one place that knows libvirt's codes.
+/// Turns a libvirt error into ours.
 fn failed(error: &virt::error::Error, what: impl fmt::Display) -> Error {
+    said(error, what, error.message().to_owned())
+}
+
+/// The same with other words than libvirt's. The one place that knows its codes.
+fn said(error: &virt::error::Error, what: impl fmt::Display, words: String) -> Error {
     let kind = match error.code() {
         Known(Code::NoDomain | Code::NoStorageVolume | Code::NoStoragePool) => Kind::NotFound,
         Known(Code::DomExist | Code::StorageVolExist) => Kind::Exists,
@@ -506,7 +513,7 @@ fn failed(error: &virt::error::Error, what: impl fmt::Display) -> Error {
         ) => Kind::Environment,
         _ => Kind::Libvirt,
     };
-    Error::wrap(kind, what, Said(error.message().to_owned()))
+    Error::wrap(kind, what, Said(words))
 }
 
 /// Libvirt's own words, without the codes the binding adds to them.

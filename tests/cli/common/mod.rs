@@ -16,7 +16,7 @@ use insta::internals::SettingsBindDropGuard;
 
 pub(crate) use self::guest::{Guest, TEST_NAMESPACE};
 pub(crate) use self::outcome::Outcome;
-pub(crate) use self::world::World;
+pub(crate) use self::world::{World, files};
 
 /// The UUID of the golden domain of [`Host::golden`].
 pub(crate) const GOLDEN_UUID: &str = "00000000-0000-4000-8000-000000000001";
