@@ -100,7 +100,7 @@ impl Watched {
     /// No file has a password in it but those that had it before: the host's
     /// own, and what was given as XML.
     fn clean(&self, what: &str) {
-        for path in common::files(self.host.root()) {
+        for path in self.host.paths_below(self.host.root()) {
             let name = path.file_name().unwrap_or_default();
             let given = name == "host.xml" || path.extension().is_some_and(|e| e == "given");
             if given || !path.is_file() || path.is_symlink() {
@@ -118,7 +118,7 @@ impl Watched {
         if !state.exists() {
             return;
         }
-        for path in common::files(&state).into_iter().chain([state]) {
+        for path in self.host.paths_below(&state).into_iter().chain([state]) {
             let mode = fs::symlink_metadata(&path).unwrap().mode() & 0o7777;
             let most = if path.is_dir() { 0o700 } else { 0o600 };
             assert_eq!(mode & !most, 0, "{what}: {} is {mode:o}", path.display());

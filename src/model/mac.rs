@@ -97,6 +97,8 @@ impl std::error::Error for InvalidMac {}
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -121,5 +123,39 @@ mod tests {
         assert_eq!(parse("01:00:5e:00:00:01"), Err(InvalidMac::Multicast));
         assert_eq!(parse("ff:ff:ff:ff:ff:ff"), Err(InvalidMac::Multicast));
         assert_eq!(parse("00:00:00:00:00:00"), Err(InvalidMac::Zero));
+    }
+
+    proptest! {
+        #[test]
+        fn six_bytes_are_read_as_they_are_written(
+            bytes in any::<[u8; 6]>(),
+            hyphens in any::<bool>(),
+            short in any::<bool>(),
+            upper in any::<bool>(),
+        ) {
+            let parts = bytes.map(|b| if short { format!("{b:x}") } else { format!("{b:02x}") });
+            let text = parts.join(if hyphens { "-" } else { ":" });
+            let text = if upper { text.to_uppercase() } else { text };
+            match text.parse::<Mac>() {
+                Ok(mac) => {
+                    prop_assert_eq!(mac.to_string(), bytes.map(|b| format!("{b:02x}")).join(":"));
+                    prop_assert_eq!(mac.to_string().parse(), Ok(mac));
+                }
+                Err(InvalidMac::Zero) => prop_assert_eq!(bytes, [0; 6]),
+                Err(InvalidMac::Multicast) => prop_assert_eq!(bytes[0] & 1, 1),
+                Err(InvalidMac::Syntax) => prop_assert!(false, "{}", text),
+            }
+        }
+
+        #[test]
+        fn nothing_but_six_groups_is_an_address(text in "[0-9a-fA-F:.g+ -]{0,20}") {
+            if text.parse::<Mac>() != Err(InvalidMac::Syntax) {
+                let groups: Vec<&str> = text.split([':', '-']).collect();
+                prop_assert_eq!(groups.len(), 6);
+                let digits = |part: &&str| part.chars().all(|c| c.is_ascii_hexdigit());
+                prop_assert!(groups.iter().all(|part| matches!(part.len(), 1 | 2) && digits(part)));
+                prop_assert!(!(text.contains(':') && text.contains('-')));
+            }
+        }
     }
 }

@@ -18,6 +18,7 @@ macro_rules! args {
 #[expect(dead_code, reason = "the tests of faults need more of it")]
 mod common;
 
+mod arguments;
 mod base;
 mod chains;
 mod clone_dry_run;

@@ -16,7 +16,7 @@ use insta::internals::SettingsBindDropGuard;
 
 pub(crate) use self::guest::{Guest, TEST_NAMESPACE};
 pub(crate) use self::outcome::Outcome;
-pub(crate) use self::world::{World, files};
+pub(crate) use self::world::World;
 
 /// The UUID of the golden domain of [`Host::golden`].
 pub(crate) const GOLDEN_UUID: &str = "00000000-0000-4000-8000-000000000001";
@@ -222,6 +222,11 @@ impl Host {
             .env("VMKIN_FAILPOINTS", failpoint)
             .args(args.split_whitespace());
         Outcome::of(command.output().unwrap())
+    }
+
+    /// Every path below one.
+    pub(crate) fn paths_below(&self, dir: &Path) -> Vec<PathBuf> {
+        world::files(dir)
     }
 
     /// Everything that a command could have changed.

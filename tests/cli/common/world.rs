@@ -122,7 +122,7 @@ impl fmt::Debug for World {
 }
 
 /// Every path below a directory.
-pub(crate) fn files(root: &Path) -> Vec<PathBuf> {
+pub(super) fn files(root: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut dirs = vec![root.to_owned()];
     while let Some(dir) = dirs.pop() {
