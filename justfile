@@ -17,6 +17,10 @@ test:
 test-qemu:
     ./scripts/test.sh
 
+# Every fuzz target for so many seconds
+fuzz seconds="60":
+    ./scripts/fuzz.sh --seconds {{seconds}}
+
 # The documentation of the library
 docs:
     cargo doc --locked --no-deps --document-private-items

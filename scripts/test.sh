@@ -9,20 +9,24 @@ cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 
 usage() {
     cat <<'TEXT'
-usage: scripts/test.sh [--no-qemu]
+usage: scripts/test.sh [--no-qemu] [--fuzz SECONDS]
 
-  --no-qemu  leave out the tests on real guests (tests/qemu.rs), which need root for a private libvirtd
+  --no-qemu       leave out the tests on real guests (tests/qemu.rs), which need root for a private libvirtd
+  --fuzz SECONDS  so long for each fuzz target (default: 60)
 TEXT
 }
 
-WITH_QEMU=yes
-for argument in "$@"; do
-    case $argument in
+WITH_QEMU=yes FUZZ_SECONDS=60
+while [[ $# -gt 0 ]]; do
+    case $1 in
         --no-qemu) WITH_QEMU= ;;
+        --fuzz) FUZZ_SECONDS=${2:-} && shift ;;
         -h | --help) usage && exit 0 ;;
-        *) usage >&2 && die "unknown argument '$argument'" ;;
+        *) usage >&2 && die "unknown argument '$1'" ;;
     esac
+    shift
 done
+[[ $FUZZ_SECONDS =~ ^(0|[1-9][0-9]*)$ ]] || die "--fuzz takes a whole number, not '$FUZZ_SECONDS'"
 
 bash scripts/setup.sh --all
 rust_path || rust_hint
@@ -66,6 +70,11 @@ check 'cargo clippy, as shipped' cargo clippy --locked -- -D warnings
 check 'shellcheck' lint_scripts
 # All rungs that need neither root nor a daemon: units, the CLI on libvirt's test driver, real tools on small images.
 check 'cargo test' cargo test --locked --all-features
+# A package of its own, so the steps above did not see it.
+check 'fuzz: cargo fmt' cargo fmt --manifest-path fuzz/Cargo.toml --check
+check 'fuzz: cargo clippy' cargo clippy --manifest-path fuzz/Cargo.toml --all-targets --locked -- -D warnings
+# What cannot be built counts as failed, as one that finds something does.
+check 'fuzz' scripts/fuzz.sh --seconds "$FUZZ_SECONDS"
 
 # The last rung: tests/qemu and the examples, all of it #[ignore], on real guests. It finds a golden image (golden.xml, golden.qcow2,
 # vmlinuz, initrd) in VMKIN_GOLDEN_DIR, and may restart the daemon with `vmkin-private-libvirtd-restart`.

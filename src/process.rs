@@ -172,6 +172,17 @@ fn not_found(name: &str) -> Error {
     ))
 }
 
+/// Has the system write no core file of this process and of those it starts: it
+/// would have the passwords of the domains in it that are being cloned.
+pub fn forbid_core_files() {
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    // Less is always allowed.
+    let _ = rustix::process::setrlimit(Resource::Core, none);
+}
+
 /// What a program may use at the most.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Limits {

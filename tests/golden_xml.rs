@@ -274,8 +274,10 @@ fn nothing_of_the_golden_domain_is_left_without_a_word() {
             note.kind == NoteKind::Warning
                 && line
                     .replace("&amp;", "&")
-                    .split(['\'', '>', '<'])
-                    .any(|part| part.len() > 8 && note.message.contains(part))
+                    // What stands beside it may be nobody's business.
+                    .split(['\'', '>', '<', ' ', ',', ';'])
+                    .filter(|part| part.contains("gold&en") || part.contains("11111111-2222"))
+                    .any(|part| part.len() > 7 && note.message.contains(part))
         });
         assert!(!left || warned, "line {number}: {line}");
     }

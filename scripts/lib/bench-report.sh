@@ -8,7 +8,7 @@ median() { bench_sorted "$@" | median_of; }
 
 # bench_targets RESULTS: 'WHAT|VALUE|TARGET|met or MISSED' a line.
 bench_targets() {
-    local dir=$1 vmkin many define loop clone memory list virsh tree chain
+    local dir=$1 vmkin many define loop clone memory list virsh tree chain index bases sample natives native
     vmkin=$(median "$dir" vmkin 100)
     many=$(median "$dir" vmkin 500)
     define=$(median "$dir" define 100)
@@ -18,9 +18,16 @@ bench_targets() {
     virsh=$(median "$dir" virsh-list 50)
     tree=$(median "$dir" tree 500)
     chain=$(median "$dir" chain 50)
+    index=$(median "$dir" index "$INDEX")
+    bases=$(median "$dir" base-list "$INDEX")
+    sample=$(median "$dir" index-chain "$INDEX_SAMPLE")
+    # All disks of the folder: those of the clones.
+    natives=$((INDEX - 1))
+    native=$(median "$dir" native "$natives")
     memory=$(awk '$1 == 500 { print $2 }' "$dir/memory" | sort -g | tail -n 1)
     awk -v v="$vmkin" -v m="$many" -v d="$define" -v l="$loop" -v c="$clone" -v n="$VIRT_CLONES" -v k="$memory" \
-        -v a="$list" -v b="$virsh" -v t="$tree" -v q="$chain" '
+        -v a="$list" -v b="$virsh" -v t="$tree" -v q="$chain" -v i="$index" -v is="$INDEX" -v bl="$bases" -v s="$sample" -v ss="$INDEX_SAMPLE" \
+        -v n1="$native" -v ns="$natives" '
         function line(what, value, form, least, target) {
             printf "%s|" form "|%s|%s\n", what, value, (least ? "≥ " : "≤ ") target,
                 (least ? value >= target : value <= target) ? "met" : "MISSED"
@@ -33,6 +40,9 @@ bench_targets() {
             line("peak memory for 500 clones, MiB", k / 1024, "%.1f", 0, 64)
             line("the same list by virsh / vmkin list, a domain", (b / 50) / (a / 500), "%.0f", 1, 20)
             line("qemu-img --backing-chain / vmkin tree, a domain", (q / 50) / (t / 500), "%.0f", 1, 10)
+            line("who uses which file: qemu-img --backing-chain / native, a disk", (s / ss) / (n1 / ns), "%.0f", 1, 300)
+            line("vmkin tree with " is " domains, seconds", i, "%.2f", 0, 1)
+            line("vmkin base list with " is " domains, seconds", bl, "%.2f", 0, 1)
         }'
 }
 
@@ -58,6 +68,10 @@ vmkin list|list|500
 virsh dominfo, domblkinfo, qemu-img info|virsh-list|50
 vmkin tree|tree|500
 qemu-img info --backing-chain|chain|50
+vmkin tree --json|index|$INDEX
+vmkin base list|base-list|$INDEX
+chains read natively, without libvirt|native|$((INDEX - 1))
+qemu-img info --backing-chain, a sample|index-chain|$INDEX_SAMPLE
 LIST
 }
 

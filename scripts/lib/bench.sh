@@ -3,6 +3,10 @@
 
 BENCH_ROOT=/var/lib/libvirt/images/bench
 VIRT_CLONES=5
+# A host with so many domains, half of them with one overlay and half with two; and so many of their disks for qemu-img,
+# which would take a quarter of a minute for all.
+INDEX=2000
+INDEX_SAMPLE=100
 
 # bench_run RESULTS: inside the private libvirtd.
 bench_run() {
@@ -21,6 +25,7 @@ bench_run() {
         bench_vmkin 500 "$round" "$results" list
         bench_virt_clone "$round" "$results"
     done
+    bench_index "$results"
 }
 
 # bench_folder NAME: a fresh folder for each measurement, never emptied while others are measured: creating files right
@@ -85,6 +90,38 @@ virsh_list() {
         virsh -q dominfo "$name"
         virsh -q domblkinfo "$name" --all
         qemu-img info -U --output=json -f qcow2 "$1/$name.qcow2"
+    done
+}
+
+# bench_index: who uses which file, on a host with thousands of domains. Last, for it leaves the host full.
+bench_index() {
+    local results=$1 folder round half=$((INDEX / 2))
+    step "a host with $INDEX domains"
+    folder=$(bench_folder index)
+    "$VMKIN" clone -q -d golden --name 'i-{n:04}' --count "$half" --dir "$folder" >/dev/null
+    "$VMKIN" clone -q -d golden k-middle --dir "$folder" >/dev/null
+    # With the golden domain and the one in the middle it is a round number.
+    "$VMKIN" clone -q -d k-middle --name 'j-{n:04}' --count $((half - 2)) --dir "$folder" >/dev/null
+    bench_expect . "$INDEX"
+    for ((round = 1; round <= REPEAT; round++)); do
+        step "index, round $round of $REPEAT"
+        bench_time "$results" index "$INDEX" "$VMKIN" tree --json
+        bench_time "$results" base-list "$INDEX" "$VMKIN" base list
+        bench_time "$results" index-chain "$INDEX_SAMPLE" index_chains "$folder"
+        if [[ -n ${VMKIN_CHAINS_BENCH:-} ]]; then
+            "$VMKIN_CHAINS_BENCH" "$folder" | awk '{ printf "native %d %.6f\n", $1, $3 }' | tee -a "$results/times" >&2
+        fi
+    done
+}
+
+# index_chains FOLDER: by qemu-img, half of the sample with one overlay and half with two.
+index_chains() {
+    local n name
+    for ((n = 1; n <= INDEX_SAMPLE / 2; n++)); do
+        for name in i j; do
+            printf -v name '%s-%04d' "$name" "$n"
+            qemu-img info -U --backing-chain --output=json -f qcow2 "$1/$name.qcow2"
+        done
     done
 }
 

@@ -16,6 +16,7 @@ LIST
 
 needs_test() {
     cat <<'LIST'
+cmd:g++ | g++ | gcc-c++
 cmd:libvirtd | libvirt-daemon-system | libvirt-daemon
 cmd:virtlogd | libvirt-daemon-system | libvirt-daemon-log
 file:/etc/libvirt/nwfilter | libvirt-daemon-config-nwfilter | libvirt-daemon-config-nwfilter

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{Hypervisor, Start, Undefine};
 use crate::error::{Error, Kind, Result};
 use crate::model::{
-    Address, AddressSource, Domain, DomainRef, DomainState, DomainStatus, Pool, Size,
+    Address, AddressSource, Domain, DomainRef, DomainState, DomainStatus, Pool, SecretText, Size,
 };
 use crate::xml::domain;
 
@@ -167,12 +167,12 @@ impl Hypervisor for Fake {
         domains.iter().map(|d| self.status(d).map(Some)).collect()
     }
 
-    fn secure_xml(&self, domain: &Domain) -> Result<String> {
-        self.with_domain(domain, |d| Ok(d.xml.clone()))
+    fn secure_xml(&self, domain: &Domain) -> Result<SecretText> {
+        self.with_domain(domain, |d| Ok(d.xml.clone().into()))
     }
 
     fn public_xml(&self, domain: &Domain) -> Result<String> {
-        self.secure_xml(domain)
+        self.with_domain(domain, |d| Ok(d.xml.clone()))
     }
 
     fn public_xml_of(&self, domains: &[Domain]) -> Result<Vec<Option<String>>> {

@@ -2,6 +2,7 @@
 //!
 //! This is the only file that names the `virt` crate.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::thread;
@@ -17,13 +18,17 @@ use virt::sys;
 use super::{Hypervisor, Start, Undefine, uri};
 use crate::error::{Error, Kind, Result};
 use crate::model::{
-    Address, AddressSource, Domain, DomainRef, DomainState, DomainStatus, Pool, Size,
+    Address, AddressSource, Domain, DomainRef, DomainState, DomainStatus, Pool, SecretText, Size,
 };
+use crate::xml::domain::redacted;
 use crate::xml::pool;
 
 /// How many threads ask libvirt at once where there is a lot to ask. The
 /// daemon answers about this many at a time (`max_client_requests` is 5).
 const ASKERS: usize = 4;
+
+/// From how many domains on it is better to ask about all than about each.
+const MANY: usize = 16;
 
 /// An open libvirt connection.
 #[derive(Debug)]
@@ -82,9 +87,36 @@ impl Libvirt {
     }
 
     fn xml(&self, domain: &Domain, flags: u32) -> Result<String> {
-        self.handle(domain)?
-            .xml_desc(sys::VIR_DOMAIN_XML_INACTIVE | flags)
-            .map_err(|e| failed(&e, format!("cannot read the XML of '{}'", domain.name)))
+        xml(domain, &self.handle(domain)?, flags)
+    }
+
+    /// All domains that these flags of `virConnectListAllDomains` leave, by their
+    /// UUIDs: one question, where looking each up is one for each.
+    fn handles(&self, flags: u32) -> Result<HashMap<Uuid, VirDomain>> {
+        let handles = self
+            .conn
+            .list_all_domains(flags)
+            .map_err(|e| failed(&e, "cannot list the domains"))?;
+        handles
+            .into_iter()
+            .map(|handle| match handle.uuid() {
+                Ok(uuid) => Ok((uuid, handle)),
+                Err(e) => Err(failed(&e, "cannot read the identity of a domain")),
+            })
+            .collect()
+    }
+
+    /// What libvirt knows of all domains without being asked about each.
+    fn marks(&self) -> Result<Marks> {
+        let having =
+            |flags| -> Result<HashSet<Uuid>> { Ok(self.handles(flags)?.into_keys().collect()) };
+        Ok(Marks {
+            persistent: having(sys::VIR_CONNECT_LIST_DOMAINS_PERSISTENT)?,
+            autostart: having(sys::VIR_CONNECT_LIST_DOMAINS_AUTOSTART)?,
+            saved: having(sys::VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)?,
+            // Last, for it tells which are active.
+            handles: self.handles(0)?,
+        })
     }
 
     fn pool_handle(&self, name: &str) -> Result<StoragePool> {
@@ -158,46 +190,26 @@ impl Hypervisor for Libvirt {
     }
 
     fn status(&self, domain: &Domain) -> Result<DomainStatus> {
-        let handle = self.handle(domain)?;
-        let failed = |e| failed(&e, format!("cannot read the state of '{}'", domain.name));
-        // `info`, not `state`: virt 0.5.0 drops the error of the latter.
-        let info = handle.info().map_err(failed)?;
-        // The lookup has told the id, which only an active domain has. Should
-        // it have been started since, its state tells.
-        let off = matches!(info.state, Known(VirState::Shutoff | VirState::Crashed));
-        let active = handle.id().is_some() || !off;
-        let state = if active {
-            match info.state {
-                Known(VirState::Paused) => DomainState::Paused,
-                Known(VirState::Shutdown) => DomainState::ShuttingDown,
-                Known(VirState::PMSuspended) => DomainState::PmSuspended,
-                Known(VirState::Crashed) => DomainState::Crashed,
-                // Whatever libvirt invents next counts as running: the safe side.
-                _ => DomainState::Running,
-            }
-        } else if handle.has_managed_save(0).map_err(failed)? {
-            DomainState::Saved
-        } else {
-            DomainState::ShutOff
-        };
-        // Only an active domain can be transient.
-        let persistent = !active || handle.is_persistent().map_err(failed)?;
-        Ok(DomainStatus {
-            state,
-            persistent,
-            // Libvirt refuses to answer for a transient domain.
-            autostart: persistent && handle.autostart().map_err(failed)?,
-            memory: Size(info.max_mem.saturating_mul(1024)),
-            vcpus: info.nr_virt_cpu,
-        })
+        status(domain, &self.handle(domain)?, None)
     }
 
     fn status_of(&self, domains: &[Domain]) -> Result<Vec<Option<DomainStatus>>> {
-        of_many(domains, |domain| self.status(domain))
+        if domains.len() < MANY {
+            return of_many(domains, |domain| self.status(domain));
+        }
+        // A driver that cannot filter can still be asked one by one.
+        let Ok(marks) = self.marks() else {
+            return of_many(domains, |domain| self.status(domain));
+        };
+        of_many(domains, |domain| match marks.handles.get(&domain.uuid) {
+            Some(handle) => status(domain, handle, Some(&marks)),
+            None => Err(gone(domain)),
+        })
     }
 
-    fn secure_xml(&self, domain: &Domain) -> Result<String> {
+    fn secure_xml(&self, domain: &Domain) -> Result<SecretText> {
         self.xml(domain, sys::VIR_DOMAIN_XML_SECURE)
+            .map(SecretText::from)
     }
 
     fn public_xml(&self, domain: &Domain) -> Result<String> {
@@ -205,7 +217,14 @@ impl Hypervisor for Libvirt {
     }
 
     fn public_xml_of(&self, domains: &[Domain]) -> Result<Vec<Option<String>>> {
-        of_many(domains, |domain| self.public_xml(domain))
+        if domains.len() < MANY {
+            return of_many(domains, |domain| self.public_xml(domain));
+        }
+        let handles = self.handles(0)?;
+        of_many(domains, |domain| match handles.get(&domain.uuid) {
+            Some(handle) => xml(domain, handle, 0),
+            None => Err(gone(domain)),
+        })
     }
 
     fn define(&self, xml: &str, validate: bool) -> Result<Domain> {
@@ -214,10 +233,10 @@ impl Hypervisor for Libvirt {
         } else {
             0
         };
-        let domain = self
-            .conn
-            .define_domain_xml_flags(xml, flags)
-            .map_err(|e| failed(&e, "libvirt does not accept the XML of the domain"))?;
+        let domain = self.conn.define_domain_xml_flags(xml, flags).map_err(|e| {
+            let what = "libvirt does not accept the XML of the domain";
+            said(&e, what, redacted(e.message(), xml))
+        })?;
         identity(&domain)
     }
 
@@ -413,6 +432,77 @@ impl Hypervisor for Libvirt {
     }
 }
 
+/// The domains of a host at one moment, and which of them have what.
+struct Marks {
+    handles: HashMap<Uuid, VirDomain>,
+    persistent: HashSet<Uuid>,
+    autostart: HashSet<Uuid>,
+    saved: HashSet<Uuid>,
+}
+
+/// What a domain is doing. `handle` must be fresh: it has told whether the
+/// domain is active. With `marks` there is one question left to ask.
+fn status(domain: &Domain, handle: &VirDomain, marks: Option<&Marks>) -> Result<DomainStatus> {
+    let failed = |e| failed(&e, format!("cannot read the state of '{}'", domain.name));
+    // `info`, not `state`: virt 0.5.0 drops the error of the latter.
+    let info = handle.info().map_err(failed)?;
+    // The lookup has told the id, which only an active domain has. Should
+    // it have been started since, its state tells.
+    let off = matches!(info.state, Known(VirState::Shutoff | VirState::Crashed));
+    let active = handle.id().is_some() || !off;
+    let saved = || match marks {
+        Some(marks) => Ok(marks.saved.contains(&domain.uuid)),
+        None => handle.has_managed_save(0).map_err(failed),
+    };
+    let state = if active {
+        match info.state {
+            Known(VirState::Paused) => DomainState::Paused,
+            Known(VirState::Shutdown) => DomainState::ShuttingDown,
+            Known(VirState::PMSuspended) => DomainState::PmSuspended,
+            Known(VirState::Crashed) => DomainState::Crashed,
+            // Whatever libvirt invents next counts as running: the safe side.
+            _ => DomainState::Running,
+        }
+    } else if saved()? {
+        DomainState::Saved
+    } else {
+        DomainState::ShutOff
+    };
+    // Only an active domain can be transient.
+    let persistent = !active
+        || match marks {
+            Some(marks) => marks.persistent.contains(&domain.uuid),
+            None => handle.is_persistent().map_err(failed)?,
+        };
+    // Libvirt refuses to answer for a transient domain.
+    let autostart = persistent
+        && match marks {
+            Some(marks) => marks.autostart.contains(&domain.uuid),
+            None => handle.autostart().map_err(failed)?,
+        };
+    Ok(DomainStatus {
+        state,
+        persistent,
+        autostart,
+        memory: Size(info.max_mem.saturating_mul(1024)),
+        vcpus: info.nr_virt_cpu,
+    })
+}
+
+fn xml(domain: &Domain, handle: &VirDomain, flags: u32) -> Result<String> {
+    handle
+        .xml_desc(sys::VIR_DOMAIN_XML_INACTIVE | flags)
+        .map_err(|e| failed(&e, format!("cannot read the XML of '{}'", domain.name)))
+}
+
+/// The error for a domain that was there a moment ago.
+fn gone(domain: &Domain) -> Error {
+    Error::new(
+        Kind::NotFound,
+        format!("domain '{}' is not there any more", domain.name),
+    )
+}
+
 /// What to undefine with where not all of these flags are known: older libvirt
 /// and other drivers refuse those they do not know even where they would change
 /// nothing. The youngest go first, for without those that are left libvirt may
@@ -485,8 +575,13 @@ fn identity(domain: &VirDomain) -> Result<Domain> {
     })
 }
 
-/// Turns a libvirt error into ours. The one place that knows libvirt's codes.
+/// Turns a libvirt error into ours.
 fn failed(error: &virt::error::Error, what: impl fmt::Display) -> Error {
+    said(error, what, error.message().to_owned())
+}
+
+/// The same with other words than libvirt's. The one place that knows its codes.
+fn said(error: &virt::error::Error, what: impl fmt::Display, words: String) -> Error {
     let kind = match error.code() {
         Known(Code::NoDomain | Code::NoStorageVolume | Code::NoStoragePool) => Kind::NotFound,
         Known(Code::DomExist | Code::StorageVolExist) => Kind::Exists,
@@ -506,7 +601,7 @@ fn failed(error: &virt::error::Error, what: impl fmt::Display) -> Error {
         ) => Kind::Environment,
         _ => Kind::Libvirt,
     };
-    Error::wrap(kind, what, Said(error.message().to_owned()))
+    Error::wrap(kind, what, Said(words))
 }
 
 /// Libvirt's own words, without the codes the binding adds to them.

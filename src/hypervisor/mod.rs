@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use uuid::Uuid;
 
 use crate::error::Result;
-use crate::model::{Address, AddressSource, Domain, DomainRef, DomainStatus, Pool};
+use crate::model::{Address, AddressSource, Domain, DomainRef, DomainStatus, Pool, SecretText};
 
 pub use self::libvirt::Libvirt;
 
@@ -49,7 +49,7 @@ pub trait Hypervisor: Send + Sync {
 
     /// The XML the domain will have when it starts next, with its secrets:
     /// without them a clone of it would listen without a password.
-    fn secure_xml(&self, domain: &Domain) -> Result<String>;
+    fn secure_xml(&self, domain: &Domain) -> Result<SecretText>;
 
     /// The XML the domain will have when it starts next, without secrets.
     fn public_xml(&self, domain: &Domain) -> Result<String>;

@@ -295,7 +295,11 @@ fn read_layer(
         layers.push(layer);
         return Ok(Next::End);
     }
-    let header = Header::read(image)?;
+    let header = if layers.is_empty() && trust.takes_marked_top() {
+        Header::read_marked(image)
+    } else {
+        Header::read(image)
+    }?;
     layer.virtual_size = header.disk_size();
     layer.snapshots = header.snapshots;
     layer.dirty = header.incompatible.dirty();
@@ -326,22 +330,22 @@ fn refuse_data_file(path: &Path, header: &Header) -> Result<()> {
 
 /// Finds out what the backing file of an image is.
 fn next_layer(path: &Path, header: &Header, name: &[u8], trust: &Trust) -> Result<Next> {
-    let says = format!(
-        "the header of {} names {} as its backing file",
-        shown(path),
-        ShownBytes(name)
-    );
+    // Made when it is needed: this is asked of every overlay of the host.
+    let says = || {
+        let (image, name) = (shown(path), ShownBytes(name));
+        format!("the header of {image} names {name} as its backing file")
+    };
     if let Some(export) = trust.export(name) {
         return match header.backing_format() {
             Some(ImageFormat::Raw) => Ok(Next::Export(export.clone())),
             _ => Err(Error::new(
                 Kind::Unsafe,
-                format_args!("{says}, and does not say that it is raw"),
+                format_args!("{}, and does not say that it is raw", says()),
             )),
         };
     }
     let below = follow(name, path.parent().unwrap_or(Path::new("/")))
-        .map_err(|why| Error::new(Kind::Unsafe, format_args!("{says}: {why}")))?;
+        .map_err(|why| Error::new(Kind::Unsafe, format_args!("{}: {why}", says())))?;
     match (header.backing_format(), header.backing_format_name()) {
         (Some(format), _) => Ok(Next::File {
             path: below,
@@ -350,13 +354,14 @@ fn next_layer(path: &Path, header: &Header, name: &[u8], trust: &Trust) -> Resul
         (None, Some(word)) => Err(Error::new(
             Kind::Unsafe,
             format_args!(
-                "{says}, and as its format `{}`, which is unknown here",
+                "{}, and as its format `{}`, which is unknown here",
+                says(),
                 ShownBytes(word)
             ),
         )),
         (None, None) => Err(Error::new(
             Kind::Unsafe,
-            format_args!("{says}, and does not say which format that has"),
+            format_args!("{}, and does not say which format that has", says()),
         )
         .hint(format!(
             "a guest could write the header of another format into it; if you know the format, \

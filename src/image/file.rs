@@ -3,10 +3,11 @@
 use std::fmt;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use rustix::fs::{FileType, Mode, OFlags, SeekFrom, Stat};
 use rustix::io::Errno;
@@ -53,7 +54,8 @@ impl ImageFile {
                 return Error::new(Kind::Usage, "the path of an image is empty");
             }
             match Errno::from_io_error(&error) {
-                Some(Errno::NOENT | Errno::NOTDIR) => {
+                // No file has a name that is too long for one.
+                Some(Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG) => {
                     Error::new(Kind::NotFound, format_args!("there is no image {name}"))
                 }
                 Some(Errno::LOOP) => Error::new(
@@ -84,9 +86,9 @@ impl ImageFile {
         allow(&real)?;
         // The handle cannot be read from, but leads to the very same file.
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let proc = format!("/proc/self/fd/{}", handle.as_raw_fd());
-        let fd =
-            rustix::fs::open(proc, flags, Mode::empty()).map_err(|errno| failed(errno.into()))?;
+        let number = handle.as_raw_fd().to_string();
+        let fd = rustix::fs::openat(own_fds()?, number, flags, Mode::empty())
+            .map_err(|errno| failed(errno.into()))?;
         let size = if block {
             rustix::fs::seek(&fd, SeekFrom::End(0)).map_err(|errno| failed(errno.into()))?
         } else {
@@ -153,7 +155,10 @@ impl ImageFile {
     ///
     /// [`Kind::Storage`], with the path and the offset.
     pub fn read_at(&self, offset: u64, most: usize) -> Result<Vec<u8>> {
-        let mut bytes = vec![0; most];
+        // No file goes that far, and the system would call it a bad argument
+        // and not the end; a header may name any place.
+        let past_all = i64::try_from(offset.saturating_add(most as u64)).is_err();
+        let mut bytes = vec![0; if past_all { 0 } else { most }];
         let mut done = 0;
         while let Some(rest) = bytes.get_mut(done..).filter(|rest| !rest.is_empty()) {
             let at = offset.saturating_add(done as u64);
@@ -206,18 +211,33 @@ pub(super) fn id_of_name(path: &Path) -> Option<FileId> {
 /// Where an open file is, free of symbolic links. The kernel says so; working
 /// it out from the path would race with whoever can change a directory.
 fn real_path(handle: &OwnedFd) -> Result<PathBuf> {
-    let link = format!("/proc/self/fd/{}", handle.as_raw_fd());
-    let target = rustix::fs::readlink(link, Vec::new()).map_err(|errno| {
-        Error::wrap(
-            Kind::Environment,
-            "cannot read /proc/self/fd",
-            io::Error::from(errno),
-        )
-        .hint("mount /proc: without it nobody can tell where a file really is")
-    })?;
+    let number = handle.as_raw_fd().to_string();
+    let target = rustix::fs::readlinkat(own_fds()?, number, Vec::new()).map_err(no_proc)?;
     Ok(PathBuf::from(std::ffi::OsString::from_vec(
         target.into_bytes(),
     )))
+}
+
+/// `/proc/self/fd`, opened once: a host has thousands of images to look at, and
+/// the way there is a good part of the work on each.
+fn own_fds() -> Result<BorrowedFd<'static>> {
+    static FDS: OnceLock<OwnedFd> = OnceLock::new();
+    if let Some(fds) = FDS.get() {
+        return Ok(fds.as_fd());
+    }
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let fds = rustix::fs::open("/proc/self/fd", flags, Mode::empty()).map_err(no_proc)?;
+    // Another thread may have been faster; then that one is as good.
+    Ok(FDS.get_or_init(|| fds).as_fd())
+}
+
+fn no_proc(errno: Errno) -> Error {
+    Error::wrap(
+        Kind::Environment,
+        "cannot read /proc/self/fd",
+        io::Error::from(errno),
+    )
+    .hint("mount /proc: without it nobody can tell where a file really is")
 }
 
 fn what_it_is(kind: FileType) -> &'static str {
@@ -345,6 +365,9 @@ mod tests {
         assert_eq!(b.real_path(), dir.join("a"));
         assert_eq!(b.path(), dir.join("b"));
         assert_eq!(b.read_at(2, 100).unwrap(), b"23");
+        for far in [4, 1 << 62, i64::MAX as u64 - 1, 1 << 63, u64::MAX] {
+            assert_eq!(b.read_at(far, 100).unwrap(), b"");
+        }
     }
 
     #[test]
@@ -357,6 +380,8 @@ mod tests {
             assert_eq!(error.kind(), Kind::WrongState, "{error}");
         }
         let error = ImageFile::open(&dir.path().join("none")).unwrap_err();
+        assert_eq!(error.kind(), Kind::NotFound);
+        let error = ImageFile::open(&dir.path().join("x".repeat(300))).unwrap_err();
         assert_eq!(error.kind(), Kind::NotFound);
         std::os::unix::fs::symlink("loop", dir.path().join("loop")).unwrap();
         let error = ImageFile::open(&dir.path().join("loop")).unwrap_err();

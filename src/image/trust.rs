@@ -18,9 +18,21 @@ pub struct Trust {
     dirs: Vec<PathBuf>,
     named: Vec<PathBuf>,
     exports: Vec<NbdExport>,
+    marked_top: bool,
 }
 
 impl Trust {
+    /// Takes a top image that is marked corrupt too, for it to be checked or
+    /// repaired and nothing else.
+    pub fn take_marked_top(&mut self) {
+        self.marked_top = true;
+    }
+
+    /// Whether it does.
+    pub(super) fn takes_marked_top(&self) -> bool {
+        self.marked_top
+    }
+
     /// Allows everything in and below `dirs`, and the files `named` by the
     /// user or by domain XML, wherever they are.
     ///

@@ -139,6 +139,10 @@ impl std::error::Error for InvalidPattern {}
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -172,5 +176,61 @@ mod tests {
         }
         // Digits only would be taken for an id.
         assert!("{n}".parse::<NamePattern>().is_err());
+    }
+
+    /// Text and counters, as a pattern and as what it stands for.
+    fn pieces() -> impl Strategy<Value = Vec<(String, Option<usize>)>> {
+        let piece = (
+            "[a-z_][a-z0-9._+-]{0,3}|",
+            prop::option::of(prop_oneof![Just(0), 1_usize..=9]),
+        );
+        prop::collection::vec(piece, 1..4)
+    }
+
+    proptest! {
+        #[test]
+        fn a_counter_stands_for_its_number_and_nothing_else(
+            pieces in pieces(),
+            numbers in prop::collection::vec(any::<u64>().prop_map(|n| n >> (n % 64)), 1..6),
+        ) {
+            let mut pattern = String::new();
+            for (text, width) in &pieces {
+                pattern.push_str(text);
+                match width {
+                    None => {}
+                    Some(0) => pattern.push_str("{n}"),
+                    Some(width) => pattern.push_str(&format!("{{n:0{width}}}")),
+                }
+            }
+            let expected = |n: u64| -> String {
+                let piece = |(text, width): &(String, Option<usize>)| match width {
+                    None => text.clone(),
+                    Some(width) => format!("{text}{n:0width$}"),
+                };
+                pieces.iter().map(piece).collect()
+            };
+            let Ok(parsed) = pattern.parse::<NamePattern>() else {
+                prop_assert!(expected(1).parse::<DomainName>().is_err(), "{}", pattern);
+                return Ok(());
+            };
+            prop_assert_eq!(parsed.has_counter(), pieces.iter().any(|(_, width)| width.is_some()));
+            let mut seen = HashSet::new();
+            let different: HashSet<u64> = numbers.into_iter().collect();
+            for n in &different {
+                let name = parsed.name(*n);
+                prop_assert_eq!(name.clone().ok(), expected(*n).parse().ok());
+                // Two clones never get one name.
+                prop_assert!(!parsed.has_counter() || name.is_err() || seen.insert(name.ok()));
+            }
+        }
+
+        #[test]
+        fn any_text_is_a_pattern_for_names_or_none(text in "[a-z{}n:0-9 /%.é-]{0,12}") {
+            if let Ok(pattern) = text.parse::<NamePattern>() {
+                prop_assert!(pattern.name(1).is_ok());
+                prop_assert_eq!(pattern.has_counter(), text.contains('{'));
+                prop_assert!(pattern.has_counter() || pattern.name(7).unwrap().as_str() == text);
+            }
+        }
     }
 }

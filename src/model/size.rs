@@ -62,6 +62,8 @@ pub fn human_bytes(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -72,5 +74,25 @@ mod tests {
         assert_eq!(human_bytes(1024 * 1024 - 1), "1023 KiB");
         assert_eq!(human_bytes(10 << 30), "10 GiB");
         assert_eq!(human_bytes(u64::MAX), "15.9 EiB");
+    }
+
+    proptest! {
+        /// What is shown is never more than there is, and the next larger that
+        /// could be shown is always more.
+        #[test]
+        fn a_size_is_rounded_down_to_three_digits(base in any::<u64>(), shift in 0_u32..64) {
+            let bytes = base >> shift;
+            let text = human_bytes(bytes);
+            let (number, unit) = text.split_once(' ').unwrap();
+            let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+            let power = units.iter().position(|known| *known == unit).unwrap();
+            let scale = 1024_u128.pow(u32::try_from(power).unwrap());
+            let (whole, tenth) = number.split_once('.').unwrap_or((number, "0"));
+            prop_assert!(whole.len() <= 4 && tenth.len() == 1, "{}", text);
+            let tenths: u128 = format!("{whole}{tenth}").parse().unwrap();
+            let step = if unit == "B" || whole.len() > 2 { 10 } else { 1 };
+            prop_assert!(tenths * scale <= u128::from(bytes) * 10, "{}", text);
+            prop_assert!((tenths + step) * scale > u128::from(bytes) * 10, "{}", text);
+        }
     }
 }

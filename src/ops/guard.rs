@@ -71,13 +71,37 @@ impl LeasedDisk {
     }
 }
 
-/// Which of a domain's disks are to be written to, and what is allowed there.
+/// Which of a domain's disks are meant, and what is allowed there.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Wanted<'a> {
     /// The disks by name; empty for all that are the domain's own.
     pub targets: &'a [DiskTarget],
+    /// What is allowed.
+    pub allow: Allowed<'a>,
+}
+
+/// What is allowed of the images of disks.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Allowed<'a> {
     /// Where backing files may be besides the storage pools.
-    pub allow_dirs: &'a [PathBuf],
+    pub dirs: &'a [PathBuf],
+    /// Whether they may be marked corrupt: for a check or a repair only.
+    pub damaged: bool,
+}
+
+impl Allowed<'_> {
+    /// Where the backing files of these disks may be.
+    ///
+    /// # Errors
+    ///
+    /// If libvirt does not answer.
+    pub(super) fn trust(self, host: Host<'_>, disks: &[Disk]) -> Result<Trust> {
+        let mut trust = trust_for(host.hypervisor, disks, self.dirs)?;
+        if self.damaged {
+            trust.take_marked_top();
+        }
+        Ok(trust)
+    }
 }
 
 impl<'a> WriteGuard<'a> {
@@ -88,7 +112,7 @@ impl<'a> WriteGuard<'a> {
     /// Those of [`Locked::domain`] and [`Locked::examine`].
     pub fn of_domain(host: Host<'a>, domain: &Domain, wanted: Wanted<'_>) -> Result<Self> {
         let locked = Locked::domain(host, domain, wanted)?;
-        locked.examine(&Usage::read_allowing(host.hypervisor, wanted.allow_dirs)?)
+        locked.examine(&Usage::read_allowing(host.hypervisor, wanted.allow.dirs)?)
     }
 
     /// Locks an image for writing, by its path. A domain whose disk it is must
@@ -105,24 +129,24 @@ impl<'a> WriteGuard<'a> {
         host: Host<'a>,
         path: &Path,
         format: Option<ImageFormat>,
-        allow_dirs: &[PathBuf],
+        allow: Allowed<'_>,
     ) -> Result<Self> {
         host.must_be_here()?;
-        let usage = Usage::read_allowing(host.hypervisor, allow_dirs)?;
+        let usage = Usage::read_allowing(host.hypervisor, allow.dirs)?;
         let file = image::ImageFile::open(path)?.id();
         let mut own = usage.of(file).iter().filter(|one| one.depth == 0);
         if let Some((one, owner)) = own.next().and_then(|one| Some((one, usage.domain(one)?))) {
             let wanted = Wanted {
                 targets: std::slice::from_ref(&one.target),
-                allow_dirs,
+                allow,
             };
             return Self::of_domain(host, &owner.domain, wanted);
         }
         let format = format_of(&usage, path, format)?;
-        let trust = trust_for(host.hypervisor, &[], allow_dirs)?;
+        let trust = allow.trust(host, &[])?;
         let chain = image::resolve(path, format, &trust)?;
         let locked = Locked::take(host, None, vec![(None, chain)], trust)?;
-        locked.examine(&Usage::read_allowing(host.hypervisor, allow_dirs)?)
+        locked.examine(&Usage::read_allowing(host.hypervisor, allow.dirs)?)
     }
 
     /// The images that are locked.
@@ -157,7 +181,7 @@ impl<'a> Locked<'a> {
         ShutOff::check(host.hypervisor, domain)?;
         let xml = host.hypervisor.public_xml(domain)?;
         let facts = domain::read(&xml)?;
-        let trust = trust_for(host.hypervisor, &facts.disks, wanted.allow_dirs)?;
+        let trust = wanted.allow.trust(host, &facts.disks)?;
         let mut images = Vec::new();
         for disk in chosen(domain, &facts.disks, wanted.targets)? {
             let path = path_of(host.hypervisor, &disk.source)?.ok_or_else(|| not_here(disk))?;

@@ -120,7 +120,7 @@ pub fn show(host: Host<'_>, domain: &Domain) -> Result<Shown> {
     // Only the XML with secrets tells whether there is a password; facts never
     // hold the password itself. Who may not read it is told what the other says.
     if let Ok(secure) = host.hypervisor.secure_xml(domain) {
-        facts.graphics = crate::xml::domain::read(&secure)?.graphics;
+        facts.graphics = crate::xml::domain::read(secure.expose())?.graphics;
     }
     let mut children: Vec<String> = layers
         .iter()

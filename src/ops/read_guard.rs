@@ -4,10 +4,10 @@
 //! read too, and be based on what is read.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::guard::{Wanted, named, not_here};
-use super::images::{chain_of, path_of, trust_for};
+use super::guard::{Allowed, Wanted, named, not_here};
+use super::images::{chain_of, path_of};
 use super::{Host, ShutOff, Usage};
 use crate::error::{Error, Kind, Result};
 use crate::image::{self, Guard, shown};
@@ -43,7 +43,7 @@ impl ReadGuard {
         host.must_be_here()?;
         ShutOff::check(host.hypervisor, domain)?;
         let facts = domain::read(&host.hypervisor.public_xml(domain)?)?;
-        let trust = trust_for(host.hypervisor, &facts.disks, wanted.allow_dirs)?;
+        let trust = wanted.allow.trust(host, &facts.disks)?;
         let mut disks = Vec::new();
         for disk in chosen(domain, &facts.disks, wanted.targets)? {
             let path = path_of(host.hypervisor, &disk.source)?.ok_or_else(|| not_here(disk))?;
@@ -69,12 +69,12 @@ impl ReadGuard {
         host: Host<'_>,
         path: &Path,
         format: Option<ImageFormat>,
-        allow_dirs: &[PathBuf],
+        allow: Allowed<'_>,
     ) -> Result<Self> {
         host.must_be_here()?;
-        let usage = Usage::read_allowing(host.hypervisor, allow_dirs)?;
+        let usage = Usage::read_allowing(host.hypervisor, allow.dirs)?;
         let format = format_of(&usage, path, format)?;
-        let trust = trust_for(host.hypervisor, &[], allow_dirs)?;
+        let trust = allow.trust(host, &[])?;
         let chain = image::resolve(path, format, &trust)?;
         Self::take(vec![GuardedDisk {
             target: None,

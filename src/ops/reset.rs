@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::guard::{LeasedDisk, Locked, Wanted, WriteGuard, lease_again};
+use super::guard::{Allowed, LeasedDisk, Locked, Wanted, WriteGuard, lease_again};
 use super::images::{chain_of, path_of, pools_over, trust_for};
 use super::{Host, ShutOff, Usage};
 use crate::error::{Error, Kind, Result};
@@ -123,7 +123,10 @@ fn lock<'a>(
     }
     let wanted = Wanted {
         targets: &targets,
-        allow_dirs: &request.allow_dirs,
+        allow: Allowed {
+            dirs: &request.allow_dirs,
+            damaged: false,
+        },
     };
     Ok((Locked::domain(host, domain, wanted)?, keep))
 }

@@ -470,5 +470,8 @@ mod tests {
             let error = store.survey().unwrap_err();
             assert_eq!(error.kind(), Kind::NotUndone, "{bad}");
         }
+        fs::write(&path, [good.as_bytes(), b"\xff\n"].concat()).unwrap();
+        let error = store.survey().unwrap_err();
+        assert_eq!(error.kind(), Kind::NotUndone);
     }
 }

@@ -192,16 +192,24 @@ fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
 /// Reads a file of the store, if this user can trust it.
 fn read_trusted(path: &Path, file: &File) -> Result<String> {
     trusted(path)?;
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     let cannot = |e| Error::io(format!("cannot read {}", path.display()), e);
     file.take(MAX_RECORD + 1)
-        .read_to_string(&mut text)
+        .read_to_end(&mut bytes)
         .map_err(cannot)?;
-    if u64::try_from(text.len()).unwrap_or(u64::MAX) > MAX_RECORD {
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_RECORD {
         return Err(Error::new(
             Kind::NotUndone,
             format!("{} is too large to be a record of vmkin", path.display()),
         ));
     }
-    Ok(text)
+    // Not `read_to_string`: its error would be one of the storage, after which
+    // everything is said to be undone.
+    String::from_utf8(bytes).map_err(|e| {
+        Error::wrap(
+            Kind::NotUndone,
+            format!("{} is not a record of vmkin", path.display()),
+            e.utf8_error(),
+        )
+    })
 }

@@ -1,6 +1,7 @@
 //! XML as a tree of elements that know which bytes they occupy.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::ops::Range;
 
 use quick_xml::Reader;
@@ -24,7 +25,6 @@ const MAX_ATTRIBUTES: usize = 64;
 ///
 /// A DTD could declare entities, and with them this program and libvirt could
 /// read two different documents out of one text.
-#[derive(Debug)]
 pub(super) struct Document<'a> {
     text: &'a str,
     elements: Vec<Element<'a>>,
@@ -51,8 +51,17 @@ struct Element<'a> {
     attributes: Range<usize>,
 }
 
+/// Without the text, which may have passwords in it.
+impl fmt::Debug for Document<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut all = f.debug_struct("Document");
+        all.field("length", &self.text.len())
+            .field("elements", &self.elements.len())
+            .finish_non_exhaustive()
+    }
+}
+
 /// An attribute of an element.
-#[derive(Debug)]
 pub(super) struct Attribute<'a> {
     /// Its name as it is written, with its prefix.
     pub(super) name: &'a str,
@@ -62,6 +71,14 @@ pub(super) struct Attribute<'a> {
     pub(super) whole: Range<usize>,
     /// The bytes between the quotes.
     pub(super) inner: Range<usize>,
+}
+
+/// Without the value, which may be a password.
+impl fmt::Debug for Attribute<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut all = f.debug_struct("Attribute");
+        all.field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 impl<'a> Document<'a> {
@@ -310,7 +327,11 @@ fn read_attributes<'a>(
         let value = if raw.contains(['&', '\t', '\n', '\r']) {
             let value = attribute
                 .normalized_value(Implicit1_0)
-                .map_err(|error| format!("is malformed: {error}"))?;
+                // Not in the words of the reader: they would quote a part of
+                // the value, and that may be a password.
+                .map_err(
+                    |_| "is malformed: an attribute refers to an unknown entity or character",
+                )?;
             if !value.chars().all(is_xml_char) {
                 return Err("refers to a character that XML does not have".to_owned());
             }

@@ -10,12 +10,11 @@ use super::span::{Attribute, Node};
 ///
 /// A change within an element that is removed or replaced as a whole is
 /// dropped, so nobody needs to know what else happens to an element.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Edits {
     edits: Vec<Edit>,
 }
 
-#[derive(Debug)]
 struct Edit {
     range: Range<usize>,
     text: String,

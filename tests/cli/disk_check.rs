@@ -81,6 +81,22 @@ fn damage_is_told_and_mended_only_when_asked() {
 }
 
 #[test]
+fn an_image_that_is_marked_corrupt_is_used_for_nothing_else() {
+    let host = Host::golden();
+    let disk = written(&host);
+    corrupt(&disk);
+    patch(&disk, 79, &[2]);
+    host.vmkin("start -d web-01").fails(9, "marked corrupt");
+    host.vmkin("reset --yes -d web-01")
+        .fails(9, "marked corrupt");
+    host.vmkin("disk check -d web-01").fails(9, "is damaged");
+    host.vmkin("disk check --yes -d web-01 --repair all")
+        .success();
+    host.vmkin("disk check -d web-01").success();
+    host.vmkin("start -d web-01").success();
+}
+
+#[test]
 fn a_repair_needs_the_disk_for_itself() {
     let host = Host::golden();
     let disk = written(&host);

@@ -22,6 +22,7 @@ mod common;
 #[expect(dead_code, reason = "the other tests need more of it")]
 mod hostile_images;
 
+mod arguments;
 mod base;
 mod chains;
 mod clone_dry_run;

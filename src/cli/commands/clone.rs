@@ -206,7 +206,7 @@ pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &CloneArgs) -> R
 
 fn request(host: Host<'_>, args: &CloneArgs, names: NameChoice) -> Result<CloneRequest> {
     let golden = match (&args.original_xml, &args.domain) {
-        (Some(file), _) => Golden::Xml(read_xml(file)?),
+        (Some(file), _) => Golden::Xml(read_xml(file)?.into()),
         (None, Some(which)) => {
             let golden = host.hypervisor.find(which)?;
             ShutOff::check(host.hypervisor, &golden)?;

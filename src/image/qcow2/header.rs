@@ -167,6 +167,20 @@ impl Header {
     /// does not know or says that the image is corrupt; [`Kind::Storage`] if
     /// it cannot be read.
     pub fn read(image: &ImageFile) -> Result<Self> {
+        let header = Self::read_marked(image)?;
+        header
+            .check_mark()
+            .map_err(|defect| refusal(image, &defect))?;
+        Ok(header)
+    }
+
+    /// The same of an image that may be marked corrupt: QEMU sets that bit
+    /// when it meets a wrong entry, and opens the image for a repair only.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Header::read`] but for that one.
+    pub fn read_marked(image: &ImageFile) -> Result<Self> {
         let found = Self::read_unchecked(image)?;
         let checked = found.and_then(|header| header.check(image.size()).map(|()| header));
         let header = checked.map_err(|defect| refusal(image, &defect))?;
@@ -282,9 +296,6 @@ impl Header {
         if unknown != 0 {
             return Err(Defect::Bad(self.name_unknown(unknown)));
         }
-        if self.incompatible.corrupt() {
-            return Err(Defect::bad(CORRUPT));
-        }
         if self.refcount_order > 6 {
             return Err(Defect::bad("its refcounts are wider than 64 bits"));
         }
@@ -322,6 +333,13 @@ impl Header {
         self.check_table("snapshot table", self.snapshots_offset, least, file_size)?;
         self.check_bitmaps(file_size)?;
         self.check_encryption(file_size)
+    }
+
+    pub(in crate::image) fn check_mark(&self) -> Result2<()> {
+        if self.incompatible.corrupt() {
+            return Err(Defect::bad(CORRUPT));
+        }
+        Ok(())
     }
 
     /// The list of bitmaps is looked at only if it says of itself that it is

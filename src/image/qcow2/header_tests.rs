@@ -19,6 +19,7 @@ fn verdict(bytes: &[u8]) -> std::result::Result<Header, Defect> {
     whole.resize(whole.len().max(65536), 0);
     let header = Header::parse(&whole)?;
     header.check(FILE_SIZE)?;
+    header.check_mark()?;
     Ok(header)
 }
 
@@ -375,5 +376,66 @@ proptest! {
         value in prop::sample::select(vec![0, 1, u32::MAX, 0x7fff_ffff, 0x8000_0000, 0x1_0000]),
     ) {
         drop(with(&[(field * 4, &u32::to_be_bytes(value))]));
+    }
+
+    /// Written by the document of the format, and not by the program's writer.
+    #[test]
+    fn what_a_header_says_is_what_is_read(
+        cluster_bits in 9_u32..=21,
+        size in any::<u64>().prop_map(|n| n >> (n % 64)),
+        l1_size in 0_u32..70_000,
+        places in any::<[u64; 3]>(),
+        snapshots in 0_u32..5,
+        name in prop::option::of(prop::collection::vec(any::<u8>(), 1..64)),
+        word in prop::option::of("[a-z0-9]{0,15}"),
+        features in (any::<bool>(), any::<u64>(), any::<u64>()),
+    ) {
+        let cluster = 1_u64 << cluster_bits;
+        // Table sizes do not matter here: there is room for all of them.
+        let place = |n: u64| (n % (1 << 30) / cluster + 1) * cluster;
+        let [l1, refcounts, table] = places.map(place);
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend(3_u32.to_be_bytes());
+        bytes.extend([0; 12]); // the backing file, later
+        bytes.extend(cluster_bits.to_be_bytes());
+        bytes.extend(size.to_be_bytes());
+        bytes.extend(0_u32.to_be_bytes());
+        bytes.extend(l1_size.to_be_bytes());
+        bytes.extend(l1.to_be_bytes());
+        bytes.extend(refcounts.to_be_bytes());
+        bytes.extend(1_u32.to_be_bytes());
+        bytes.extend(snapshots.to_be_bytes());
+        bytes.extend(table.to_be_bytes());
+        bytes.extend(u64::from(features.0).to_be_bytes()); // dirty
+        bytes.extend(features.1.to_be_bytes());
+        bytes.extend(features.2.to_be_bytes());
+        bytes.extend(4_u32.to_be_bytes());
+        bytes.extend(104_u32.to_be_bytes());
+        if let Some(word) = &word {
+            bytes.extend(0xe279_2aca_u32.to_be_bytes());
+            bytes.extend(u32::try_from(word.len()).unwrap().to_be_bytes());
+            bytes.extend(word.as_bytes());
+            bytes.resize(bytes.len().next_multiple_of(8), 0);
+        }
+        bytes.extend([0; 8]);
+        if let Some(name) = &name {
+            let at = bytes.len() as u64;
+            bytes[8..16].copy_from_slice(&at.to_be_bytes());
+            bytes[16..20].copy_from_slice(&u32::try_from(name.len()).unwrap().to_be_bytes());
+            bytes.extend(name);
+        }
+        let header = Header::parse(&bytes).unwrap();
+        prop_assert_eq!(header.virtual_size, size);
+        prop_assert_eq!(header.cluster_size(), cluster);
+        prop_assert_eq!((header.l1_size, header.l1_offset), (l1_size, l1));
+        prop_assert_eq!(header.refcount_table_offset, refcounts);
+        prop_assert_eq!((header.snapshots, header.snapshots_offset), (snapshots, table));
+        prop_assert_eq!(header.incompatible.dirty(), features.0);
+        prop_assert_eq!((header.compatible, header.autoclear), (features.1, features.2));
+        prop_assert_eq!(&header.backing_name, &name);
+        prop_assert_eq!(header.backing_format_name(), word.as_deref().map(str::as_bytes));
+        let per_entry = u128::from(cluster) * u128::from(cluster / 8);
+        let covered = u128::from(l1_size) * per_entry >= u128::from(size);
+        prop_assert_eq!(header.check(1 << 40).is_ok(), covered);
     }
 }

@@ -18,7 +18,7 @@ use crate::hypervisor::Hypervisor;
 use crate::image::{self, Guard, MAX_OVERLAYS, ReflinkRule};
 use crate::model::{
     BaseIdentity, BaseRecord, Chain, CloneMode, Disk, DiskSource, DiskTarget, Domain, DomainName,
-    DomainState, ImageFormat, Layer, Mac,
+    DomainState, ImageFormat, Layer, Mac, SecretText,
 };
 use crate::ops::images::{chain_of, dirs_of, open_dirs, path_of, pools_over, trust_for};
 use crate::ops::{Host, ShutOff, Usage, base};
@@ -51,7 +51,7 @@ pub struct Plan {
     /// Whether devices of the host stay in the XML.
     pub keep_hostdevs: bool,
     /// The XML of the golden domain, with secrets.
-    pub(super) xml: String,
+    pub(super) xml: SecretText,
     /// Held until the journal reserves the names.
     pub(super) names_lock: Option<Flock<File>>,
     /// Held until the clones are defined, or the plan is dropped.
@@ -161,7 +161,7 @@ pub fn plan(host: Host<'_>, request: &CloneRequest) -> Result<Plan> {
     }
     let mut warnings = Vec::new();
     let xml = golden_xml(host, request, &mut warnings)?;
-    let facts = domain::read(&xml)?;
+    let facts = domain::read(xml.expose())?;
     crate::failpoint::hit("clone.checked")?;
 
     let names_lock = host.store.names_lock()?;
@@ -254,13 +254,18 @@ fn golden_xml(
     host: Host<'_>,
     request: &CloneRequest,
     warnings: &mut Vec<String>,
-) -> Result<String> {
+) -> Result<SecretText> {
     let hypervisor = host.hypervisor;
-    let golden = match &request.golden {
-        Golden::Domain(golden) => golden,
+    let (xml, public) = match &request.golden {
+        Golden::Domain(golden) => {
+            ShutOff::check(hypervisor, golden)?;
+            not_cloned(hypervisor, golden, warnings)?;
+            let public = || hypervisor.public_xml(golden);
+            (hypervisor.secure_xml(golden)?, Some(public))
+        }
         Golden::Xml(xml) => {
             // It may describe a domain of this host all the same.
-            let uuid = domain::read(xml)?.uuid;
+            let uuid = domain::read(xml.expose())?.uuid;
             if let Some(golden) = uuid
                 .map(|uuid| hypervisor.find_uuid(uuid))
                 .transpose()?
@@ -268,16 +273,13 @@ fn golden_xml(
             {
                 ShutOff::check(hypervisor, &golden)?;
             }
-            return Ok(xml.clone());
+            (xml.clone(), None)
         }
     };
-    ShutOff::check(hypervisor, golden)?;
-    not_cloned(hypervisor, golden, warnings)?;
-    let xml = hypervisor.secure_xml(golden)?;
     if request.secrets {
         return Ok(xml);
     }
-    if domain::read(&xml)?
+    if domain::read(xml.expose())?
         .graphics
         .iter()
         .any(|screen| screen.password_set)
@@ -288,7 +290,12 @@ fn golden_xml(
                 .to_owned(),
         );
     }
-    hypervisor.public_xml(golden)
+    let public = match public {
+        // Libvirt knows best what it keeps to itself.
+        Some(public) => public()?,
+        None => domain::without_secrets(xml.expose())?,
+    };
+    Ok(public.into())
 }
 
 /// Says what a domain has beside its XML, which clones do not get.

@@ -26,7 +26,7 @@ impl<'a> Renderer<'a> {
         Ok(Self {
             plan,
             identities,
-            rewriter: Rewriter::new(&plan.xml)?,
+            rewriter: Rewriter::new(plan.xml.expose())?,
             time: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
         })
     }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::error::{Error, Kind, Result};
 use crate::image::ReflinkRule;
-use crate::model::{CloneMode, DiskTarget, Domain, DomainName, Mac, NamePattern};
+use crate::model::{CloneMode, DiskTarget, Domain, DomainName, Mac, NamePattern, SecretText};
 
 /// The most clones one command makes. Nothing breaks beyond it; it is there
 /// because `--count 1000000000` is a slip.
@@ -56,7 +56,7 @@ pub enum Golden {
     /// A domain of the host.
     Domain(Domain),
     /// XML that no domain of the host needs to have.
-    Xml(String),
+    Xml(SecretText),
 }
 
 /// How clones are named.

@@ -10,7 +10,7 @@ use crate::image::qemu_img::Repair;
 use crate::image::{self, Checked};
 use crate::model::{Chain, DiskTarget, ImageFormat};
 use crate::ops::Host;
-use crate::ops::guard::Wanted;
+use crate::ops::guard::{Allowed, Wanted};
 use crate::ops::read_guard::ReadGuard;
 
 /// What is to be checked, and whether to repair it.
@@ -48,8 +48,12 @@ pub struct CheckReport {
 /// [`CheckReport::verdict`].
 pub fn check(host: Host<'_>, request: &CheckRequest) -> Result<Vec<CheckReport>> {
     let cancel = host.interrupt.flag();
+    let allow = Allowed {
+        dirs: &request.allow_dirs,
+        damaged: true,
+    };
     if let Some(what) = request.repair {
-        let guard = request.subject.lock(host, &request.allow_dirs)?;
+        let guard = request.subject.lock(host, allow)?;
         crate::failpoint::hit("check.locked")?;
         let reports = guard.disks().iter().map(|disk| {
             guard.recheck()?;
@@ -64,15 +68,10 @@ pub fn check(host: Host<'_>, request: &CheckRequest) -> Result<Vec<CheckReport>>
     }
     let guard = match &request.subject {
         Subject::Domain { domain, targets } => {
-            let wanted = Wanted {
-                targets,
-                allow_dirs: &request.allow_dirs,
-            };
+            let wanted = Wanted { targets, allow };
             ReadGuard::of_domain(host, domain, wanted)?
         }
-        Subject::Image { path, format } => {
-            ReadGuard::of_image(host, path, *format, &request.allow_dirs)?
-        }
+        Subject::Image { path, format } => ReadGuard::of_image(host, path, *format, allow)?,
     };
     let reports = guard.disks().iter().map(|disk| {
         let found = checkable(&disk.chain)

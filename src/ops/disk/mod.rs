@@ -5,7 +5,7 @@ pub mod check;
 use std::path::PathBuf;
 
 use super::Host;
-use super::guard::{Wanted, WriteGuard};
+use super::guard::{Allowed, Wanted, WriteGuard};
 use crate::error::Result;
 use crate::model::{DiskTarget, Domain, ImageFormat};
 
@@ -30,16 +30,13 @@ pub enum Subject {
 
 impl Subject {
     /// Locks the disks for writing.
-    fn lock<'a>(&self, host: Host<'a>, allow_dirs: &[PathBuf]) -> Result<WriteGuard<'a>> {
+    fn lock<'a>(&self, host: Host<'a>, allow: Allowed<'_>) -> Result<WriteGuard<'a>> {
         match self {
             Self::Domain { domain, targets } => {
-                let wanted = Wanted {
-                    targets,
-                    allow_dirs,
-                };
+                let wanted = Wanted { targets, allow };
                 WriteGuard::of_domain(host, domain, wanted)
             }
-            Self::Image { path, format } => WriteGuard::of_image(host, path, *format, allow_dirs),
+            Self::Image { path, format } => WriteGuard::of_image(host, path, *format, allow),
         }
     }
 }

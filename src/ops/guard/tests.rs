@@ -1,5 +1,3 @@
-use std::path::PathBuf;
-
 use super::*;
 use crate::image::{LockState, Overlay, probe};
 use crate::model::DomainState;
@@ -218,7 +216,7 @@ fn what_changes_under_it_is_noticed() {
 fn an_image_is_found_by_its_path() {
     let bench = bench();
     let of = |file: &str, format| {
-        WriteGuard::of_image(bench.host(), &bench.path(file), format, &[] as &[PathBuf])
+        WriteGuard::of_image(bench.host(), &bench.path(file), format, Allowed::default())
     };
     // It is a domain's: that decides, and also about the format.
     let guard = of("a.qcow2", Some(ImageFormat::Raw)).unwrap();

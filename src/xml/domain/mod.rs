@@ -5,6 +5,7 @@ mod facts;
 mod lineage;
 mod network;
 mod read;
+mod secrets;
 
 pub use self::clone::{
     BackingLayer, CloneSpec, HostdevRule, NewDisk, Note, NoteKind, Rewriter, Rewritten, rewrite,
@@ -12,3 +13,4 @@ pub use self::clone::{
 pub use self::facts::{DomainFacts, Graphics};
 pub use self::lineage::LINEAGE_NAMESPACE;
 pub use self::read::read;
+pub use self::secrets::{redacted, without_secrets};

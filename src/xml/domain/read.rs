@@ -50,6 +50,12 @@ pub(super) fn facts(domain: Node<'_, '_>) -> Result<DomainFacts> {
             })
         })
         .transpose()?;
+    for name in ["metadata", "os", "devices"] {
+        // Libvirt looks for disks in all of them, and this program in the first.
+        if domain.all(name).nth(1).is_some() {
+            return Err(usage(format!("the domain XML has more than one <{name}>")));
+        }
+    }
     let text = |path: &[&str]| {
         domain
             .at(path)

@@ -229,6 +229,11 @@ impl Host {
         Outcome::of(command.output().unwrap())
     }
 
+    /// Every path below one.
+    pub(crate) fn paths_below(&self, dir: &Path) -> Vec<PathBuf> {
+        world::files(dir)
+    }
+
     /// Everything that a command could have changed.
     pub(crate) fn world(&self) -> World {
         World::of(&self.root)

@@ -20,7 +20,7 @@ pub(super) fn rewrite(work: &mut Work<'_>, domain: Node<'_, '_>) -> Result<()> {
                 NoteKind::Warning,
                 format!(
                     "the kernel command line still holds the {what} of the golden domain: '{}'",
-                    shown(text.trim())
+                    shown(work.names.part_left_over(&text))
                 ),
             );
         }

@@ -56,7 +56,7 @@ fn smbios(work: &mut Work<'_>, sysinfo: Node<'_, '_>, uuid: &str) {
                     format!(
                         "the SMBIOS {} {name} '{}' still holds the {what} of the golden domain",
                         table.name(),
-                        shown(text.trim())
+                        shown(work.names.part_left_over(&text))
                     ),
                 );
             }

@@ -52,6 +52,12 @@ impl<'w> Names<'w> {
         }
     }
 
+    /// The part of a text that holds what is left over, up to white space, commas
+    /// and semicolons: what stands beside it may be nobody's business.
+    pub(super) fn part_left_over<'t>(&self, text: &'t str) -> &'t str {
+        part_with(text, |part| self.left_over(part).is_some())
+    }
+
     /// The text with the clone's name and UUID for those of the golden domain.
     pub(super) fn renamed(&self, text: &str) -> String {
         let named = replace_words(text, self.old_name, self.new_name);
@@ -71,6 +77,13 @@ impl<'w> Names<'w> {
         let (stem, extension) = file.split_at(dot);
         format!("{directory}{stem}-{}{extension}", self.new_name)
     }
+}
+
+/// The first part of a text of which `wanted` is true, up to white space, commas
+/// and semicolons; `…` if it is true of the whole only.
+pub(super) fn part_with(text: &str, wanted: impl Fn(&str) -> bool) -> &str {
+    let ends = |c: char| c.is_whitespace() || matches!(c, ',' | ';');
+    text.split(ends).find(|part| wanted(part)).unwrap_or("…")
 }
 
 /// The directory of a path, with its slash, and the last part.

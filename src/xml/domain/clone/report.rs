@@ -1,6 +1,7 @@
 //! What is kept although two running clones would fight over it, or although
 //! it still speaks of the golden domain. Nothing is changed here.
 
+use super::names::part_with;
 use super::rewriter::Work;
 use super::spec::NoteKind;
 use crate::model::{DiskSource, Mac};
@@ -110,7 +111,7 @@ fn commandline(work: &mut Work<'_>, node: Node<'_, '_>) {
                     format!(
                         "<{}> still holds the {what} of the golden domain: '{}'",
                         node.name(),
-                        shown(&attribute.value)
+                        shown(part_with(&attribute.value, |text| left_over(work, text).is_some()))
                     ),
                 );
             }

@@ -1,5 +1,6 @@
 //! What is asked for, and what comes back.
 
+use std::fmt;
 use std::path::Path;
 
 use serde::Serialize;
@@ -73,12 +74,20 @@ pub struct BackingLayer {
 }
 
 /// The XML of a clone.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 pub struct Rewritten {
     /// The XML.
     pub xml: String,
     /// What the user should know about it.
     pub notes: Vec<Note>,
+}
+
+/// Without the XML, which may have passwords in it.
+impl fmt::Debug for Rewritten {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut all = f.debug_struct("Rewritten");
+        all.field("notes", &self.notes).finish_non_exhaustive()
+    }
 }
 
 /// Something about a clone that the user should know.
