@@ -463,7 +463,8 @@ fn nobody_else(usage: &Usage, owner: Option<usize>, disk: &LeasedDisk) -> Result
         )
         .hint("see what is on what: `vmkin tree`"));
     }
-    usage.must_tell(&top.path, None)?;
+    let owner = owner.and_then(|index| usage.domains.get(index));
+    usage.must_tell(&top.path, owner.map(|known| known.domain.uuid))?;
     strays.must_tell(&top.path)?;
     if !top.block && image::seal_state(&top.path)?.sealed {
         return Err(Error::new(
