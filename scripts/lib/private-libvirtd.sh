@@ -118,7 +118,7 @@ private_walls() {
     done </proc/self/mounts
     # A /dev/kvm that is there and does not work makes libvirt ask QEMU for its abilities again at every define and
     # start (a second each), for it believes its notes to be out of date. One that QEMU's user can't open does not.
-    if [[ -e /dev/kvm ]] && ! kvm_works; then
+    if [[ -e /dev/kvm ]] && ! use_kvm; then
         : >/run/no-kvm
         chmod 0000 /run/no-kvm
         mount --bind /run/no-kvm /dev/kvm

@@ -119,7 +119,7 @@ fn kvm() -> Finding {
         .patience(KVM_PATIENCE)
         .run();
     if begun.elapsed() >= KVM_PATIENCE {
-        return Finding::new(Health::Good, WHAT, "works");
+        return Finding::new(Health::Good, WHAT, "is there, and QEMU starts with it");
     }
     let why = ended
         .err()
