@@ -48,7 +48,9 @@ pub use self::look::{
     SealState, file_id, looks_like_qcow2, readable_by_all, same_file, seal_state,
 };
 pub use self::nbd::{ExportCopy, ExportOverlay, export_size};
-pub use self::overlay::{NewFile, Overlay, OverlayContents, publish, remove_own, sync_dir, write};
+pub use self::overlay::{
+    NewFile, Overlay, OverlayContents, may_remove, publish, remove_own, sync_dir, write,
+};
 pub use self::qemu_img::refuse_export;
 pub use self::scan::{FoundOverlay, Scan, overlays_in};
 pub use self::seal::{SEALED_MODE, Sealed, is_immutable, is_sealed_mode, seal, unseal};
