@@ -24,6 +24,7 @@ mod bases;
 mod boot;
 mod devices;
 mod faults;
+mod faults_meanwhile;
 mod lab;
 mod many;
 mod nbd;
