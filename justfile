@@ -9,7 +9,7 @@ check:
     cargo clippy --all-targets --locked -- -D warnings
     shellcheck -x --severity=warning .ci/run scripts/*.sh scripts/lib/*.sh examples/*.sh
 
-# All tests that need no root and no daemon
+# All tests that need no daemon
 test:
     ./scripts/test.sh --no-qemu
 

@@ -11,8 +11,10 @@ usage() {
     cat <<'TEXT'
 usage: scripts/test.sh [--no-qemu] [--fuzz SECONDS]
 
-  --no-qemu       leave out the tests on real guests (tests/qemu.rs), which need root for a private libvirtd
+  --no-qemu       leave out the tests on real guests (tests/qemu), which need a private libvirtd
   --fuzz SECONDS  so long for each fuzz target (default: 60)
+
+The fault matrix (tests/faults) needs root either way: for mounts, immutable directories and another user.
 TEXT
 }
 
@@ -89,5 +91,7 @@ else
 fi
 
 for name in "${FAILED_STEPS[@]}"; do say "failed: $name"; done
+# What the fault matrix has covered, from the run above.
+grep '^fault matrix: ' "$LOG" || true
 printf '%d passed, %d failed\n' "$(total passed)" "$(($(total failed) + ${#BROKEN[@]}))"
 [[ ${#FAILED_STEPS[@]} -eq 0 ]]

@@ -21,8 +21,16 @@ pub(crate) fn hit(_step: &str) -> Result<()> {
     Ok(())
 }
 
+/// How long something that does not get on is waited for: `usual`, unless a
+/// test asks for less in `VMKIN_FAILPOINT_PATIENCE`, in milliseconds.
+#[cfg(not(feature = "failpoints"))]
+#[inline]
+pub(crate) fn patience(usual: std::time::Duration) -> std::time::Duration {
+    usual
+}
+
 #[cfg(feature = "failpoints")]
-pub(crate) use enabled::hit;
+pub(crate) use enabled::{hit, patience};
 
 #[cfg(feature = "failpoints")]
 mod enabled {
@@ -68,6 +76,13 @@ mod enabled {
             }
             std::thread::sleep(Duration::from_millis(2));
         }
+    }
+
+    pub(crate) fn patience(usual: Duration) -> Duration {
+        std::env::var("VMKIN_FAILPOINT_PATIENCE")
+            .ok()
+            .and_then(|milliseconds| milliseconds.parse().ok())
+            .map_or(usual, Duration::from_millis)
     }
 
     pub(crate) fn hit(step: &str) -> Result<()> {

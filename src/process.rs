@@ -119,7 +119,7 @@ impl Tool {
             args: args.into_iter().map(Into::into).collect(),
             environment: Vec::new(),
             limits: Limits::default(),
-            patience: PATIENCE,
+            patience: crate::failpoint::patience(PATIENCE),
             cancel: None,
             codes: &[0],
         }

@@ -51,6 +51,8 @@ cmd:swtpm | swtpm | swtpm
 cmd:swtpm_setup | swtpm-tools | swtpm-tools
 cmd:losetup | mount | util-linux
 cmd:lsattr | e2fsprogs | e2fsprogs
+cmd:chattr | e2fsprogs | e2fsprogs
+cmd:setpriv | util-linux | util-linux
 cmd:shellcheck | shellcheck | ShellCheck
 LIST
 }

@@ -62,7 +62,9 @@ impl Ui {
         match written {
             // Whoever read it has read enough.
             Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            other => other.map_err(|e| Error::io("cannot write the result", e)),
+            // Not `Storage`: that would say that all was undone.
+            other => other
+                .map_err(|e| Error::io("cannot write the result", e).with_kind(Kind::Environment)),
         }
     }
 

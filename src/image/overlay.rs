@@ -210,6 +210,19 @@ impl NewFile {
     }
 }
 
+/// Fails if a file may not be removed, as far as its directory is concerned: to
+/// be asked before what cannot be taken back.
+///
+/// # Errors
+///
+/// [`Kind::Environment`] if the directory is immutable, on a read-only file
+/// system or somebody else's.
+pub fn may_remove(path: &Path) -> Result<()> {
+    let dir = path.parent().unwrap_or(Path::new("/"));
+    let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+    rustix::fs::access(dir, access).map_err(|errno| cannot_write(path, errno.into()))
+}
+
 /// Removes a file that this program made, if its name still leads to that very
 /// file. Returns whether it did; a name that is gone or leads elsewhere is not
 /// touched, and no error.

@@ -91,11 +91,17 @@ pub fn seal(path: &Path) -> Result<Sealed> {
 /// be cleared.
 pub fn unseal(path: &Path, mode: u32) -> Result<()> {
     let (file, _) = open(path)?;
-    if matches!(flags(&file), Ok(flags) if flags.contains(IFlags::IMMUTABLE)) {
+    let was_immutable = matches!(flags(&file), Ok(flags) if flags.contains(IFlags::IMMUTABLE));
+    if was_immutable {
         set_immutable(&file, false).map_err(|errno| cannot_write(path, errno.into()))?;
     }
-    rustix::fs::fchmod(&file, Mode::from_raw_mode(mode & 0o7777))
-        .map_err(|errno| cannot_write(path, errno.into()))
+    rustix::fs::fchmod(&file, Mode::from_raw_mode(mode & 0o7777)).map_err(|errno| {
+        if was_immutable {
+            // Half a seal is none; that it could not be opened is the error.
+            let _ = set_immutable(&file, true);
+        }
+        cannot_write(path, errno.into())
+    })
 }
 
 /// Whether a file is immutable. A file system that has no such flag says no.

@@ -4,10 +4,12 @@
 //! overlays, so vmkin writes down what a base looked like twice: in the seal
 //! record on this host, and in the metadata of each clone.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
+use nix::fcntl::Flock;
 use serde::Serialize;
 
 use super::images::path_of;
@@ -15,7 +17,7 @@ use super::{Host, KnownDomain, Usage, clone};
 use crate::error::{Error, Kind, Result};
 use crate::image::{self, Comparison};
 use crate::model::{
-    BaseIdentity, BaseRecord, Chain, DiskTarget, Domain, FileId, ImageFormat, Layer, Lineage,
+    BaseIdentity, BaseRecord, Chain, Disk, DiskTarget, Domain, FileId, ImageFormat, Layer, Lineage,
     LineageDisk, Size,
 };
 use crate::store::SealRecord;
@@ -253,6 +255,48 @@ pub fn seal(
     hash: bool,
 ) -> Result<SealRecord> {
     host.must_be_here()?;
+    // Clones that are being made may open the seal again when they fail.
+    let lock = host.store.names_lock()?;
+    clone::refuse_cloned_now(host, path)?;
+    refuse_unsound(host, path, format)?;
+    seal_as_one(host, path, format, hash, Some(lock))
+}
+
+/// Refuses to seal what no clone could be made of: sealed, it would be taken for
+/// something that was found good.
+fn refuse_unsound(host: Host<'_>, path: &Path, format: Option<ImageFormat>) -> Result<()> {
+    let format = match format {
+        Some(format) => format,
+        None => known_format(host, path)?,
+    };
+    // What the domains that have this disk declare is theirs to name.
+    let usage = Usage::read(host.hypervisor)?;
+    let users = usage.of(existing(path)?);
+    let disks: Vec<Disk> = users
+        .iter()
+        .filter_map(|one| usage.domain(one))
+        .flat_map(|known| known.facts.disks.clone())
+        .collect();
+    let trust = super::trust_for(host.hypervisor, &disks, &[])?;
+    let survey = image::survey(path, format, &trust);
+    if let Some(problem) = survey.problem {
+        return Err(problem);
+    }
+    match survey.layers.iter().find(|layer| layer.dirty) {
+        None => Ok(()),
+        Some(layer) => Err(super::images::dirty(layer)),
+    }
+}
+
+/// Seals a base, or leaves it as it was. The lock on names is given back as
+/// soon as the image is sealed: hashing it may take long.
+pub(super) fn seal_as_one(
+    host: Host<'_>,
+    path: &Path,
+    format: Option<ImageFormat>,
+    hash: bool,
+    lock: Option<Flock<File>>,
+) -> Result<SealRecord> {
     let _guard = image::Guard::base(path)?;
     let layer = layer(host, path, format)?;
     if layer.block {
@@ -264,13 +308,50 @@ pub fn seal(
             ),
         ));
     }
-    let sealed = image::seal(path)?;
-    let sha256 = if hash {
-        Some(content_hash(host, path)?)
-    } else {
-        None
+    let before = image::seal_state(path)?;
+    let known = host.store.seal_record(path)?;
+    let seal = || -> Result<SealRecord> {
+        // On record before it is done: should this be killed in between, the
+        // mode that the image had is not lost.
+        remember(host, &layer, before.mode, before.immutable, None)?;
+        crate::failpoint::hit("base.recorded")?;
+        let sealed = image::seal(path)?;
+        drop(lock);
+        crate::failpoint::hit("base.sealed")?;
+        let sha256 = if hash {
+            Some(content_hash(host, path)?)
+        } else {
+            None
+        };
+        remember(host, &layer, sealed.mode_before, sealed.immutable, sha256)
     };
-    remember(host, &layer, sealed.mode_before, sealed.immutable, sha256)
+    seal().map_err(|error| match take_back_seal(host, path, &before, known) {
+        Ok(()) => error,
+        Err(undo) => error
+            .with_kind(Kind::NotUndone)
+            .context(format!("the seal could not be taken back: {undo}"))
+            .hint(format!(
+                "when the cause is gone, run `vmkin base unseal {}`",
+                path.display()
+            )),
+    })
+}
+
+/// Gives a base the mode and the record back that it had.
+fn take_back_seal(
+    host: Host<'_>,
+    path: &Path,
+    before: &image::SealState,
+    known: Option<SealRecord>,
+) -> Result<()> {
+    let now = image::seal_state(path)?;
+    if (now.mode, now.immutable) != (before.mode, before.immutable) {
+        image::unseal(path, before.mode)?;
+    }
+    match known {
+        Some(known) => host.store.remember_seal(&known),
+        None => host.store.forget_seal(path),
+    }
 }
 
 /// What this file is as an image, by a domain that uses it, or else by its
@@ -328,7 +409,7 @@ fn content_hash(host: Host<'_>, path: &Path) -> Result<String> {
         .into_owned();
     let progress = |done, total| host.observer.progress(&what, done, total);
     let stop: &AtomicBool = host.interrupt.flag();
-    image::content_sha256(path, &progress, stop)
+    image::content_sha256(path, &progress, stop).map_err(|error| host.stopped_by(error))
 }
 
 /// Opens a seal: the image gets its mode back and is forgotten.
@@ -362,8 +443,15 @@ pub fn unseal(host: Host<'_>, path: &Path, force: bool) -> Result<()> {
     let record = host.store.seal_record(path)?;
     // What nobody has written down is given the mode libvirt's tools give.
     let mode = record.map_or(0o644, |record| record.mode_before);
+    crate::failpoint::hit("base.opening")?;
     image::unseal(path, mode)?;
-    host.store.forget_seal(path)
+    let forgotten =
+        crate::failpoint::hit("base.opened").and_then(|()| host.store.forget_seal(path));
+    if forgotten.is_err() {
+        // The record stays, so the seal has to.
+        drop(image::seal(path));
+    }
+    forgotten
 }
 
 /// Refuses to do something to an image that others depend on.

@@ -324,6 +324,9 @@ pub fn apply(host: Host<'_>, plan: &DeletePlan) -> Result<()> {
         clone::refuse_cloned_now(host, &file.path)?;
     }
     still_planned(host, plan)?;
+    for file in &plan.files {
+        image::may_remove(&file.path)?;
+    }
     if plan.state.is_active() {
         host.hypervisor.destroy(&plan.domain, false)?;
     }
@@ -353,7 +356,13 @@ pub fn apply(host: Host<'_>, plan: &DeletePlan) -> Result<()> {
         crate::failpoint::hit("delete.file").map_err(unfinished)?;
     }
     host.refresh_pools(&plan.pools);
-    journal.finish()
+    if let Err(error) = journal.finish() {
+        host.observer.warning(&format!(
+            "'{}' is deleted, but its journal not closed ({error}); `vmkin recover` does that.",
+            plan.domain.name
+        ));
+    }
+    Ok(())
 }
 
 /// Fails if others have come to use what would go since the plan was made: the

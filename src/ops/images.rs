@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::Hypervisor;
 use crate::image::{self, Trust};
-use crate::model::{Chain, Disk, DiskSource, Pool};
+use crate::model::{Chain, Disk, DiskSource, Layer, Pool};
 
 /// The path of a source on this host; `None` if it has none.
 ///
@@ -167,6 +167,22 @@ fn disagreement(disk: &Disk, chain: &Chain, but: &str) -> Error {
     .hint(format!(
         "see what the image says: `qemu-img info -U --backing-chain {top}`, \
          and what the domain says: `virsh dumpxml --inactive`"
+    ))
+}
+
+/// The error for an image that was not closed well.
+pub(super) fn dirty(layer: &Layer) -> Error {
+    Error::new(
+        Kind::Unsafe,
+        format!(
+            "{} was not closed well (its dirty bit is set)",
+            layer.path.display()
+        ),
+    )
+    .hint(format!(
+        "repair it: `qemu-img check -r all -f {} {}`",
+        layer.format,
+        layer.path.display()
     ))
 }
 

@@ -62,6 +62,15 @@ impl Host<'_> {
         .hint("run vmkin on that host"))
     }
 
+    /// Tells which signal it was that stopped a step: the step knows only that
+    /// there was one.
+    fn stopped_by(&self, error: Error) -> Error {
+        if error.kind() == Kind::Interrupted {
+            return error.with_kind(self.interrupt.error().kind());
+        }
+        error
+    }
+
     /// Has libvirt look again which volumes these pools have. That it does not
     /// is no reason to undo anything.
     fn refresh_pools(&self, names: &[String]) {

@@ -184,7 +184,7 @@ fn complete_seal_records(host: Host<'_>, seals: &[crate::store::SealIntent]) -> 
     for seal in seals {
         let same: Option<FileId> = image::file_id(&seal.path)?;
         if same == Some(seal.file) && host.store.seal_record(&seal.path)?.is_none() {
-            super::base::seal(host, &seal.path, None, false)?;
+            super::base::seal_as_one(host, &seal.path, None, false, None)?;
         }
     }
     Ok(())

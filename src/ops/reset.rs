@@ -183,6 +183,8 @@ fn reset_disk(name: &str, disk: &LeasedDisk) -> Result<ResetDisk> {
     } else if top.block {
         "is a block device, which cannot be replaced".to_owned()
     } else {
+        // To take its place is to remove it.
+        image::may_remove(&top.path)?;
         return Ok(ResetDisk {
             target: target.clone(),
             path: top.path.clone(),
@@ -250,7 +252,13 @@ pub fn apply(host: Host<'_>, plan: ResetPlan<'_>) -> Result<()> {
     let pools = host.hypervisor.pools().unwrap_or_default();
     let files: Vec<PathBuf> = replaced.iter().map(|r| r.pair.path.clone()).collect();
     host.refresh_pools(&pools_over(&pools, files.iter()));
-    journal.finish()
+    if let Err(error) = journal.finish() {
+        host.observer.warning(&format!(
+            "'{}' is reset, but its journal not closed ({error}); `vmkin recover` does that.",
+            plan.domain.name
+        ));
+    }
+    Ok(())
 }
 
 /// Where a file is made that is to take the place of another.

@@ -220,7 +220,9 @@ impl Store {
             File::open(&dir)?.sync_all()
         });
         if let Err(e) = written {
+            // It may have its own name by now; nothing has begun.
             drop(fs::remove_file(&journal.path));
+            drop(fs::remove_file(&path));
             return Err(cannot(e));
         }
         journal.path = path;
@@ -306,8 +308,11 @@ impl Journal {
     pub fn finish(self) -> Result<()> {
         // Should the removal get lost in a power failure, the next run finds
         // that there is nothing to do.
-        fs::remove_file(&self.path)
-            .map_err(|e| Error::io(format!("cannot remove {}", self.path.display()), e))
+        fs::remove_file(&self.path).map_err(|e| {
+            Error::io(format!("cannot remove {}", self.path.display()), e)
+                .with_kind(Kind::NotUndone)
+                .hint("when the cause is gone, run `vmkin recover`")
+        })
     }
 
     /// Where it is.

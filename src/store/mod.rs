@@ -120,11 +120,12 @@ impl Store {
             .mode(0o600)
             .open(&path)
             .map_err(cannot)?;
+        let patience = crate::failpoint::patience(NAMES_PATIENCE);
         let since = Instant::now();
         loop {
             match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
                 Ok(lock) => return Ok(lock),
-                Err((back, Errno::EWOULDBLOCK)) if since.elapsed() < NAMES_PATIENCE => {
+                Err((back, Errno::EWOULDBLOCK)) if since.elapsed() < patience => {
                     file = back;
                     thread::sleep(Duration::from_millis(2));
                 }

@@ -86,7 +86,7 @@ impl Trap {
         let mut all: Vec<&str> = options.split_whitespace().collect();
         all.extend([log_name, env!("CARGO_BIN_EXE_vmkin")]);
         all.extend(args.split_whitespace());
-        let outcome = self.armed(&mut self.host.program("strace"), &all);
+        let outcome = self.armed(&mut self.host.command_of("strace"), &all);
         let text = fs::read_to_string(&log).expect("strace is needed for this test");
         fs::remove_file(log).unwrap();
         (outcome, text)

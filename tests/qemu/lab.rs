@@ -185,6 +185,23 @@ impl Lab {
         ran
     }
 
+    /// Runs vmkin as a user who may do nothing, from a place that is open to all.
+    pub fn vmkin_as_nobody(&self, args: &str) -> Ran {
+        let program = self.dir.with_extension("vmkin");
+        fs::copy(env!("CARGO_BIN_EXE_vmkin"), &program).unwrap();
+        #[expect(clippy::disallowed_methods, reason = "this is the program under test")]
+        let output = Command::new("setpriv")
+            .args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"])
+            .arg(&program)
+            .args(args.split_whitespace())
+            .env("VMKIN_STATE_DIR", "/nonexistent/vmkin")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        fs::remove_file(program).unwrap();
+        Ran::new(&output)
+    }
+
     /// Starts vmkin and does not wait for it.
     pub fn spawn(&self, args: &str) -> Child {
         let args: Vec<&str> = args.split_whitespace().collect();

@@ -28,6 +28,7 @@ mod bases;
 mod boot;
 mod devices;
 mod faults;
+mod faults_meanwhile;
 mod guard;
 mod hostile;
 mod lab;

@@ -96,7 +96,7 @@ fn copy(host: Host<'_>, plan: &Plan, clone: &PlannedClone, disk: &PlannedDisk) -
             format: disk.format,
             reflink: plan.reflink,
         }
-        .run(&progress, stop)?,
+        .run(&progress, stop),
         Origin::Export {
             export,
             virtual_size,
@@ -106,8 +106,9 @@ fn copy(host: Host<'_>, plan: &Plan, clone: &PlannedClone, disk: &PlannedDisk) -
             to: &disk.temp,
             format: disk.format,
         }
-        .run(&progress, stop)?,
+        .run(&progress, stop),
     };
+    let new = new.map_err(|error| host.stopped_by(error))?;
     new.sync()?;
     Ok(new.id())
 }

@@ -20,7 +20,7 @@ use crate::model::{
     BaseIdentity, BaseRecord, Chain, CloneMode, Disk, DiskSource, DiskTarget, Domain, DomainName,
     DomainState, ImageFormat, Layer, Mac, SecretText,
 };
-use crate::ops::images::{chain_of, dirs_of, open_dirs, path_of, pools_over, trust_for};
+use crate::ops::images::{chain_of, dirs_of, dirty, open_dirs, path_of, pools_over, trust_for};
 use crate::ops::{Host, ShutOff, Usage, base};
 use crate::xml::domain::{self, DomainFacts};
 
@@ -203,8 +203,7 @@ pub fn plan(host: Host<'_>, request: &CloneRequest) -> Result<Plan> {
     }
     let guards = guard(&images)?;
     if let Golden::Domain(golden) = &request.golden {
-        // Somebody may have started it before the guards were there.
-        ShutOff::check(hypervisor, golden)?;
+        still_as_read(hypervisor, golden, request, &xml)?;
     }
     let bases = bases(host, request, &usage, &images, &mut warnings)?;
     warnings.extend(network::warnings(request, &usage, &origins));
@@ -298,6 +297,42 @@ fn golden_xml(
     Ok(public.into())
 }
 
+/// Fails if somebody has started, undefined, renamed or redefined the golden
+/// domain since its XML was read. To be asked with the guards held: from then on
+/// the images that the XML names are those that are cloned, whatever becomes of
+/// the domain.
+fn still_as_read(
+    hypervisor: &dyn Hypervisor,
+    golden: &Domain,
+    request: &CloneRequest,
+    xml: &SecretText,
+) -> Result<()> {
+    let changed = |how: &str| {
+        Error::new(
+            Kind::WrongState,
+            format!("domain '{}' changed under us: it was {how}", golden.name),
+        )
+        .hint("run the same command again")
+    };
+    let Some(now) = hypervisor.find_uuid(golden.uuid)? else {
+        return Err(changed("undefined"));
+    };
+    if now.name != golden.name {
+        return Err(changed("renamed"));
+    }
+    ShutOff::check(hypervisor, golden)?;
+    let xml_now = if request.secrets {
+        hypervisor.secure_xml(golden)?
+    } else {
+        hypervisor.public_xml(golden)?.into()
+    };
+    if xml_now.expose() == xml.expose() {
+        Ok(())
+    } else {
+        Err(changed("redefined"))
+    }
+}
+
 /// Says what a domain has beside its XML, which clones do not get.
 fn not_cloned(
     hypervisor: &dyn Hypervisor,
@@ -382,18 +417,7 @@ fn none_dirty(images: &[(&Disk, Arc<Chain>)]) -> Result<()> {
     let mut layers = images.iter().flat_map(|(_, chain)| chain.layers());
     match layers.find(|layer| layer.dirty) {
         None => Ok(()),
-        Some(layer) => Err(Error::new(
-            Kind::Unsafe,
-            format!(
-                "{} was not closed well (its dirty bit is set)",
-                layer.path.display()
-            ),
-        )
-        .hint(format!(
-            "repair it: `qemu-img check -r all -f {} {}`",
-            layer.format,
-            layer.path.display()
-        ))),
+        Some(layer) => Err(dirty(layer)),
     }
 }
 

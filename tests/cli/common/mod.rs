@@ -89,6 +89,23 @@ impl Host {
         self.part(name, xml.replace("</domain>", &state));
     }
 
+    /// Changes the XML of a domain.
+    pub(crate) fn edit(&self, name: &str, change: impl Fn(&str) -> String) {
+        for (known, xml) in self.parts.borrow_mut().iter_mut() {
+            if known == name {
+                *xml = change(xml);
+            }
+        }
+        self.write();
+    }
+
+    /// The XML of all domains of the host.
+    pub(crate) fn domains(&self) -> Vec<String> {
+        let parts = self.parts.borrow();
+        let domains = parts.iter().filter(|(name, _)| !name.starts_with("pool "));
+        domains.map(|(_, xml)| xml.clone()).collect()
+    }
+
     /// Adds an active storage pool over a directory.
     pub(crate) fn pool(&self, name: &str, dir: &Path) {
         let dir = dir.display();
@@ -196,12 +213,7 @@ impl Host {
         self.command_of(env!("CARGO_BIN_EXE_vmkin"))
     }
 
-    /// Another program, as [`Host::command`] runs `vmkin`.
-    pub(crate) fn program(&self, program: &str) -> Command {
-        self.command_of(program)
-    }
-
-    fn command_of(&self, program: &str) -> Command {
+    pub(crate) fn command_of(&self, program: &str) -> Command {
         #[expect(clippy::disallowed_methods, reason = "this is the program under test")]
         let mut command = Command::new(program);
         command

@@ -13,7 +13,10 @@ use sha2::{Digest as _, Sha256};
 #[derive(Clone, Eq, PartialEq)]
 pub(crate) struct World(BTreeMap<PathBuf, Entry>);
 
-#[derive(Clone, Eq, PartialEq)]
+/// What a directory is.
+const DIRECTORY: &str = "directory";
+
+#[derive(Clone, Debug, Eq, PartialEq)]
 struct Entry {
     what: String,
     mode: u32,
@@ -21,6 +24,7 @@ struct Entry {
     inode: u64,
     modified: (i64, i64),
     immutable: bool,
+    attributes: Vec<u8>,
 }
 
 impl World {
@@ -53,6 +57,54 @@ impl World {
         self.names_in("state/bases")
     }
 
+    /// Every file, by its path on the host, sorted.
+    pub(crate) fn files(&self) -> Vec<String> {
+        let files = self.0.iter().filter(|(_, entry)| entry.what != DIRECTORY);
+        files.map(|(path, _)| path.display().to_string()).collect()
+    }
+
+    /// What differs in the other world, in words.
+    pub(crate) fn differences(&self, other: &Self) -> Vec<String> {
+        let mut found = Vec::new();
+        for (path, entry) in &self.0 {
+            match other.0.get(path) {
+                None => found.push(format!("{} has gone", path.display())),
+                Some(now) if now != entry => {
+                    found.push(format!("{} was {entry:?} and is {now:?}", path.display()));
+                }
+                Some(_) => {}
+            }
+        }
+        let new = other.0.keys().filter(|path| !self.0.contains_key(*path));
+        found.extend(new.map(|path| format!("{} has come", path.display())));
+        found
+    }
+
+    /// The same world with only what lies in this directory of the host, and as
+    /// if nothing had ever been sealed there.
+    pub(crate) fn unsealed(&self, dir: &str) -> Self {
+        let mut kept = self.0.clone();
+        kept.retain(|path, _| path.starts_with(dir));
+        for entry in kept.values_mut().filter(|e| e.what != DIRECTORY) {
+            entry.mode = 0;
+            entry.immutable = false;
+        }
+        Self(kept)
+    }
+
+    /// Whether a file is sealed: mode 0444 and, where root can have that,
+    /// immutable.
+    pub(crate) fn is_sealed(&self, name: &str) -> bool {
+        self.0
+            .get(Path::new(name))
+            .is_some_and(|entry| entry.mode == 0o444)
+    }
+
+    /// Leaves a directory and all that is in it out of comparisons.
+    pub(crate) fn forget_in(&mut self, dir: &str) {
+        self.0.retain(|path, _| !path.starts_with(dir));
+    }
+
     /// Leaves a file out of comparisons.
     pub(crate) fn forget(&mut self, name: &str) {
         self.0.remove(Path::new(name));
@@ -72,7 +124,7 @@ impl Entry {
     fn of(path: &Path) -> Self {
         let meta = fs::symlink_metadata(path).unwrap();
         let what = if meta.is_dir() {
-            "directory".to_owned()
+            DIRECTORY.to_owned()
         } else if meta.is_symlink() {
             format!("link to {}", fs::read_link(path).unwrap().display())
         } else if meta.is_file() {
@@ -94,8 +146,18 @@ impl Entry {
                 (meta.mtime(), meta.mtime_nsec())
             },
             immutable: meta.is_file() && vmkin::image::is_immutable(path).unwrap(),
+            attributes: attributes(path),
         }
     }
+}
+
+/// The names of the extended attributes, access rights for others among them.
+fn attributes(path: &Path) -> Vec<u8> {
+    let mut names = vec![0; 4096];
+    // Not every file system has them.
+    let length = rustix::fs::llistxattr(path, names.as_mut_slice()).unwrap_or(0);
+    names.truncate(length);
+    names
 }
 
 /// Shown when two of them differ.

@@ -1,0 +1,92 @@
+//! Sealing a base, and opening the seal.
+
+use super::{Effect, Operation, hosts};
+use crate::expect::{Expect, finished, harmless, harmless_but_says, never, refused, taken_back};
+use crate::fault::Fault;
+
+pub(super) const SEAL: Operation = Operation {
+    name: "base-seal",
+    host: hosts::plain,
+    args: "base seal -d golden",
+    effect: Effect::Seals,
+    files: &["images/golden.qcow2"],
+    replaces: &[],
+    sealed: &["images/golden.qcow2"],
+    commit: None,
+    expect: seal,
+};
+
+pub(super) const UNSEAL: Operation = Operation {
+    name: "base-unseal",
+    host: hosts::sealed,
+    args: "base unseal -d golden",
+    effect: Effect::Unseals,
+    sealed: &[],
+    expect: unseal,
+    ..SEAL
+};
+
+fn seal(fault: Fault) -> Expect {
+    use Fault::*;
+    match fault {
+        // The same command again finishes it.
+        Killed => finished(&[]),
+        Stopped => taken_back(&[130, 143], "interrupted"),
+        NoSpaceForRecords => taken_back(&[0, 8, 10], ""),
+        NoLocks => refused(&[8], "cannot fence"),
+        AnotherUser => taken_back(&[8], "golden.qcow2"),
+        BaseMissing => refused(&[3], "there is no image"),
+        Active => never("only a real guest holds the lock that tells: tests/qemu/faults.rs"),
+        HostileChain | DirtyImage | BaseTruncated | DeepChain => refused(&[9], ""),
+        other => either(other),
+    }
+}
+
+fn unseal(fault: Fault) -> Expect {
+    use Fault::*;
+    match fault {
+        Killed => finished(&[]),
+        Stopped => harmless(),
+        // It makes room, and needs none.
+        NoSpaceForRecords => harmless(),
+        NoLocks => harmless(),
+        AnotherUser => taken_back(&[8], "golden.qcow2"),
+        BaseMissing => refused(&[3], "there is no image"),
+        // Not if nobody can tell whether it has children; a dirty one can be read.
+        HostileChain | DirtyImage | BaseTruncated | DeepChain => taken_back(&[0, 6], ""),
+        BaseInUse => refused(&[6], "is the base of"),
+        Active => harmless(),
+        other => either(other),
+    }
+}
+
+fn either(fault: Fault) -> Expect {
+    use Fault::*;
+    match fault {
+        Killed | Stopped | NoSpaceForRecords | NoLocks | AnotherUser | BaseMissing | Active
+        | HostileChain | DirtyImage | BaseTruncated | DeepChain => {
+            never("said by each of the two itself")
+        }
+        OutputClosed => harmless(),
+        OutputFull => harmless(),
+        ToolKilled | ToolHangs | ToolMissing | ToolTooOld => never("no program is run"),
+        NoSpaceForImages => harmless(),
+        InputOutput => taken_back(&[0, 8, 10, 11], ""),
+        DirectoryImmutable => harmless(),
+        ReadOnlyImages => taken_back(&[8], "ead-only file system"),
+        ReadOnlyRecords => taken_back(&[8], "ead-only file system"),
+        PoolUnknown | FileTaken => never("it makes no image"),
+        NoExclusiveRename => never("it gives nothing a name"),
+        NoLibvirt => refused(&[8], "cannot connect"),
+        StepFails => taken_back(&[10], ""),
+        SameAtOnce => refused(&[7], "making clones of"),
+        BesideAnother => never("another one on the same base is the same one"),
+        NameTaken | AddressTaken | UuidTaken => never("it gives no identity away"),
+        LeftBehind => harmless_but_says("Recovered from "),
+        BaseReplaced | BaseChanged => harmless(),
+        BaseInUse | Saved | Transient | OddDisks | ClockJumps | OddPaths => harmless(),
+        VariablesMissing => never("its domain has no UEFI variables"),
+        HugeXml => refused(&[2, 9], ""),
+        RecordCorrupt => refused(&[11], "not a journal"),
+    }
+}

@@ -1,0 +1,101 @@
+//! The hosts on which operations begin.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use vmkin::image::Overlay;
+use vmkin::model::ImageFormat;
+
+use crate::common::{DISK, GOLDEN_MAC, GOLDEN_UUID, Guest, Host};
+use crate::scene::SECRET;
+
+/// The path of the golden image on each host.
+pub(crate) const GOLDEN: &str = "images/golden.qcow2";
+
+/// The golden image of all hosts: made once, for it takes a process.
+fn golden_bytes() -> &'static [u8] {
+    static BYTES: OnceLock<Vec<u8>> = OnceLock::new();
+    BYTES.get_or_init(|| {
+        let host = Host::new();
+        fs::read(host.qcow2("golden.qcow2")).unwrap()
+    })
+}
+
+/// A golden image at this name of the host.
+fn golden_image(host: &Host, name: &str) -> PathBuf {
+    use std::os::unix::fs::PermissionsExt as _;
+    let path = host.image(name);
+    fs::write(&path, golden_bytes()).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    path
+}
+
+/// A golden domain on this image, with a password that nobody may see.
+fn guest(image: &std::path::Path) -> Guest {
+    Guest::new("golden")
+        .uuid(GOLDEN_UUID)
+        .disk("vda", "qcow2", image)
+        .nic(GOLDEN_MAC)
+        .device(&format!(
+            "<graphics type='vnc' port='-1' autoport='yes' listen='127.0.0.1' passwd='{SECRET}'/>"
+        ))
+}
+
+/// A golden domain with one disk.
+pub(super) fn plain() -> Host {
+    let host = Host::new();
+    let image = golden_image(&host, "golden.qcow2");
+    host.add(guest(&image));
+    host
+}
+
+/// A golden domain that has two disks and UEFI variables.
+pub(crate) fn rich() -> Host {
+    let host = Host::new();
+    let image = golden_image(&host, "golden.qcow2");
+    let vars = host.root().join("nvram/golden_VARS.fd");
+    fs::write(&vars, "variables").unwrap();
+    let data = host.raw("data.img");
+    host.add(guest(&image).disk("vdb", "raw", &data).nvram(&vars));
+    host
+}
+
+/// A golden domain whose disk is an overlay, so that a copy of it has to be
+/// read through by `qemu-img`, and a raw one, which does not.
+pub(super) fn layered() -> Host {
+    let host = Host::new();
+    let base = golden_image(&host, "base.qcow2");
+    let path = host.image("golden.qcow2");
+    let spec = Overlay {
+        virtual_size: DISK,
+        backing: &base,
+        backing_format: ImageFormat::Qcow2,
+    };
+    vmkin::image::write(&path, &spec).unwrap().sync().unwrap();
+    let data = host.raw("data.img");
+    host.add(guest(&path).disk("vdb", "raw", &data));
+    host
+}
+
+/// A golden domain and a clone of it with two disks and UEFI variables.
+pub(super) fn with_a_clone() -> Host {
+    let host = rich();
+    host.child("web");
+    host
+}
+
+/// A golden domain whose image is sealed.
+pub(super) fn sealed() -> Host {
+    let host = plain();
+    host.vmkin("base seal -d golden --quiet").success();
+    host
+}
+
+/// A host on which a clone was killed when its files had their names.
+pub(super) fn half_cloned() -> Host {
+    let host = plain();
+    let dead = host.vmkin_failing("clone -d golden web", "clone.renamed=kill");
+    assert_eq!(dead.signal(), Some(9), "{dead}");
+    host
+}

@@ -1,0 +1,103 @@
+//! The operations: one column of the matrix each.
+//!
+//! A new operation is a row of [`OPERATIONS`] and a function that says what it
+//! promises about each fault; see `CONTRIBUTING.md`.
+
+mod bases;
+mod clones;
+mod deletion;
+mod hosts;
+mod looking;
+mod recovery;
+
+use crate::common::Host;
+use crate::expect::Expect;
+use crate::fault::Fault;
+
+pub(crate) use self::hosts::GOLDEN;
+
+/// Something that must happen as a whole or not at all.
+pub(crate) struct Operation {
+    /// What its cells are called by.
+    pub(crate) name: &'static str,
+    /// Makes a host on which it works.
+    pub(crate) host: fn() -> Host,
+    /// Its arguments, separated by spaces.
+    pub(crate) args: &'static str,
+    /// What it does to the domains of the host.
+    pub(crate) effect: Effect,
+    /// All files there are when it is done, but for seal records.
+    pub(crate) files: &'static [&'static str],
+    /// Those of them that are other files then than before.
+    pub(crate) replaces: &'static [&'static str],
+    /// The images that are sealed when it is done.
+    pub(crate) sealed: &'static [&'static str],
+    /// The step that is passed right after the commit mark, if it has one:
+    /// before that it is taken back, from there on it is finished.
+    pub(crate) commit: Option<&'static str>,
+    /// What it promises about each fault.
+    pub(crate) expect: fn(Fault) -> Expect,
+}
+
+/// What an operation does to the domains.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Effect {
+    /// Defines these, each with an image of its name.
+    Clones(&'static [&'static str]),
+    /// Undefines this one.
+    Deletes(&'static str),
+    /// Seals a base.
+    Seals,
+    /// Opens a seal.
+    Unseals,
+    /// Finishes what another run left behind.
+    Recovers,
+    /// Changes nothing.
+    Reads,
+}
+
+/// All columns.
+pub(crate) static OPERATIONS: &[Operation] = &[
+    clones::ONE,
+    clones::MANY,
+    clones::FULL,
+    clones::MANY_FULL,
+    clones::ALL_OR_NOTHING,
+    deletion::DELETE,
+    bases::SEAL,
+    bases::UNSEAL,
+    recovery::RECOVER,
+    looking::LIST,
+    looking::SHOW,
+    looking::TREE,
+    looking::DOCTOR,
+    looking::BASE_VERIFY,
+    looking::BASE_CHILDREN,
+];
+
+impl Operation {
+    /// The arguments. Clones get UUIDs and addresses that are known before, so
+    /// that the host can be told what libvirt would remember.
+    pub(crate) fn args(&self) -> Vec<String> {
+        let mut args: Vec<String> = self.args.split_whitespace().map(str::to_owned).collect();
+        if let Effect::Clones(names) = self.effect {
+            for n in 1..=names.len() {
+                args.push(format!("--uuid=11111111-0000-4000-8000-{n:012}"));
+                args.push(format!("--mac=52:54:00:11:00:{n:02}"));
+            }
+        }
+        args
+    }
+
+    /// The domain that it is about.
+    pub(crate) fn subject(&self) -> &'static str {
+        match self.effect {
+            Effect::Deletes(name) => name,
+            _ => "golden",
+        }
+    }
+
+    pub(crate) fn is_clone(&self) -> bool {
+        matches!(self.effect, Effect::Clones(_))
+    }
+}

@@ -1,0 +1,239 @@
+//! One operation on a host of its own: what was there before, and what there
+//! would be afterwards if libvirt's test driver did not forget.
+
+use std::cell::RefCell;
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::common::{Host, Outcome, World};
+use crate::operations::{Effect, Operation};
+
+/// A password that the golden domain has, to be found where it must not be.
+pub(crate) const SECRET: &str = "hunter22";
+
+/// A host, an operation on it, and what was there before.
+pub(crate) struct Scene {
+    pub(crate) host: Host,
+    pub(crate) operation: &'static Operation,
+    before: RefCell<World>,
+    /// The clones that would be defined: their names and XML.
+    clones: Vec<(String, String)>,
+    /// What the fault makes different from what the operation promises.
+    different: RefCell<Different>,
+    /// Processes that are there because the fault needs them.
+    neighbours: RefCell<Vec<u32>>,
+}
+
+/// What a fault makes different from what an operation promises elsewhere.
+#[derive(Clone, Default)]
+pub(crate) struct Different {
+    /// Files that are there as well.
+    pub(crate) more: Vec<String>,
+    /// Files that are not.
+    pub(crate) fewer: Vec<String>,
+    /// Files that it may leave, because nobody can tell who uses them.
+    pub(crate) may_stay: Vec<String>,
+    /// What could not be written may have been the error line itself.
+    pub(crate) is_mute: bool,
+    /// A base is not what it was, so nothing on it can be sound.
+    pub(crate) base_is_bad: bool,
+}
+
+impl Scene {
+    /// The host of the operation, sound and quiet.
+    pub(crate) fn new(operation: &'static Operation) -> Self {
+        Self::with(operation, |_| Different::default())
+    }
+
+    /// The host of the operation, changed by `prepare` before anything is asked
+    /// of it.
+    pub(crate) fn with(
+        operation: &'static Operation,
+        prepare: impl FnOnce(&Host) -> Different,
+    ) -> Self {
+        let host = (operation.host)();
+        let different = prepare(&host);
+        for dir in ["tools", "tmp", "faults"] {
+            fs::create_dir(host.root().join(dir)).unwrap();
+        }
+        symlink(real_qemu_img(), host.root().join("tools/qemu-img")).unwrap();
+        let mut scene = Self {
+            before: RefCell::new(host.world()),
+            host,
+            operation,
+            clones: Vec::new(),
+            different: RefCell::new(different),
+            neighbours: RefCell::default(),
+        };
+        scene.clones = scene.clones_to_be();
+        scene.remember();
+        scene
+    }
+
+    /// Asks what the clones will look like; the driver forgets them when the
+    /// process ends that defines them.
+    fn clones_to_be(&self) -> Vec<(String, String)> {
+        let Effect::Clones(names) = self.operation.effect else {
+            return Vec::new();
+        };
+        let output = self
+            .command()
+            .args(["--print-xml", "--json"])
+            .output()
+            .unwrap();
+        let outcome = Outcome::of(output);
+        // Some hosts are so bad that nothing can be cloned there.
+        if outcome.code() != Some(0) {
+            return Vec::new();
+        }
+        let documents: Vec<String> = serde_json::from_str(outcome.stdout()).unwrap();
+        assert_eq!(documents.len(), names.len());
+        let names = names.iter().map(|name| (*name).to_owned());
+        names.zip(documents).collect()
+    }
+
+    /// Takes what is there now for what was there before.
+    pub(crate) fn remember(&self) {
+        *self.before.borrow_mut() = self.host.world();
+    }
+
+    /// Says what the fault makes different.
+    pub(crate) fn differs(&self, different: Different) {
+        *self.different.borrow_mut() = different;
+    }
+
+    /// What the fault makes different.
+    pub(crate) fn different(&self) -> Different {
+        self.different.borrow().clone()
+    }
+
+    /// A process of the fault itself has come.
+    pub(crate) fn has_neighbour(&self, pid: u32) {
+        self.neighbours.borrow_mut().push(pid);
+    }
+
+    /// Whether a process belongs to the fault itself.
+    pub(crate) fn is_neighbour(&self, pid: u32) -> bool {
+        self.neighbours.borrow().contains(&pid)
+    }
+
+    /// The processes of the fault are gone, or should be.
+    pub(crate) fn is_alone(&self) {
+        self.neighbours.borrow_mut().clear();
+    }
+
+    /// What was there before.
+    pub(crate) fn before(&self) -> World {
+        self.before.borrow().clone()
+    }
+
+    /// Where the steps are written down that a run passes.
+    fn log(&self) -> PathBuf {
+        self.host.root().join("faults/steps")
+    }
+
+    /// The steps that were passed since the last run began.
+    pub(crate) fn steps(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.log()).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    /// The operation, as a program to be run.
+    pub(crate) fn command(&self) -> Command {
+        self.command_under::<&str>(&[])
+    }
+
+    /// The same, run by another program.
+    pub(crate) fn command_under<S: AsRef<OsStr>>(&self, wrapper: &[S]) -> Command {
+        let mut command = self.vmkin_under(wrapper);
+        self.operate(&mut command);
+        command
+    }
+
+    /// Has a command do the operation, and write down its steps.
+    pub(crate) fn operate(&self, command: &mut Command) {
+        drop(fs::remove_file(self.log()));
+        command
+            .args(self.operation.args())
+            .env("VMKIN_FAILPOINT_LOG", self.log());
+    }
+
+    /// `vmkin` on this host, without arguments yet.
+    pub(crate) fn vmkin_under<S: AsRef<OsStr>>(&self, wrapper: &[S]) -> Command {
+        self.program_under(Path::new(env!("CARGO_BIN_EXE_vmkin")), wrapper)
+    }
+
+    /// The same, of a copy of the program.
+    pub(crate) fn program_under<S: AsRef<OsStr>>(&self, program: &Path, wrapper: &[S]) -> Command {
+        // Whoever runs the tests in the background has SIGINT ignored, which
+        // the program would heed.
+        let mut command = self.host.command_of("env");
+        command
+            .arg("--default-signal=INT,TERM,HUP")
+            .args(wrapper)
+            .arg(program)
+            .env("VMKIN_TOOL_PATH", self.host.root().join("tools"))
+            .env("TMPDIR", self.host.root().join("tmp"));
+        command
+    }
+
+    /// Runs the operation.
+    pub(crate) fn run(&self) -> Outcome {
+        Outcome::of(self.command().output().unwrap())
+    }
+
+    /// Runs the operation with a change to how it is run.
+    pub(crate) fn run_with(&self, change: impl FnOnce(&mut Command) -> &mut Command) -> Outcome {
+        let mut command = self.command();
+        Outcome::of(change(&mut command).output().unwrap())
+    }
+
+    /// Runs something else on this host.
+    pub(crate) fn vmkin(&self, args: &str) -> Outcome {
+        let mut command = self.vmkin_under::<&str>(&[]);
+        command.args(args.split_whitespace());
+        Outcome::of(command.output().unwrap())
+    }
+
+    /// Whether the last run came past the commit mark of the operation.
+    pub(crate) fn is_committed(&self) -> bool {
+        self.operation
+            .commit
+            .is_some_and(|mark| self.steps().iter().any(|step| step == mark))
+    }
+
+    /// The clones whose files are all there, and whose domains are then too.
+    pub(crate) fn clones_there(&self) -> usize {
+        self.clones
+            .iter()
+            .filter(|(name, _)| self.host.image(&format!("{name}.qcow2")).exists())
+            .count()
+    }
+
+    /// Has the host know what libvirt would know now: the clones that are
+    /// there, or that a domain is gone.
+    pub(crate) fn let_libvirt_know(&self) {
+        match self.operation.effect {
+            Effect::Clones(_) => {
+                for (name, xml) in &self.clones {
+                    if self.host.image(&format!("{name}.qcow2")).exists() {
+                        self.host.add_xml(name, xml);
+                    }
+                }
+            }
+            Effect::Deletes(name) => self.host.remove(name),
+            Effect::Seals | Effect::Unseals | Effect::Recovers | Effect::Reads => {}
+        }
+    }
+}
+
+/// Where the real `qemu-img` is.
+pub(crate) fn real_qemu_img() -> PathBuf {
+    let dirs = ["/usr/bin", "/usr/local/bin", "/bin"];
+    let paths = dirs.iter().map(|dir| PathBuf::from(dir).join("qemu-img"));
+    let found = paths.into_iter().find(|path| path.exists());
+    found.expect("qemu-img is needed for this test")
+}
