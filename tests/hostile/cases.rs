@@ -36,6 +36,9 @@ fn good() -> Vec<Case> {
                 .put(usize::try_from(ROOM).unwrap(), table)
                 .bytes()
         }),
+        good("good-bitmaps-qcow2", "qcow2", || {
+            with_bitmap(|bitmap| bitmap).bytes()
+        }),
         good("good-vmdk", "vmdk", vmdk::good),
         good("good-stream-vmdk", "vmdk", || vmdk::stream(vmdk::SECTORS)),
         good("good-fixed-vhd", "vpc", vhd::fixed),
@@ -281,6 +284,10 @@ fn damaged_tables() -> Vec<Case> {
     let snapshot_case = move |name, says, entry: fn() -> Vec<u8>| {
         Case::bytes(name, "qcow2", Refused(says), move |_| room(entry()).bytes())
     };
+    let bitmap = |name, change: fn(Bytes) -> Bytes| {
+        let refused = Refused("bitmap directory is damaged");
+        Case::bytes(name, "qcow2", refused, move |_| with_bitmap(change).bytes())
+    };
     vec![
         case("refcounts-huge", "too large", || {
             Qcow2::new().be32(at::REFCOUNT_CLUSTERS, u32::MAX)
@@ -370,10 +377,36 @@ fn damaged_tables() -> Vec<Case> {
         case("bitmaps-none", "bitmaps", || bitmaps(0, 32, ROOM)),
         case("bitmaps-huge", "bitmaps", || bitmaps(u32::MAX, 32, ROOM)),
         case("bitmaps-odd", "bitmap directory", || bitmaps(1, 32, 3)),
+        bitmap("bitmap-table", |b| b.be64(0, 5)),
+        bitmap("bitmap-table-none", |b| b.be32(8, 0)),
+        bitmap("bitmap-table-huge", |b| b.be32(8, u32::MAX)),
+        bitmap("bitmap-flags", |b| b.be32(12, 8)),
+        bitmap("bitmap-kind", |b| b.put(16, [2])),
+        bitmap("bitmap-granularity", |b| b.put(17, [63])),
+        bitmap("bitmap-nameless", |b| b.be16(18, 0)),
+        bitmap("bitmap-name-beyond", |b| b.be16(18, u16::MAX)),
+        bitmap("bitmap-extra", |b| b.be32(20, 8)),
+        bitmap("bitmap-twice", |b| b.put(24, "another1")),
         case("bitmaps-beyond", "bitmap directory", || {
             bitmaps(1, 32, 1 << 40)
         }),
     ]
+}
+
+/// An image with two bitmaps, of which the first was changed.
+fn with_bitmap(change: impl Fn(Bytes) -> Bytes) -> Qcow2 {
+    let entry = |name: &str| {
+        Bytes::of_size(24)
+            .be64(0, ROOM)
+            .be32(8, 1)
+            .be32(12, 2)
+            .put(16, [1, 16])
+            .be16(18, u16::try_from(name.len()).unwrap())
+            .put(24, name)
+    };
+    let mut both = change(entry("eight-by")).0;
+    both.extend(entry("another1").0);
+    bitmaps(2, both.len() as u64, ROOM).put(usize::try_from(ROOM).unwrap(), both)
 }
 
 fn bitmaps(count: u32, size: u64, offset: u64) -> Qcow2 {
