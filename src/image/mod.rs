@@ -7,8 +7,8 @@
 //! | file | what it knows |
 //! |---|---|
 //! | `file` | opening an image without side effects, telling files apart |
-//! | `qcow2` | the header of a qcow2 image |
-//! | `foreign` | the headers of other formats, as far as they can be bases |
+//! | `qcow2` | the header of a qcow2 image, and its snapshots |
+//! | `foreign` | the headers of other formats, a file for each |
 //! | `trust` | which files an image may lead to |
 //! | `chain` | the layers of a disk |
 //! | `check` | whether the tables of an image are right, and repairing them |
@@ -17,7 +17,7 @@
 //! | `identity` | whether a base is still what it was |
 //! | `seal` | making a base hard to change |
 //! | `copy`, `transfer` | full copies, and moving the bytes |
-//! | `qemu_img` | what `qemu-img` wants to hear, and what it says |
+//! | `qemu_img` | every run of `qemu-img`: formats, limits, what it says |
 //! | `self_test` | whether `qemu-img` and we heed each other's locks |
 //! | `nbd` | overlays on an NBD export, and copies of one |
 //! | `scan` | the overlays in a directory |

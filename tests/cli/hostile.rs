@@ -87,7 +87,8 @@ impl Trap {
         all.extend([log_name, env!("CARGO_BIN_EXE_vmkin")]);
         all.extend(args.split_whitespace());
         let outcome = self.armed(&mut self.host.command_of("strace"), &all);
-        let text = fs::read_to_string(&log).expect("strace is needed for this test");
+        let text = fs::read_to_string(&log)
+            .unwrap_or_else(|e| panic!("strace is needed for this test: {e}: {outcome}"));
         fs::remove_file(log).unwrap();
         (outcome, text)
     }

@@ -8,6 +8,7 @@
 mod cases;
 pub(crate) mod chains;
 mod foreign;
+mod foreign_cases;
 mod places;
 mod qcow2;
 mod vhd;

@@ -58,6 +58,9 @@ fn headers_of_qemu_img_are_read() {
                 "qemu-img",
                 &args!["bitmap", "-f", "qcow2", "--add", &path, "b"],
             );
+            // The bitmap has something in it then.
+            let write = ["-c", "write 1M 64k"];
+            run("qemu-io", &args!["-f", "qcow2", write[0], write[1], &path]);
             size = 70 << 30;
         }
         let layer = chain(&path).top().clone();

@@ -167,7 +167,7 @@ fn mutants_that_are_accepted_are_opened_by_qemu_img() {
     for (format, good) in truncations(&place) {
         let known: ImageFormat = format.parse().unwrap();
         let places: Vec<usize> = (0..good.len()).filter(|&at| good[at] != 0).collect();
-        for n in 0..150 {
+        for n in 0..80 {
             let mut bytes = good.clone();
             for _ in 0..1 + random.below(3) {
                 // On what is said, or right beside it.

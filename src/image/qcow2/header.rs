@@ -3,8 +3,9 @@
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 
+use super::bitmap::check_directory;
 use super::snapshot::{ENTRY, MAX_SNAPSHOTS, Trouble, read_table};
-use super::{Extension, FeatureName, Snapshot};
+use super::{BitmapDirectory, Extension, FeatureName, Snapshot};
 use crate::error::{Error, Kind, Result};
 use crate::image::file::{ImageFile, ShownBytes, be32, be64, shell_word, shown};
 use crate::model::ImageFormat;
@@ -184,8 +185,13 @@ impl Header {
         let found = Self::read_unchecked(image)?;
         let checked = found.and_then(|header| header.check(image.size()).map(|()| header));
         let header = checked.map_err(|defect| refusal(image, &defect))?;
-        // QEMU reads the whole table before it opens an image.
-        match read_table(&header, image, &mut |_| {}) {
+        // QEMU reads both before it opens an image.
+        let tables = read_table(&header, image, &mut |_| {});
+        let tables = tables.and_then(|()| match header.bitmap_directory() {
+            Some(directory) => check_directory(&header, directory, image),
+            None => Ok(()),
+        });
+        match tables {
             Ok(()) => Ok(header),
             Err(Trouble::Damaged(defect)) => Err(refusal(image, &defect)),
             Err(Trouble::Unread(error)) => Err(error),
@@ -342,14 +348,18 @@ impl Header {
         Ok(())
     }
 
-    /// The list of bitmaps is looked at only if it says of itself that it is
-    /// true (`qcow2.rst`, "Bitmaps extension").
-    fn check_bitmaps(&self, file_size: u64) -> Result2<()> {
-        let listed = self.extensions.iter().find_map(|e| match e {
+    /// Where the bitmaps are listed, if the image says that the list is true
+    /// (`qcow2.rst`, "Bitmaps extension").
+    fn bitmap_directory(&self) -> Option<&BitmapDirectory> {
+        let mut listed = self.extensions.iter().filter_map(|e| match e {
             Extension::Bitmaps(directory) => Some(directory),
             _ => None,
         });
-        let Some(directory) = listed.filter(|_| self.autoclear & 1 != 0) else {
+        listed.next().filter(|_| self.autoclear & 1 != 0)
+    }
+
+    fn check_bitmaps(&self, file_size: u64) -> Result2<()> {
+        let Some(directory) = self.bitmap_directory() else {
             return Ok(());
         };
         if directory.reserved != 0 {

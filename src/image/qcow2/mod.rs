@@ -5,6 +5,7 @@
 //! `qcow2_do_open()` in its `block/qcow2.c`, and goes beyond it where that
 //! leaves a mistake to be found later.
 
+mod bitmap;
 mod extension;
 mod header;
 mod layout;
