@@ -4,7 +4,7 @@
 //! beside `qemu-img info --backing-chain`.
 //!
 //! ```text
-//! cargo bench --bench chains -- FOLDER
+//! cargo bench --bench chains -- FOLDER [ALLOWED…]
 //! ```
 #![allow(
     clippy::allow_attributes,
@@ -21,16 +21,17 @@ use vmkin::image::{Trust, survey};
 use vmkin::model::ImageFormat;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let folder = std::env::args()
+    let folders: Vec<String> = std::env::args()
         .skip(1)
-        .find(|arg| !arg.starts_with("--"))
-        .ok_or("name a folder of images")?;
-    let mut disks: Vec<PathBuf> = fs::read_dir(&folder)?
+        .filter(|arg| !arg.starts_with("--"))
+        .collect();
+    let folder = folders.first().ok_or("name a folder of images")?;
+    let mut disks: Vec<PathBuf> = fs::read_dir(folder)?
         .map(|entry| entry.map(|entry| entry.path()))
         .collect::<Result<_, _>>()?;
     disks.retain(|path| path.extension().is_some_and(|e| e == "qcow2"));
     disks.sort();
-    let trust = Trust::new([&folder], [] as [PathBuf; 0]);
+    let trust = Trust::new(&folders, [] as [PathBuf; 0]);
     let begun = Instant::now();
     let mut layers = 0;
     for disk in &disks {

@@ -172,8 +172,8 @@ fn found_as_known(store: &Store, known: &[Known]) -> Result<(), TestCaseError> {
     prop_assert_eq!(found.len(), known.len());
     prop_assert_eq!(store.count_journals(), known.len());
     for one in found {
-        let same = known.iter().find(|known| known.path == one.path);
-        let same = same.expect("it was begun");
+        let mut all = known.iter();
+        let same = all.find(|known| known.path == one.path).unwrap();
         prop_assert_eq!(&one.begun.operation, &same.operation);
         prop_assert_eq!(&one.begun.uri, URI);
         prop_assert_eq!(&one.steps, &same.steps);

@@ -109,7 +109,7 @@ bench_index() {
         bench_time "$results" base-list "$INDEX" "$VMKIN" base list
         bench_time "$results" index-chain "$INDEX_SAMPLE" index_chains "$folder"
         if [[ -n ${VMKIN_CHAINS_BENCH:-} ]]; then
-            "$VMKIN_CHAINS_BENCH" "$folder" | awk '{ printf "native %d %.6f\n", $1, $3 }' | tee -a "$results/times" >&2
+            "$VMKIN_CHAINS_BENCH" "$folder" "$BENCH_ROOT" | awk '{ printf "native %d %.6f\n", $1, $3 }' | tee -a "$results/times" >&2
         fi
     done
 }

@@ -75,3 +75,41 @@ fn a_list_does_not_need_to_write() {
     host.vmkin("list").success();
     assert_eq!(host.world(), before);
 }
+
+#[test]
+fn many_domains_are_listed_as_each_is_shown() {
+    // From so many on, libvirt is asked about all of them at once.
+    let host = Host::new();
+    for n in 0..30 {
+        let guest = Guest::new(&format!("g{n:02}"));
+        host.add(match n % 5 {
+            0 => guest.state(1),
+            1 => guest.state(3),
+            2 => guest.state(5),
+            3 => guest.saved(),
+            _ => guest.state(1).transient(),
+        });
+    }
+    let all = host.vmkin("list --json").success().json();
+    let all = all.as_array().unwrap();
+    assert_eq!(all.len(), 30);
+    for (listed, n) in all.iter().zip(0..5) {
+        let one = host
+            .vmkin(&format!("show --json -d g{n:02}"))
+            .success()
+            .json();
+        for field in [
+            "name",
+            "state",
+            "persistent",
+            "autostart",
+            "memory",
+            "vcpus",
+        ] {
+            assert_eq!(listed[field], one[0][field], "{field} of {listed}");
+        }
+    }
+    let states: Vec<&str> = all.iter().filter_map(|one| one["state"].as_str()).collect();
+    let five = ["running", "paused", "shut off", "saved", "running"];
+    assert_eq!(states, five.repeat(6));
+}

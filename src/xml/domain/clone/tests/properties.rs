@@ -3,6 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::{DiskDevice, NicSource};
+use crate::xml::domain::DomainFacts;
 use crate::xml::span::Document;
 
 /// Elements that no rule is about, in all the ways they can be written.
@@ -23,7 +25,122 @@ fn bystander() -> impl Strategy<Value = String> {
     })
 }
 
+/// Devices of all sorts that there are rules about. `TARGET` stands for the
+/// name of a disk, which no other has.
+fn device() -> impl Strategy<Value = String> {
+    let pick = |words: &'static [&'static str]| prop::sample::select(words);
+    let disk = (
+        pick(&[
+            "type='file'><source file='/g' index='2'/>",
+            "type='file'><source file='/a&amp;b' startupPolicy='optional'/>",
+            "type='file' device='cdrom'>",
+            "type='file' device='cdrom'><source file='/iso'/>",
+            "type='block' device='lun' rawio='yes'><source dev='/dev/g'/>",
+            "type='volume'><source pool='p' volume='v'/>",
+            "type='network'><source protocol='nbd' name='e'><host name='h'/></source>",
+        ]),
+        pick(&["", "<driver name='qemu' type='qcow2' cache='none'/>", "<driver type='raw'/>"]),
+        pick(&[
+            "",
+            "<backingStore/>",
+            "<backingStore type='file'><format type='raw'/><source file='/b'/><backingStore/></backingStore>",
+            "<backingStore type='file'><format type='qcow2'/><source file='/b'/></backingStore>",
+        ]),
+        pick(&["", "<readonly/>", "<shareable/>", "<transient/>", "<wwn>5000c50015ea71ad</wwn>"]),
+    )
+        .prop_map(|(head, driver, backing, more)| {
+            format!("<disk {head}{driver}{backing}{more}<target dev='TARGET' bus='virtio'/></disk>")
+        });
+    let nic = (
+        pick(&["user", "network", "bridge", "hostdev", "vhostuser"]),
+        pick(&[
+            "",
+            "<mac address='52:54:00:00:00:01'/>",
+            "<mac address='52:54:00:00:00:02'></mac>",
+        ]),
+        pick(&[
+            "",
+            "<target dev='tap0'/>",
+            "<source path='/s' mode='server'/>",
+        ]),
+    )
+        .prop_map(|(kind, mac, more)| format!("<interface type='{kind}'>{mac}{more}</interface>"));
+    let screen = (
+        pick(&["vnc", "spice", "sdl"]),
+        pick(&[
+            "",
+            " port='5900'",
+            " port='-1' autoport='yes'",
+            " tlsPort='1' socket='/s'",
+        ]),
+        pick(&["", " passwd='p&quot;w'", " listen='0.0.0.0'"]),
+    )
+        .prop_map(|(kind, port, more)| format!("<graphics type='{kind}'{port}{more}/>"));
+    let other = pick(&[
+        "<serial type='file'><source path='/log/golden.log'/></serial>",
+        "<serial type='unix'><source mode='bind' path='/s'/></serial>",
+        "<hostdev mode='subsystem' type='usb'><source><address bus='1' device='2'/></source></hostdev>",
+        "<tpm model='tpm-tis'><backend type='emulator'/></tpm>",
+        "<vsock><cid auto='no' address='3'/></vsock>",
+    ])
+    .prop_map(str::to_owned);
+    prop_oneof![3 => disk, 3 => nic, 2 => screen, 2 => other, 1 => bystander()]
+}
+
+/// What the facts of a clone must be.
+fn expected(golden: &DomainFacts, clone: &Clone) -> DomainFacts {
+    let mut facts = golden.clone();
+    clone.name.clone_into(&mut facts.name);
+    facts.uuid = NEW_UUID.parse().ok();
+    facts.hostdevs = 0;
+    facts
+        .nics
+        .retain(|nic| nic.source != NicSource::Other("hostdev".to_owned()));
+    for (nic, last) in facts.nics.iter_mut().zip(1..) {
+        nic.mac = Some(Mac::kvm([0, 0xff, last]));
+    }
+    for disk in &mut facts.disks {
+        if let Some(new) = clone.disks.iter().find(|new| new.target == disk.target) {
+            disk.source = new.source.clone();
+            disk.format = new.format;
+            disk.device = DiskDevice::Disk;
+            disk.declared.clear();
+            disk.declared_whole = true;
+        }
+    }
+    for screen in &mut facts.graphics {
+        if screen.kind != "sdl" {
+            screen.port = None;
+        }
+    }
+    facts
+}
+
 proptest! {
+    #[test]
+    fn a_clone_has_what_it_was_given_and_the_rest_of_its_golden_domain(
+        devices in prop::collection::vec((device(), "|\n    |\r\n\t"), 0..9),
+    ) {
+        let mut text = String::new();
+        for (letter, (device, space)) in ('a'..).zip(&devices) {
+            let device = device.replace("TARGET", &format!("vd{letter}"));
+            text.push_str(space);
+            text.push_str(&device);
+        }
+        let golden = domain("", &text);
+        let before = read(&golden).unwrap();
+        let private = before.disks.iter().filter(|disk| disk.is_private());
+        let disks = private.map(|disk| NewDisk {
+            source: DiskSource::File(format!("/new-{}", disk.target).into()),
+            ..Clone::disk(disk.target.as_str())
+        });
+        let clone = Clone { disks: disks.collect(), ..Clone::default() };
+        let made = clone.of(&golden).unwrap().xml;
+        let mut after = read(&made).unwrap();
+        prop_assert!(after.lineage.take().is_some());
+        prop_assert_eq!(after, expected(&before, &clone));
+    }
+
     #[test]
     fn bytes_that_no_rule_is_about_are_identical(
         before in bystander(),
