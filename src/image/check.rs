@@ -57,17 +57,35 @@ pub fn check(chain: &Chain, cancel: &AtomicBool) -> Result<Checked> {
     read(chain, &output)
 }
 
-/// Repairs the top image of a chain. A repair that is killed can be repeated.
+/// Repairs the top image of a chain, and checks it again: `qemu-img` counts as
+/// repaired what it then could not write, and ends well. A repair that is
+/// killed can be repeated.
 ///
 /// # Errors
 ///
-/// Those of [`check`].
+/// Those of [`check`]; [`Kind::Storage`] if the repair did not reach the disk.
 pub fn repair(chain: &Chain, lease: &Lease, what: Repair, cancel: &AtomicBool) -> Result<Checked> {
     let tool = QemuImg::find()?;
-    let image = writable(chain, lease)?;
-    let run = tool.repair(image, what, chain.top().virtual_size);
-    let output = run.cancel(cancel).run()?;
-    read(chain, &output)
+    let size = chain.top().virtual_size;
+    let run = tool.repair(writable(chain, lease)?, what, size);
+    let repaired = read(chain, &run.cancel(cancel).run()?)?;
+    let run = tool.check(image_options(chain, Some(lease))?, size);
+    let now = read(chain, &run.cancel(cancel).run()?)?;
+    if now.corruptions > repaired.corruptions || now.leaks > repaired.leaks {
+        return Err(Error::new(
+            Kind::Storage,
+            format_args!(
+                "what was repaired in {} could not be written",
+                shown(&chain.top().path)
+            ),
+        )
+        .hint("see the kernel's messages about the disk, and repeat the command"));
+    }
+    Ok(Checked {
+        corruptions_fixed: repaired.corruptions_fixed,
+        leaks_fixed: repaired.leaks_fixed,
+        ..now
+    })
 }
 
 fn read(chain: &Chain, output: &Output) -> Result<Checked> {

@@ -301,7 +301,10 @@ fn sync_dirs(replaced: &[ReplacedFile]) -> Result<()> {
 fn take_back(replaced: &[ReplacedFile]) -> Result<()> {
     for one in replaced {
         if let Some(file) = image::file_id(&one.pair.temp)? {
-            image::remove_own(&one.pair.temp, file).map_err(|e| e.with_kind(Kind::NotUndone))?;
+            image::remove_own(&one.pair.temp, file).map_err(|e| {
+                e.with_kind(Kind::NotUndone)
+                    .hint("no disk was changed; when the cause is gone, `vmkin recover` removes it")
+            })?;
         }
     }
     Ok(())

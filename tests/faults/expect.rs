@@ -11,6 +11,8 @@ pub(crate) enum Letter {
     X,
     /// Finished, at once or by `vmkin recover`.
     F,
+    /// Done in part, in place; the same command does the rest.
+    P,
     /// Done, as if nothing had happened.
     S,
 }
@@ -42,6 +44,11 @@ pub(crate) fn by_the_mark(codes: &'static [i32]) -> Expect {
 /// Left unfinished; the next run finishes it.
 pub(crate) fn finished(codes: &'static [i32]) -> Expect {
     Expect::Ends(Letter::F, codes, "")
+}
+
+/// Done in part, or not.
+pub(crate) fn in_part(codes: &'static [i32]) -> Expect {
+    Expect::Ends(Letter::P, codes, "")
 }
 
 /// Done all the same.

@@ -225,7 +225,11 @@ impl Scene {
                 }
             }
             Effect::Deletes(name) => self.host.remove(name),
-            Effect::Seals | Effect::Unseals | Effect::Recovers | Effect::Reads => {}
+            Effect::Changes(_)
+            | Effect::Seals
+            | Effect::Unseals
+            | Effect::Recovers
+            | Effect::Reads => {}
         }
     }
 }

@@ -60,7 +60,8 @@ pub fn check(host: Host<'_>, request: &CheckRequest) -> Result<Vec<CheckReport>>
             let chain = disk.chain();
             let found = checkable(chain)
                 .then(|| image::repair(chain, disk.lease(), what, cancel))
-                .transpose()?;
+                .transpose()
+                .map_err(|e| host.stopped_by(e))?;
             crate::failpoint::hit("check.repaired")?;
             Ok(report(disk.target(), chain, found))
         });
@@ -76,7 +77,8 @@ pub fn check(host: Host<'_>, request: &CheckRequest) -> Result<Vec<CheckReport>>
     let reports = guard.disks().iter().map(|disk| {
         let found = checkable(&disk.chain)
             .then(|| image::check(&disk.chain, cancel))
-            .transpose()?;
+            .transpose()
+            .map_err(|e| host.stopped_by(e))?;
         Ok(report(disk.target.as_ref(), &disk.chain, found))
     });
     reports.collect()

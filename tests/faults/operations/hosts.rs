@@ -1,13 +1,14 @@
 //! The hosts on which operations begin.
 
 use std::fs;
+use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use vmkin::image::Overlay;
 use vmkin::model::ImageFormat;
 
-use crate::common::{DISK, GOLDEN_MAC, GOLDEN_UUID, Guest, Host};
+use crate::common::{DISK, GOLDEN_MAC, GOLDEN_UUID, Guest, Host, tool};
 use crate::scene::SECRET;
 
 /// The path of the golden image on each host.
@@ -82,6 +83,31 @@ pub(super) fn layered() -> Host {
 pub(super) fn with_a_clone() -> Host {
     let host = rich();
     host.child("web");
+    host
+}
+
+/// The same, where the guest of the clone has written to both disks.
+pub(super) fn with_a_used_clone() -> Host {
+    let host = with_a_clone();
+    for name in ["web.qcow2", "web-vdb.qcow2"] {
+        let write = "write -P 7 0 64k";
+        tool(
+            "qemu-io",
+            &args!["-f", "qcow2", "-c", write, &host.image(name)],
+        );
+    }
+    host
+}
+
+/// The same, where what was written to the first disk belongs to nothing any
+/// more. In overlays of vmkin the first L2 table comes right after what they begin
+/// with, at 256 KiB.
+pub(super) fn with_a_leaking_clone() -> Host {
+    let host = with_a_used_clone();
+    let file = fs::OpenOptions::new()
+        .write(true)
+        .open(host.image("web.qcow2"));
+    file.unwrap().write_all_at(&[0; 8], 256 << 10).unwrap();
     host
 }
 

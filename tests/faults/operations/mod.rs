@@ -4,6 +4,7 @@
 //! promises about each fault; see `CONTRIBUTING.md`.
 
 mod bases;
+mod changing;
 mod clones;
 mod deletion;
 mod hosts;
@@ -46,6 +47,8 @@ pub(crate) enum Effect {
     Clones(&'static [&'static str]),
     /// Undefines this one.
     Deletes(&'static str),
+    /// Changes the images of this one.
+    Changes(&'static str),
     /// Seals a base.
     Seals,
     /// Opens a seal.
@@ -64,6 +67,8 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     clones::MANY_FULL,
     clones::ALL_OR_NOTHING,
     deletion::DELETE,
+    changing::RESET,
+    changing::REPAIR,
     bases::SEAL,
     bases::UNSEAL,
     recovery::RECOVER,
@@ -92,7 +97,7 @@ impl Operation {
     /// The domain that it is about.
     pub(crate) fn subject(&self) -> &'static str {
         match self.effect {
-            Effect::Deletes(name) => name,
+            Effect::Deletes(name) | Effect::Changes(name) => name,
             _ => "golden",
         }
     }

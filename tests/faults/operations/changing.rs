@@ -1,0 +1,95 @@
+//! Changing the disks of a guest.
+
+use super::{Effect, Operation, hosts};
+use crate::expect::{
+    Expect, by_the_mark, harmless, harmless_but_says, in_part, never, refused, taken_back,
+};
+use crate::fault::Fault;
+
+/// A clone whose guest has written to both of its disks goes back to its base.
+pub(super) const RESET: Operation = Operation {
+    name: "reset",
+    host: hosts::with_a_used_clone,
+    args: "reset --yes -d web",
+    effect: Effect::Changes("web"),
+    files: &[
+        "images/data.img",
+        "images/golden.qcow2",
+        "images/web-vdb.qcow2",
+        "images/web.qcow2",
+        "nvram/golden_VARS.fd",
+        "nvram/web_VARS.fd",
+    ],
+    replaces: &["images/web-vdb.qcow2", "images/web.qcow2"],
+    sealed: &["images/data.img", "images/golden.qcow2"],
+    commit: Some("reset.committed"),
+    expect: reset,
+};
+
+/// Leaked clusters of a clone are given back, by `qemu-img` under our lock.
+pub(super) const REPAIR: Operation = Operation {
+    name: "disk-repair",
+    host: hosts::with_a_leaking_clone,
+    args: "disk check -d web --target vda --repair leaks",
+    replaces: &["images/web.qcow2"],
+    commit: Some("check.repaired"),
+    expect: repair,
+    ..RESET
+};
+
+fn reset(fault: Fault) -> Expect {
+    use Fault::*;
+    match fault {
+        Killed => by_the_mark(&[]),
+        Stopped => by_the_mark(&[0, 130, 143]),
+        OutputClosed => harmless(),
+        OutputFull => harmless(),
+        ToolKilled | ToolHangs | ToolMissing | ToolTooOld => never("no program is run"),
+        NoSpaceForImages => taken_back(&[0, 10], ""),
+        NoSpaceForRecords => taken_back(&[0, 10], ""),
+        InputOutput => by_the_mark(&[0, 8, 10, 11]),
+        DirectoryImmutable => refused(&[8], "images"),
+        AnotherUser => refused(&[8], "Permission denied"),
+        ReadOnlyImages => refused(&[8], "read-only file system"),
+        ReadOnlyRecords => refused(&[8], "Read-only file system"),
+        PoolUnknown | FileTaken => never("it makes nothing of a name that others may want"),
+        NoLocks => refused(&[8], "cannot fence"),
+        NoExclusiveRename => never("it replaces what it has locked"),
+        NoLibvirt => refused(&[8], "cannot connect"),
+        StepFails => by_the_mark(&[10, 11]),
+        SameAtOnce => refused(&[7], "is in use by"),
+        BesideAnother => harmless(),
+        NameTaken | AddressTaken | UuidTaken => never("it gives no identity away"),
+        LeftBehind => harmless_but_says("Recovered from "),
+        BaseReplaced | BaseMissing | BaseTruncated | BaseChanged => refused(&[9], ""),
+        BaseInUse => refused(&[6], "is the base of"),
+        HostileChain | DirtyImage | DeepChain => refused(&[9], ""),
+        Active | Saved => refused(&[4], "must be shut off"),
+        Transient => refused(&[4], "is transient"),
+        OddDisks | VariablesMissing | ClockJumps => harmless(),
+        OddPaths => refused(&[9], ""),
+        HugeXml => refused(&[9], "is not known"),
+        RecordCorrupt => refused(&[11], "not a journal"),
+    }
+}
+
+fn repair(fault: Fault) -> Expect {
+    use Fault::*;
+    match fault {
+        Stopped => by_the_mark(&[0, 130, 143]),
+        // The result is all that it has to say.
+        OutputFull => Expect::Ends(crate::expect::Letter::F, &[8], "cannot write the result"),
+        ToolKilled => taken_back(&[10], "was killed"),
+        ToolHangs => taken_back(&[10], "gave no progress"),
+        ToolMissing => refused(&[8], "qemu-img"),
+        ToolTooOld => taken_back(&[10], "qemu-img check"),
+        NoSpaceForImages | NoSpaceForRecords => harmless(),
+        // `qemu-img` repairs in place.
+        InputOutput => in_part(&[0, 8, 10]),
+        DirectoryImmutable => harmless(),
+        ReadOnlyImages => refused(&[8, 10], ""),
+        ReadOnlyRecords => harmless(),
+        StepFails => by_the_mark(&[10]),
+        other => reset(other),
+    }
+}
