@@ -93,7 +93,7 @@ impl Scene {
             allow_dirs: Vec::new(),
         };
         let plan = delete::plan(self.host(), domain, &request)?;
-        delete::apply(self.host(), &plan)
+        delete::apply(self.host(), &[plan]).remove(0)
     }
 
     /// The domain as the library of libvirt knows it.

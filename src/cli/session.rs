@@ -3,7 +3,7 @@
 use super::GlobalArgs;
 use super::ui::Ui;
 use crate::error::{Error, Kind, Result};
-use crate::hypervisor::{Hypervisor, Libvirt};
+use crate::hypervisor::{Connection, Hypervisor};
 use crate::interrupt::Interrupt;
 use crate::model::{Domain, DomainRef};
 use crate::ops::doctor::{Finding, examine};
@@ -32,8 +32,8 @@ impl<'a> Session<'a> {
     /// Connects to libvirt. Commands that do not need it do not call this, so
     /// that they work without a daemon. Says so if an earlier run left work
     /// unfinished.
-    pub(super) fn connect(&self) -> Result<Libvirt> {
-        let libvirt = Libvirt::open(self.connect.as_deref())?;
+    pub(super) fn connect(&self) -> Result<Connection> {
+        let libvirt = Connection::open(self.connect.as_deref())?;
         if self.store.count_journals() > 0 {
             self.mention_unfinished();
         }
@@ -42,8 +42,8 @@ impl<'a> Session<'a> {
 
     /// Connects to libvirt for a command that changes disks: what an earlier
     /// run left behind is finished or taken back first.
-    pub(super) fn connect_to_change(&self) -> Result<Libvirt> {
-        let libvirt = Libvirt::open(self.connect.as_deref())?;
+    pub(super) fn connect_to_change(&self) -> Result<Connection> {
+        let libvirt = Connection::open(self.connect.as_deref())?;
         if self.store.count_journals() > 0 {
             let uri = libvirt.uri().to_owned();
             for recovered in self.recover_where(&|other| other == uri)? {
@@ -55,7 +55,7 @@ impl<'a> Session<'a> {
 
     /// Looks at everything that vmkin needs, libvirt reachable or not.
     pub(super) fn examine(&self) -> Vec<Finding> {
-        let libvirt = Libvirt::open(self.connect.as_deref())
+        let libvirt = Connection::open(self.connect.as_deref())
             .map(|libvirt| Box::new(libvirt) as Box<dyn Hypervisor>);
         examine(&libvirt, &self.store)
     }
@@ -87,7 +87,7 @@ impl<'a> Session<'a> {
                 if !wanted(uri) {
                     return Ok(None);
                 }
-                let libvirt = Libvirt::open(Some(uri))?;
+                let libvirt = Connection::open(Some(uri))?;
                 Ok(Some(Box::new(libvirt)))
             },
         })

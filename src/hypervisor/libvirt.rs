@@ -68,6 +68,12 @@ impl Libvirt {
         Ok(Self { conn, uri })
     }
 
+    /// Whether the daemon has gone, so that no question can be answered any
+    /// more. A driver without a daemon cannot be lost.
+    pub(super) fn is_lost(&self) -> bool {
+        self.conn.is_alive().is_ok_and(|alive| !alive)
+    }
+
     fn handle(&self, domain: &Domain) -> Result<VirDomain> {
         // By UUID, so that a rename between two calls cannot switch domains.
         self.conn

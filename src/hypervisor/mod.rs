@@ -7,6 +7,7 @@
 #[cfg(test)]
 pub(crate) mod fake;
 mod libvirt;
+mod reconnect;
 mod uri;
 
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ use crate::error::Result;
 use crate::model::{Address, AddressSource, Domain, DomainRef, DomainStatus, Pool, SecretText};
 
 pub use self::libvirt::Libvirt;
+pub use self::reconnect::Connection;
 
 /// A host that runs domains. One value may be used by many threads at once.
 pub trait Hypervisor: Send + Sync {

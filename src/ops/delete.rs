@@ -311,19 +311,55 @@ fn used_by_other(usage: &Usage, index: usize, file: FileId) -> Option<&str> {
         .map(|known| known.domain.name.as_str())
 }
 
-/// Deletes the domain and the files that go with it.
+/// How many domains are deleted in a row on what was seen once: more would
+/// keep other runs waiting for the lock on names.
+const AT_ONCE: usize = 16;
+
+/// Deletes these domains and the files that go with them, each for itself.
+/// Returns what became of each; of those that the user did not want to wait
+/// for, that they were not begun.
 ///
 /// # Errors
 ///
-/// If the domain cannot be undefined; then nothing has happened.
-/// [`Kind::NotUndone`] if a file could not be removed after that.
-pub fn apply(host: Host<'_>, plan: &DeletePlan) -> Result<()> {
-    // Nobody begins to make clones of its disks meanwhile.
+/// For each, if the domain cannot be undefined; then nothing has happened to
+/// it. [`Kind::NotUndone`] if a file could not be removed after that.
+pub fn apply(host: Host<'_>, plans: &[DeletePlan]) -> Vec<Result<()>> {
+    let mut results = Vec::new();
+    for plans in plans.chunks(AT_ONCE) {
+        match several(host, plans) {
+            Ok(several) => results.extend(several),
+            Err(error) => results.extend(plans.iter().map(|_| {
+                Err(Error::new(
+                    error.kind(),
+                    format!("it was not begun: {error}"),
+                ))
+            })),
+        }
+    }
+    results
+}
+
+fn several(host: Host<'_>, plans: &[DeletePlan]) -> Result<Vec<Result<()>>> {
+    // Nobody begins to make clones of their disks meanwhile.
     let _lock = host.store.names_lock()?;
+    let allowed = plans.first().map(|plan| plan.request.allow_dirs.as_slice());
+    let usage = Usage::read_allowing(host.hypervisor, allowed.unwrap_or_default())?;
+    let mut results = Vec::new();
+    for plan in plans {
+        let result = host
+            .interrupt
+            .check()
+            .and_then(|()| one(host, plan, &usage));
+        results.push(result);
+    }
+    Ok(results)
+}
+
+fn one(host: Host<'_>, plan: &DeletePlan, usage: &Usage) -> Result<()> {
     for file in &plan.files {
         clone::refuse_cloned_now(host, &file.path)?;
     }
-    still_planned(host, plan)?;
+    still_planned(host, plan, usage)?;
     for file in &plan.files {
         image::may_remove(&file.path)?;
     }
@@ -367,11 +403,11 @@ pub fn apply(host: Host<'_>, plan: &DeletePlan) -> Result<()> {
 
 /// Fails if others have come to use what would go since the plan was made: the
 /// user may have thought about it for long.
-fn still_planned(host: Host<'_>, plan: &DeletePlan) -> Result<()> {
+fn still_planned(host: Host<'_>, plan: &DeletePlan, usage: &Usage) -> Result<()> {
     if plan.files.is_empty() {
         return Ok(());
     }
-    let now = self::plan(host, &plan.domain, &plan.request)?;
+    let now = plan_with(host, usage, &plan.domain, &plan.request)?;
     match plan.files.iter().find(|file| !now.files.contains(file)) {
         None => Ok(()),
         Some(file) => {

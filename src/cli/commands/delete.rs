@@ -92,11 +92,7 @@ pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &DeleteArgs) -> 
     ui.confirm(&format!("{listing}{question}"))?;
     let mut failed = Vec::new();
     let mut done = Vec::new();
-    for plan in &plans {
-        let result = host
-            .interrupt
-            .check()
-            .and_then(|()| delete::apply(host, plan));
+    for (plan, result) in plans.iter().zip(delete::apply(host, &plans)) {
         match result {
             Ok(()) => {
                 ui.status(&format!("Deleted '{}'.", plan.domain.name));

@@ -17,8 +17,12 @@ fn plan_of(bench: &Bench, name: &str, storage: Storage) -> Result<DeletePlan> {
     plan(bench.host(), &bench.domain(name), &request)
 }
 
+fn apply_one(bench: &Bench, plan: DeletePlan) -> Result<()> {
+    apply(bench.host(), &[plan]).remove(0)
+}
+
 fn delete(bench: &Bench, name: &str, storage: Storage) -> Result<()> {
-    apply(bench.host(), &plan_of(bench, name, storage)?)
+    apply_one(bench, plan_of(bench, name, storage)?)
 }
 
 #[test]
@@ -50,7 +54,7 @@ fn an_image_that_got_a_child_while_the_user_thought_stays() {
     let plan = plan_of(&bench, "a", Storage::Own).unwrap();
     assert_eq!(plan.remove, [bench.path("a.qcow2")]);
     bench.clone_of("a", "b", false);
-    let error = apply(bench.host(), &plan).unwrap_err();
+    let error = apply_one(&bench, plan).unwrap_err();
     assert_eq!(error.kind(), Kind::Protected);
     assert_eq!(bench.files(), ["a.qcow2", "b.qcow2", "golden.raw"]);
     assert_eq!(bench.fake.names(), ["a", "b", "golden"]);
@@ -64,7 +68,7 @@ fn an_image_that_got_another_user_while_the_user_thought_stays() {
     let plan = plan_of(&bench, "a", Storage::Own).unwrap();
     let other = bench.xml("other", 5, "a.qcow2", "qcow2");
     bench.fake.add(&other, DomainState::ShutOff);
-    let error = apply(bench.host(), &plan).unwrap_err();
+    let error = apply_one(&bench, plan).unwrap_err();
     assert_eq!(error.kind(), Kind::Busy);
     assert!(error.to_string().contains("'other'"), "{error}");
     assert!(bench.path("a.qcow2").exists());

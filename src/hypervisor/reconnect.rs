@@ -1,0 +1,242 @@
+//! A connection that outlives a restart of the daemon.
+//!
+//! Guests go on while libvirtd is restarted, by an update for instance; what is
+//! in the middle of many clones should go on too. A lost connection is opened
+//! once more, what was asked is asked again, and of what was to be changed it is
+//! looked first whether that was still done.
+
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+use super::{Hypervisor, Libvirt, Start, Undefine};
+use crate::error::Result;
+use crate::model::{
+    Address, AddressSource, Domain, DomainRef, DomainState, DomainStatus, Pool, SecretText,
+};
+use crate::xml::domain;
+
+/// How long a daemon may take to come back.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often it is looked for.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A connection to libvirt that is opened again, once, when it is lost.
+#[derive(Debug)]
+pub struct Connection {
+    uri: String,
+    now: RwLock<Arc<Libvirt>>,
+}
+
+impl Connection {
+    /// Connects to `uri`, or to the hypervisor libvirt picks if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Environment`](crate::error::Kind::Environment) if libvirt cannot
+    /// be reached.
+    pub fn open(uri: Option<&str>) -> Result<Self> {
+        let libvirt = Libvirt::open(uri)?;
+        Ok(Self {
+            uri: libvirt.uri().to_owned(),
+            now: RwLock::new(Arc::new(libvirt)),
+        })
+    }
+
+    fn now(&self) -> Arc<Libvirt> {
+        Arc::clone(&self.now.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Opens the connection anew, unless another thread has done so already.
+    /// Returns whether there is one.
+    fn reopen(&self, lost: &Arc<Libvirt>) -> bool {
+        let mut now = self.now.write().unwrap_or_else(PoisonError::into_inner);
+        if !Arc::ptr_eq(&now, lost) {
+            return true;
+        }
+        let since = Instant::now();
+        loop {
+            match Libvirt::open(Some(&self.uri)) {
+                Ok(libvirt) => {
+                    *now = Arc::new(libvirt);
+                    return true;
+                }
+                Err(_) if since.elapsed() < PATIENCE => sleep(PAUSE),
+                Err(_) => return false,
+            }
+        }
+    }
+
+    /// Asks; and asks once more if the answer was lost with the connection.
+    fn ask<T>(&self, ask: impl Fn(&Libvirt) -> Result<T>) -> Result<T> {
+        let libvirt = self.now();
+        match ask(&libvirt) {
+            Err(error) if libvirt.is_lost() => {
+                if self.reopen(&libvirt) {
+                    ask(&self.now())
+                } else {
+                    Err(error)
+                }
+            }
+            answer => answer,
+        }
+    }
+
+    /// Changes something. If the answer was lost with the connection, `done`
+    /// looks whether the change was made; if not, it is made again.
+    fn change<T>(
+        &self,
+        change: impl Fn(&Libvirt) -> Result<T>,
+        done: impl Fn(&Libvirt) -> Result<Option<T>>,
+    ) -> Result<T> {
+        let libvirt = self.now();
+        match change(&libvirt) {
+            Err(error) if libvirt.is_lost() => {
+                if !self.reopen(&libvirt) {
+                    return Err(error);
+                }
+                let libvirt = self.now();
+                match done(&libvirt)? {
+                    Some(made) => Ok(made),
+                    None => change(&libvirt),
+                }
+            }
+            answer => answer,
+        }
+    }
+
+    /// Changes the state of a domain, until it is one of those that are wanted.
+    fn change_state(
+        &self,
+        domain: &Domain,
+        change: impl Fn(&Libvirt) -> Result<()>,
+        wanted: impl Fn(DomainState) -> bool,
+    ) -> Result<()> {
+        self.change(change, |libvirt| {
+            let state = libvirt.status(domain)?.state;
+            Ok(wanted(state).then_some(()))
+        })
+    }
+}
+
+impl Hypervisor for Connection {
+    fn uri(&self) -> &str {
+        &self.uri
+    }
+
+    fn is_local(&self) -> bool {
+        self.now().is_local()
+    }
+
+    fn find(&self, which: &DomainRef) -> Result<Domain> {
+        self.ask(|libvirt| libvirt.find(which))
+    }
+
+    fn find_uuid(&self, uuid: Uuid) -> Result<Option<Domain>> {
+        self.ask(|libvirt| libvirt.find_uuid(uuid))
+    }
+
+    fn domains(&self) -> Result<Vec<Domain>> {
+        self.ask(Libvirt::domains)
+    }
+
+    fn status(&self, domain: &Domain) -> Result<DomainStatus> {
+        self.ask(|libvirt| libvirt.status(domain))
+    }
+
+    fn status_of(&self, domains: &[Domain]) -> Result<Vec<Option<DomainStatus>>> {
+        self.ask(|libvirt| libvirt.status_of(domains))
+    }
+
+    fn secure_xml(&self, domain: &Domain) -> Result<SecretText> {
+        self.ask(|libvirt| libvirt.secure_xml(domain))
+    }
+
+    fn public_xml(&self, domain: &Domain) -> Result<String> {
+        self.ask(|libvirt| libvirt.public_xml(domain))
+    }
+
+    fn public_xml_of(&self, domains: &[Domain]) -> Result<Vec<Option<String>>> {
+        self.ask(|libvirt| libvirt.public_xml_of(domains))
+    }
+
+    fn define(&self, xml: &str, validate: bool) -> Result<Domain> {
+        self.change(
+            |libvirt| libvirt.define(xml, validate),
+            |libvirt| match domain::read(xml)?.uuid {
+                Some(uuid) => libvirt.find_uuid(uuid),
+                None => Ok(None),
+            },
+        )
+    }
+
+    fn undefine(&self, domain: &Domain, with: Undefine) -> Result<()> {
+        self.change(
+            |libvirt| libvirt.undefine(domain, with),
+            |libvirt| {
+                let gone = libvirt.find_uuid(domain.uuid)?.is_none();
+                Ok(gone.then_some(()))
+            },
+        )
+    }
+
+    fn start(&self, domain: &Domain, how: Start) -> Result<()> {
+        let start = |libvirt: &Libvirt| libvirt.start(domain, how);
+        self.change_state(domain, start, DomainState::is_active)
+    }
+
+    fn shutdown(&self, domain: &Domain) -> Result<()> {
+        let ask = |libvirt: &Libvirt| libvirt.shutdown(domain);
+        self.change_state(domain, ask, |state| !state.is_active())
+    }
+
+    /// Whether the guest has heard nobody can tell, and twice is once too often.
+    fn reboot(&self, domain: &Domain) -> Result<()> {
+        self.now().reboot(domain)
+    }
+
+    fn suspend(&self, domain: &Domain) -> Result<()> {
+        let suspend = |libvirt: &Libvirt| libvirt.suspend(domain);
+        self.change_state(domain, suspend, |state| state == DomainState::Paused)
+    }
+
+    fn resume(&self, domain: &Domain) -> Result<()> {
+        let resume = |libvirt: &Libvirt| libvirt.resume(domain);
+        self.change_state(domain, resume, |state| state == DomainState::Running)
+    }
+
+    fn destroy(&self, domain: &Domain, graceful: bool) -> Result<()> {
+        self.change(
+            |libvirt| libvirt.destroy(domain, graceful),
+            // One without a stored definition is gone with its process.
+            |libvirt| match libvirt.find_uuid(domain.uuid)? {
+                Some(now) => Ok((!libvirt.status(&now)?.state.is_active()).then_some(())),
+                None => Ok(Some(())),
+            },
+        )
+    }
+
+    fn addresses(&self, domain: &Domain, source: AddressSource) -> Result<Vec<Address>> {
+        self.ask(|libvirt| libvirt.addresses(domain, source))
+    }
+
+    fn snapshots(&self, domain: &Domain) -> Result<Vec<String>> {
+        self.ask(|libvirt| libvirt.snapshots(domain))
+    }
+
+    fn volume_path(&self, pool: &str, volume: &str) -> Result<PathBuf> {
+        self.ask(|libvirt| libvirt.volume_path(pool, volume))
+    }
+
+    fn pools(&self) -> Result<Vec<Pool>> {
+        self.ask(Libvirt::pools)
+    }
+
+    fn refresh_pool(&self, name: &str) -> Result<()> {
+        self.ask(|libvirt| libvirt.refresh_pool(name))
+    }
+}
