@@ -71,7 +71,7 @@ check 'cargo clippy' cargo clippy --all-targets --all-features --locked -- -D wa
 check 'cargo clippy, as shipped' cargo clippy --locked -- -D warnings
 check 'shellcheck' lint_scripts
 # All rungs that need neither root nor a daemon: units, the CLI on libvirt's test driver, real tools on small images.
-check 'cargo test' cargo test --locked --all-features
+check 'cargo test' cargo test --locked --all-features --no-fail-fast
 # A package of its own, so the steps above did not see it.
 check 'fuzz: cargo fmt' cargo fmt --manifest-path fuzz/Cargo.toml --check
 check 'fuzz: cargo clippy' cargo clippy --manifest-path fuzz/Cargo.toml --all-targets --locked -- -D warnings
@@ -87,7 +87,7 @@ else
     export VMKIN_PRIVATE_LOGS
     # Built out here, where the registry can be reached.
     check 'cargo test on a private libvirtd' bash -c 'cargo test --locked --all-features --test qemu --test examples --no-run &&
-        CARGO_NET_OFFLINE=true scripts/with-private-libvirtd.sh --golden cargo test --locked --all-features --test qemu --test examples -- --ignored --test-threads=1'
+        CARGO_NET_OFFLINE=true scripts/with-private-libvirtd.sh --golden cargo test --locked --all-features --no-fail-fast --test qemu --test examples -- --ignored --test-threads=1'
 fi
 
 for name in "${FAILED_STEPS[@]}"; do say "failed: $name"; done

@@ -48,6 +48,16 @@ impl Stopped {
         }
     }
 
+    /// At a layer that is open, and damaged or not to be trusted.
+    fn in_layer(image: &ImageFile, format: ImageFormat, layers: &[Layer], error: Error) -> Self {
+        let listed = layers.iter().any(|layer| layer.file == image.id());
+        Self {
+            error,
+            unread: (!listed).then_some(image.id()),
+            hidden: format.may_have_backing() && !stands_alone(image, format),
+        }
+    }
+
     /// At something that hides nothing.
     fn at_nothing(error: Error) -> Self {
         Self {
@@ -127,6 +137,21 @@ pub fn survey(top: &Path, format: ImageFormat, trust: &Trust) -> Survey {
     }
 }
 
+/// Whether an image that is damaged somewhere says all the same, where QEMU
+/// reads it, that it depends on no other.
+fn stands_alone(image: &ImageFile, format: ImageFormat) -> bool {
+    let header = match format {
+        ImageFormat::Qcow2 => Header::read_unchecked(image),
+        _ => return false,
+    };
+    header.is_ok_and(|header| {
+        header.is_ok_and(|header| {
+            let data_file = header.incompatible.data_file() || header.data_file_name().is_some();
+            header.backing_name.is_none() && !data_file
+        })
+    })
+}
+
 /// What the header of a layer leads to.
 enum Next {
     /// A file.
@@ -150,17 +175,14 @@ fn walk(
             error,
         )
     })?;
-    let unread = |path: &Path, format| {
-        let path = path.to_owned();
-        move |error: Error| match error.kind() {
-            Kind::NotFound => Stopped::at_nothing(error),
-            _ => Stopped::at(&path, format, error),
-        }
-    };
-    let image = ImageFile::open(&top).map_err(unread(&top, format))?;
+    let image = ImageFile::open(&top).map_err(|error| match error.kind() {
+        Kind::NotFound => Stopped::at_nothing(error),
+        _ => Stopped::at(&top, format, error),
+    })?;
     let beside = neighbourhood(&image);
     let mut seen: Vec<FileId> = vec![image.id()];
-    let mut next = read_layer(&image, format, trust, layers).map_err(unread(&top, format))?;
+    let mut next = read_layer(&image, format, trust, layers)
+        .map_err(|e| Stopped::in_layer(&image, format, layers, e))?;
     let mut above = image;
     loop {
         if layers.len() > MAX_OVERLAYS && !matches!(next, Next::End) {
@@ -195,7 +217,8 @@ fn walk(
             )));
         }
         seen.push(image.id());
-        next = read_layer(&image, format, trust, layers).map_err(unread(&path, format))?;
+        next = read_layer(&image, format, trust, layers)
+            .map_err(|e| Stopped::in_layer(&image, format, layers, e))?;
         above = image;
     }
 }

@@ -153,6 +153,32 @@ fn a_layer_that_is_not_followed_hides_only_what_is_below_it() {
 }
 
 #[test]
+fn a_damaged_image_that_stands_alone_hides_nothing() {
+    let bench = bench();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let damaged = elsewhere.path().join("damaged.qcow2");
+    let overlay = Overlay {
+        virtual_size: 1 << 20,
+        backing: &bench.path("a.qcow2"),
+        backing_format: ImageFormat::Qcow2,
+    };
+    drop(image::write(&damaged, &overlay).unwrap());
+    let xml = bench
+        .xml("other", 9, "x", "qcow2")
+        .replace(bench.path("x").to_str().unwrap(), damaged.to_str().unwrap());
+    bench.fake.add(&xml, DomainState::ShutOff);
+    // Its tables are cut off; what is left says that it is an overlay.
+    let mut bytes = std::fs::read(&damaged).unwrap();
+    bytes.truncate(70_000);
+    std::fs::write(&damaged, &bytes).unwrap();
+    refused(guard(&bench, "a"), Kind::Unsafe, "not known");
+    // And here that it is none.
+    bytes[8..20].fill(0);
+    std::fs::write(&damaged, &bytes).unwrap();
+    drop(guard(&bench, "a").unwrap());
+}
+
+#[test]
 fn a_base_that_changed_is_not_built_on() {
     let bench = bench();
     let base = bench.path("golden.raw");

@@ -39,7 +39,7 @@ fn expect(fault: Fault) -> Expect {
         ReadOnlyImages => refused(&[8], "read-only file system"),
         ReadOnlyRecords => refused(&[8], "Read-only file system"),
         PoolUnknown | FileTaken => never("it makes nothing"),
-        NoLocks => harmless(),
+        NoLocks => refused(&[8], "cannot fence"),
         NoExclusiveRename => never("it gives nothing a name"),
         NoLibvirt => refused(&[8], "cannot connect"),
         StepFails => by_the_mark(&[10, 11]),
@@ -49,12 +49,16 @@ fn expect(fault: Fault) -> Expect {
         LeftBehind => harmless_but_says("Recovered from "),
         BaseReplaced | BaseMissing | BaseTruncated | BaseChanged => harmless(),
         BaseInUse => refused(&[6], "is the base of"),
-        HostileChain | DirtyImage | DeepChain => harmless(),
+        DirtyImage => harmless(),
+        // It may hide that it is based on what would go, unless what it names is
+        // raw, with nothing below.
+        HostileChain => by_the_mark(&[0, 9]),
+        DeepChain => refused(&[9], "is not known"),
         Active => refused(&[4], "must be shut off"),
         Saved => refused(&[4], "saved memory"),
         Transient => refused(&[4], "must be shut off"),
         OddDisks | VariablesMissing | ClockJumps | OddPaths => harmless(),
-        HugeXml => harmless(),
+        HugeXml => refused(&[9], "is not known"),
         RecordCorrupt => refused(&[11], "not a journal"),
     }
 }
