@@ -442,8 +442,9 @@ fn no_file_twice(images: &[(Option<Disk>, Chain)]) -> Result<()> {
 fn nobody_else(usage: &Usage, owner: Option<usize>, disk: &LeasedDisk) -> Result<()> {
     let top = disk.chain.top();
     let children = usage.children_of_others(top.file, owner);
-    let dir = top.path.parent().unwrap_or(&top.path);
-    let strays = usage.strays(top.file, dir)?;
+    // Where it really is: beside a link to it lie none of its overlays.
+    let real = disk.lease.image().real_path();
+    let strays = usage.strays(top.file, real.parent().unwrap_or(real))?;
     base::refuse_children(&top.path, &children, &strays.paths)?;
     let users = usage.of(top.file).iter();
     let mut others =
@@ -466,10 +467,15 @@ fn nobody_else(usage: &Usage, owner: Option<usize>, disk: &LeasedDisk) -> Result
     let owner = owner.and_then(|index| usage.domains.get(index));
     usage.must_tell(&top.path, owner.map(|known| known.domain.uuid))?;
     strays.must_tell(&top.path)?;
-    if !top.block && image::seal_state(&top.path)?.sealed {
+    if top.block {
+        return Ok(());
+    }
+    let seal = image::seal_state(real)?;
+    if seal.sealed || seal.immutable {
+        let what = if seal.sealed { "sealed" } else { "immutable" };
         return Err(Error::new(
             Kind::Protected,
-            format!("{} is sealed, and has no children now", shown(&top.path)),
+            format!("{} is {what}, and has no children now", shown(&top.path)),
         )
         .hint(format!(
             "if it shall have none, open it: `vmkin base unseal {}`",

@@ -183,8 +183,8 @@ fn reset_disk(name: &str, disk: &LeasedDisk) -> Result<ResetDisk> {
     } else if top.block {
         "is a block device, which cannot be replaced".to_owned()
     } else {
-        // To take its place is to remove it.
-        image::may_remove(&top.path)?;
+        // To take its place is to remove it, where it really is.
+        image::may_remove(disk.lease().image().real_path())?;
         return Ok(ResetDisk {
             target: target.clone(),
             path: top.path.clone(),

@@ -161,3 +161,35 @@ fn what_the_guest_has_written_since_is_kept() {
     assert_eq!(bench.files().len(), 4);
     assert_eq!(bench.store.count_journals(), 0);
 }
+
+#[test]
+fn a_disk_that_is_a_link_is_reset_where_it_leads() {
+    let bench = bench();
+    let store = bench.path("elsewhere");
+    std::fs::create_dir(&store).unwrap();
+    std::fs::rename(bench.path("a-vdb.qcow2"), store.join("data.qcow2")).unwrap();
+    std::os::unix::fs::symlink(store.join("data.qcow2"), bench.path("a-vdb.qcow2")).unwrap();
+    apply(bench.host(), plan_of(&bench, &[]).unwrap()).unwrap();
+    assert!(is_fresh(&bench, "a.qcow2") && is_fresh(&bench, "elsewhere/data.qcow2"));
+    assert!(bench.path("a-vdb.qcow2").is_symlink());
+    assert_eq!(bench.store.count_journals(), 0);
+    assert_eq!(std::fs::read_dir(&store).unwrap().count(), 1);
+}
+
+#[test]
+fn overlays_beside_what_a_link_leads_to_count() {
+    let bench = bench();
+    let store = bench.path("elsewhere");
+    std::fs::create_dir(&store).unwrap();
+    let real = store.join("data.qcow2");
+    std::fs::rename(bench.path("a-vdb.qcow2"), &real).unwrap();
+    std::os::unix::fs::symlink(&real, bench.path("a-vdb.qcow2")).unwrap();
+    let overlay = image::Overlay {
+        virtual_size: 1 << 20,
+        backing: &real,
+        backing_format: crate::model::ImageFormat::Qcow2,
+    };
+    drop(image::write(&store.join("stray.qcow2"), &overlay).unwrap());
+    let error = plan_of(&bench, &[]).err().unwrap();
+    assert_eq!(error.kind(), Kind::Protected, "{error}");
+}
