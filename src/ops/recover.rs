@@ -118,9 +118,12 @@ fn one(
                 }
             }
         }
-        Operation::Reset { uuid, disks, .. } => {
-            super::reset::recover(host, *uuid, disks, steps)?.to_owned()
-        }
+        Operation::Reset {
+            uuid,
+            disks,
+            allow_dirs,
+            ..
+        } => super::reset::recover(host, *uuid, disks, allow_dirs, steps)?,
     };
     crate::failpoint::hit("recover.done")?;
     journal.finish()?;

@@ -73,6 +73,9 @@ pub enum Operation {
         uuid: Uuid,
         /// The disks.
         disks: Vec<ReplacedFile>,
+        /// Where the user allowed backing files besides the storage pools.
+        #[serde(default)]
+        allow_dirs: Vec<PathBuf>,
     },
 }
 

@@ -132,6 +132,7 @@ fn half_done(bench: &Bench) {
         name: "a".to_owned(),
         uuid: plan.domain.uuid,
         disks: replaced.clone(),
+        allow_dirs: Vec::new(),
     };
     let mut journal = bench.store.begin("fake:///", operation).unwrap();
     let files = make(bench.host(), &plan, &replaced).unwrap();
@@ -192,4 +193,63 @@ fn overlays_beside_what_a_link_leads_to_count() {
     drop(image::write(&store.join("stray.qcow2"), &overlay).unwrap());
     let error = plan_of(&bench, &[]).err().unwrap();
     assert_eq!(error.kind(), Kind::Protected, "{error}");
+}
+
+#[test]
+fn what_others_have_come_to_use_since_is_not_replaced_under_them() {
+    let stray = |bench: &Bench| {
+        let overlay = image::Overlay {
+            virtual_size: 1 << 20,
+            backing: &bench.path("a-vdb.qcow2"),
+            backing_format: crate::model::ImageFormat::Qcow2,
+        };
+        drop(image::write(&bench.path("stray.qcow2"), &overlay).unwrap());
+    };
+    let second = |bench: &Bench| {
+        let xml = bench.xml("other", 9, "a-vdb.qcow2", "qcow2");
+        bench.fake.add(&xml, DomainState::ShutOff);
+    };
+    let given_away = |bench: &Bench| {
+        std::fs::copy(bench.path("a-vdb.qcow2"), bench.path("mine.qcow2")).unwrap();
+        let xml = bench.domain_xml("a").replace("a-vdb.qcow2", "mine.qcow2");
+        bench.fake.change("a", |domain| domain.xml = xml);
+    };
+    let hidden = |bench: &Bench| {
+        std::fs::write(bench.path("broken.qcow2"), b"QFI\xfb\0\0\0\x03nonsense").unwrap();
+    };
+    let changes: [&dyn Fn(&Bench); 4] = [&stray, &second, &given_away, &hidden];
+    for change in changes {
+        let bench = bench();
+        half_done(&bench);
+        change(&bench);
+        let said = recover_now(&bench);
+        assert!(said[0].contains("stay as they are"), "{said:?}");
+        assert!(!is_fresh(&bench, "a-vdb.qcow2"), "{said:?}");
+        assert!(!bench.files().iter().any(|file| file.ends_with(".tmp")));
+        assert_eq!(bench.store.count_journals(), 0);
+    }
+}
+
+#[test]
+fn a_guest_that_runs_is_left_alone_and_keeps_nobody_waiting() {
+    for state in [DomainState::Running, DomainState::Saved] {
+        let bench = bench();
+        half_done(&bench);
+        bench.fake.change("a", |domain| domain.state = state);
+        let said = recover_now(&bench);
+        assert!(said[0].contains("has been used since"), "{said:?}");
+        assert!(!is_fresh(&bench, "a-vdb.qcow2"));
+        assert_eq!(bench.store.count_journals(), 0);
+    }
+}
+
+#[test]
+fn a_new_file_that_is_gone_is_not_said_to_be_in_place() {
+    let bench = bench();
+    half_done(&bench);
+    let temp = bench.files().into_iter().find(|f| f.ends_with(".tmp"));
+    std::fs::remove_file(bench.path(&temp.unwrap())).unwrap();
+    let said = recover_now(&bench);
+    assert!(said[0].contains("is gone"), "{said:?}");
+    assert!(!is_fresh(&bench, "a-vdb.qcow2"));
 }
