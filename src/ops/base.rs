@@ -257,7 +257,7 @@ pub fn seal(
     host.must_be_here()?;
     // Clones that are being made may open the seal again when they fail.
     let lock = host.store.names_lock()?;
-    clone::refuse_cloned_now(host, path)?;
+    clone::UnderWay::see(host)?.refuse_cloned(path)?;
     refuse_unsound(host, path, format)?;
     seal_as_one(host, path, format, hash, Some(lock))
 }
@@ -424,7 +424,7 @@ pub fn unseal(host: Host<'_>, path: &Path, force: bool) -> Result<()> {
     // Nobody begins to make clones of it meanwhile.
     let _lock = host.store.names_lock()?;
     if !force {
-        clone::refuse_cloned_now(host, path)?;
+        clone::UnderWay::see(host)?.refuse_cloned(path)?;
         let usage = Usage::read(host.hypervisor)?;
         let children = usage.children(file);
         let strays = usage.strays(file, path.parent().unwrap_or(path))?;
