@@ -264,7 +264,7 @@ impl DeletePlan {
             base::refuse_children(&layer.path, &[], &strays.paths)?;
             strays
                 .must_tell(&layer.path)
-                .and_then(|()| usage.must_tell(&layer.path, Some(known.domain.uuid)))
+                .and_then(|()| usage.must_tell(&layer.path, |own| own.domain == known.domain.uuid))
                 .map_err(|e| e.hint("to delete the guest and keep its files: `--keep-storage`"))?;
             self.remove(&layer.path, layer.file);
         }
@@ -286,18 +286,26 @@ impl DeletePlan {
         let Some(file) = image::file_id(path)? else {
             return Ok(());
         };
-        let other = usage
-            .domains
-            .iter()
-            .enumerate()
-            .find(|(i, other)| *i != index && other.nvram == Some(file));
-        match other {
-            Some((_, other)) => {
-                self.keep(path, format!("domain '{}' uses it too", other.domain.name));
-            }
-            None if storage == Storage::Keep => self.keep(path, "--keep-storage"),
-            None => self.remove(path, file),
-        }
+        let mut others = usage.domains.iter().enumerate();
+        let other = others.find(|(i, other)| *i != index && other.nvram == Some(file));
+        // What it is called in the XML makes no image of a guest a file of 64 KiB.
+        let image = usage.of(file).first().and_then(|one| usage.domain(one));
+        let dir = path.parent().unwrap_or(path);
+        let why = if known.nvram != Some(file) {
+            "it is a symbolic link".to_owned()
+        } else if let Some((_, other)) = other {
+            format!("domain '{}' uses it too", other.domain.name)
+        } else if storage == Storage::Keep {
+            "--keep-storage".to_owned()
+        } else if let Some(user) = image {
+            format!("it is an image of domain '{}'", user.domain.name)
+        } else if let Some(stray) = usage.strays(file, dir)?.paths.first() {
+            format!("{} is based on it", image::shown(stray))
+        } else {
+            self.remove(path, file);
+            return Ok(());
+        };
+        self.keep(path, why);
         Ok(())
     }
 }
@@ -509,7 +517,7 @@ pub(super) fn in_use_now(usage: &Usage, file: &DeletedFile) -> Result<Option<Str
     }
     let told = strays
         .must_tell(&file.path)
-        .and_then(|()| usage.must_tell(&file.path, None));
+        .and_then(|()| usage.must_tell(&file.path, |_| false));
     Ok(told.err().map(|why| why.to_string()))
 }
 

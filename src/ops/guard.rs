@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::images::{chain_of, path_of, trust_for};
 use super::read_guard::format_of;
-use super::{Host, ShutOff, Strays, Usage, Use, base};
+use super::{Host, Problem, ShutOff, Strays, Usage, Use, base};
 use crate::error::{Error, Kind, Result};
 use crate::image::{self, Guard, ImageFile, Lease, Trust, shown};
 use crate::model::{Chain, Disk, DiskSource, DiskTarget, Domain, FileId, ImageFormat};
@@ -244,8 +244,16 @@ impl<'a> Locked<'a> {
             .domains
             .iter()
             .position(|known| Some(known.domain.uuid) == uuid);
+        // Their chains are read here, by rules of their own.
+        let ours: Vec<_> = self.disks.iter().map(LeasedDisk::target).collect();
+        let ours = |problem: &Problem| {
+            Some(problem.domain) == uuid
+                && problem.target.is_some()
+                && ours.contains(&problem.target.as_ref())
+        };
         for disk in &self.disks {
             nobody_else(usage, owner, disk)?;
+            usage.must_tell(&disk.chain.top().path, ours)?;
             disk.unchanged(&self.trust)?;
         }
         self.recheck()?;
@@ -352,7 +360,7 @@ pub(super) fn still_alone(usage: &Usage, domain: &Domain, lease: &Lease) -> Resu
     let mut domains = usage.domains.iter();
     let owner = domains.position(|known| known.domain.uuid == uuid);
     not_of_others(usage, owner, image)?;
-    usage.must_tell(image.path(), Some(uuid))?;
+    usage.must_tell(image.path(), |_| false)?;
     strays_of(usage, image)?.must_tell(image.path())?;
     let mut uses = usage.of(image.id()).iter();
     if uses.any(|one| Some(one.domain) == owner && one.depth == 0) {
@@ -475,8 +483,6 @@ fn nobody_else(usage: &Usage, owner: Option<usize>, disk: &LeasedDisk) -> Result
     if let Some(one) = others.find(|one| Some(&one.target) != disk.target()) {
         return Err(used_too(usage, one, &top.path));
     }
-    let owner = owner.and_then(|index| usage.domains.get(index));
-    usage.must_tell(&top.path, owner.map(|known| known.domain.uuid))?;
     strays_of(usage, image)?.must_tell(&top.path)?;
     if top.block {
         return Ok(());

@@ -302,3 +302,41 @@ fn what_came_to_be_since_is_not_recovered_away() {
     recover_now(&bench);
     assert!(path.exists() || (again && born.is_none()));
 }
+
+fn with_nvram(bench: &Bench, name: &str, id: u128, nvram: &str) {
+    let nvram = format!(
+        "<os><type>hvm</type><nvram>{}</nvram></os><devices>",
+        bench.path(nvram).display()
+    );
+    let xml = bench.xml(name, id, name, "raw");
+    let xml = xml.replace("<devices>", &nvram);
+    bench.fake.add(&xml, DomainState::ShutOff);
+}
+
+#[test]
+fn uefi_variables_that_another_domain_has_by_a_link_stay() {
+    let bench = Bench::new();
+    fs::write(bench.path("one.fd"), "vars").unwrap();
+    std::os::unix::fs::symlink(bench.path("one.fd"), bench.path("two.fd")).unwrap();
+    with_nvram(&bench, "one", 5, "one.fd");
+    with_nvram(&bench, "two", 6, "two.fd");
+    let plan = plan_of(&bench, "one", Storage::Own).unwrap();
+    assert!(plan.remove.is_empty(), "{:?}", plan.remove);
+    assert!(plan.keep[0].why.contains("'two'"));
+    // The link itself is nobody else's, and so is what it leads to not its own.
+    let plan = plan_of(&bench, "two", Storage::Own).unwrap();
+    assert!(plan.remove.is_empty(), "{:?}", plan.remove);
+}
+
+#[test]
+fn an_image_that_is_called_uefi_variables_stays_an_image() {
+    let bench = Bench::new();
+    bench.clone_of("golden", "a", false);
+    for image in ["golden.raw", "a.qcow2"] {
+        with_nvram(&bench, "odd", 5, image);
+        let plan = plan_of(&bench, "odd", Storage::All).unwrap();
+        assert!(plan.remove.is_empty(), "{:?}", plan.remove);
+        assert_eq!(plan.keep.len(), 1, "{:?}", plan.keep);
+        bench.fake.undefine_now(&plan.domain);
+    }
+}
