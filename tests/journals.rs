@@ -71,13 +71,12 @@ fn operation() -> impl Strategy<Value = Operation> {
         mode_before,
         file,
     });
-    let deleted = (path(), file(), any::<Option<u64>>()).prop_map(|(path, file, born_ns)| {
-        DeletedFile {
+    let deleted =
+        (path(), file(), any::<Option<u64>>()).prop_map(|(path, file, born_ns)| DeletedFile {
             path,
             file,
             born_ns,
-        }
-    });
+        });
     let clones = (
         text(),
         prop::collection::vec(clone, 0..3),

@@ -50,7 +50,8 @@ pub use self::file::{ImageFile, id_of, shown};
 pub use self::identity::{Comparison, compare, content_sha256, identity, identity_of};
 pub use self::lock::{Guard, Lease, LockState, probe};
 pub use self::look::{
-    SealState, born_ns, file_id, looks_like_qcow2, open_to_all, readable_by_all, same_file, seal_state,
+    SealState, born_ns, file_id, looks_like_qcow2, open_to_all, readable_by_all, same_file,
+    seal_state,
 };
 pub use self::nbd::{ExportCopy, ExportOverlay, export_size};
 pub use self::overlay::{

@@ -10,9 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::guard::{
-    Allowed, LeasedDisk, Locked, Wanted, WriteGuard, lease_again, still_alone,
-};
+use super::guard::{Allowed, LeasedDisk, Locked, Wanted, WriteGuard, lease_again, still_alone};
 use super::images::{chain_of, path_of, pools_over, trust_for};
 use super::{Host, ShutOff, Usage};
 use crate::error::{Error, Kind, Result};

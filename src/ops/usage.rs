@@ -206,9 +206,7 @@ impl Usage {
             all_layers.push(layers);
         }
         let nvram = facts.nvram.as_ref().and_then(|nvram| nvram.path.as_deref());
-        let nvram = nvram
-            .filter(|_| here)
-            .and_then(image::id_of);
+        let nvram = nvram.filter(|_| here).and_then(image::id_of);
         self.domains.push(KnownDomain {
             domain,
             nvram,

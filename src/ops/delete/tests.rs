@@ -215,9 +215,10 @@ fn a_clone_that_ends_between_two_looks_is_seen() {
         seals: Vec::new(),
     };
     let journal = bench.store.begin("fake:///", operation).unwrap();
-    let xml = bench
-        .xml("b", 9, "b.qcow2", "qcow2")
-        .replace(bench.path("b.qcow2").to_str().unwrap(), path.to_str().unwrap());
+    let xml = bench.xml("b", 9, "b.qcow2", "qcow2").replace(
+        bench.path("b.qcow2").to_str().unwrap(),
+        path.to_str().unwrap(),
+    );
     // Another run defines its clone and ends, right after all domains were listed.
     let journal = std::sync::Mutex::new(Some(journal));
     bench.fake.after_listing(move |fake| {

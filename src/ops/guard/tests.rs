@@ -285,7 +285,13 @@ fn uefi_variables_of_others_are_no_disk() {
         bench.path("link.fd").display()
     );
     std::os::unix::fs::symlink(bench.path("a.qcow2"), bench.path("link.fd")).unwrap();
-    let other = bench.xml("other", 9, "none", "raw").replace("<devices>", &nvram);
+    let other = bench
+        .xml("other", 9, "none", "raw")
+        .replace("<devices>", &nvram);
     bench.fake.add(&other, DomainState::ShutOff);
-    refused(guard(&bench, "a"), Kind::WrongState, "UEFI variables of domain 'other'");
+    refused(
+        guard(&bench, "a"),
+        Kind::WrongState,
+        "UEFI variables of domain 'other'",
+    );
 }
