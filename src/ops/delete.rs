@@ -54,6 +54,9 @@ pub struct DeletePlan {
     pub keep: Vec<Kept>,
     /// How many snapshots are forgotten.
     pub snapshots: usize,
+    /// Whether it has no stored definition, and is gone with its process.
+    #[serde(skip)]
+    transient: bool,
     #[serde(skip)]
     request: DeleteRequest,
     #[serde(skip)]
@@ -136,6 +139,7 @@ pub fn plan_with(
         remove: Vec::new(),
         keep: Vec::new(),
         snapshots: snapshots.len(),
+        transient: !status.persistent,
         request: request.clone(),
         files: Vec::new(),
         undefine: Undefine {
@@ -480,8 +484,7 @@ fn still_planned(host: Host<'_>, plan: &DeletePlan, usage: &Usage) -> Result<()>
         )
         .hint("run the same command again, and look at what it would remove"))
     };
-    if host.hypervisor.find_uuid(plan.domain.uuid)?.is_none() {
-        // One without a stored definition is gone with its process.
+    if plan.transient && host.hypervisor.find_uuid(plan.domain.uuid)?.is_none() {
         for file in &plan.files {
             if let Some(why) = in_use_now(usage, file)? {
                 return must_stay(file, &why);

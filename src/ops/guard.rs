@@ -212,7 +212,7 @@ impl<'a> Locked<'a> {
         for (disk, chain) in images {
             for layer in chain.backing() {
                 if seen.insert(layer.file) {
-                    below.push(Guard::base(&layer.path)?);
+                    below.push(Guard::layer(layer)?);
                 }
             }
             let lease = Lease::exclusive(&chain.top().path)?;

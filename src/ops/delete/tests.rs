@@ -341,3 +341,14 @@ fn an_image_that_is_called_uefi_variables_stays_an_image() {
         bench.fake.undefine_now(&plan.domain);
     }
 }
+
+#[test]
+fn the_files_of_a_domain_that_somebody_has_undefined_meanwhile_stay() {
+    let bench = Bench::new();
+    bench.clone_of("golden", "a", true);
+    let plan = plan_of(&bench, "a", Storage::Own).unwrap();
+    bench.fake.undefine_now(&plan.domain);
+    let error = apply_one(&bench, plan).unwrap_err();
+    assert_eq!(error.kind(), Kind::NotFound, "{error}");
+    assert!(bench.path("a.qcow2").exists());
+}
