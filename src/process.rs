@@ -183,6 +183,25 @@ pub fn forbid_core_files() {
     let _ = rustix::process::setrlimit(Resource::Core, none);
 }
 
+/// How many files this process wants to have open at once. A disk that is
+/// locked takes two, and all disks of many guests are locked together.
+const OPEN_FILES: u64 = 1 << 16;
+
+/// Has the system let this process have more files open than the usual 1024, as
+/// far as it may.
+pub fn allow_many_files() {
+    let now = rustix::process::getrlimit(Resource::Nofile);
+    let wanted = now.maximum.map_or(OPEN_FILES, |most| most.min(OPEN_FILES));
+    if now.current.is_some_and(|current| current < wanted) {
+        let more = Rlimit {
+            current: Some(wanted),
+            ..now
+        };
+        // Without, it is found out when there are too many.
+        let _ = rustix::process::setrlimit(Resource::Nofile, more);
+    }
+}
+
 /// What a program may use at the most.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Limits {

@@ -71,7 +71,12 @@ fn operation() -> impl Strategy<Value = Operation> {
         mode_before,
         file,
     });
-    let deleted = (path(), file()).prop_map(|(path, file)| DeletedFile { path, file });
+    let deleted =
+        (path(), file(), any::<Option<u64>>()).prop_map(|(path, file, born_ns)| DeletedFile {
+            path,
+            file,
+            born_ns,
+        });
     let clones = (
         text(),
         prop::collection::vec(clone, 0..3),
@@ -90,6 +95,7 @@ fn operation() -> impl Strategy<Value = Operation> {
                 name,
                 uuid: Uuid::from_u128(uuid),
                 files,
+                allow_dirs: Vec::new(),
             }
         ),
     ]

@@ -330,6 +330,7 @@ fn what_was_recovered_is_as_documented() {
         name: "web-01".to_owned(),
         uuid: CLONE.parse().unwrap(),
         files: Vec::new(),
+        allow_dirs: Vec::new(),
     };
     // Left behind: nobody holds it any more.
     drop(store.begin(&bench.uri(), operation).unwrap());

@@ -161,12 +161,15 @@ pub(super) fn batch_result(
             return Err(error);
         }
     }
-    let same = failed
-        .first()
-        .map(|(_, error)| error.kind())
-        .filter(|first| done == 0 && failed.iter().all(|(_, e)| e.kind() == *first));
+    let mut kinds = failed.iter().map(|(_, error)| error.kind());
+    let same = kinds
+        .clone()
+        .next()
+        .filter(|first| done == 0 && kinds.clone().all(|kind| kind == *first));
+    // That there is something to recover must not be lost among the others.
+    let left = kinds.find(|kind| *kind == Kind::NotUndone);
     let mut error = Error::new(
-        same.unwrap_or(Kind::Partial),
+        left.or(same).unwrap_or(Kind::Partial),
         format!("{} of {total} domains could not be {what}", failed.len()),
     );
     for (name, cause) in &failed {
@@ -176,4 +179,29 @@ pub(super) fn batch_result(
         }
     }
     Err(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_to_be_recovered_is_told_by_the_exit_code_of_a_batch() {
+        let batch = |kinds: &[Kind], done| {
+            let failed = kinds.iter().map(|kind| {
+                let error = Error::new(*kind, "no");
+                ("d".to_owned(), error)
+            });
+            batch_result(failed.collect(), done, "reset").map_err(|e| e.kind())
+        };
+        assert_eq!(batch(&[], 2), Ok(()));
+        assert_eq!(batch(&[Kind::Busy], 0), Err(Kind::Busy));
+        assert_eq!(batch(&[Kind::Busy, Kind::Busy], 0), Err(Kind::Busy));
+        assert_eq!(batch(&[Kind::Busy, Kind::Unsafe], 0), Err(Kind::Partial));
+        assert_eq!(batch(&[Kind::Busy], 1), Err(Kind::Partial));
+        assert_eq!(
+            batch(&[Kind::Busy, Kind::NotUndone], 1),
+            Err(Kind::NotUndone)
+        );
+    }
 }

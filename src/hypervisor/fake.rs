@@ -27,6 +27,15 @@ pub(crate) struct FakeDomain {
     pub(crate) deaf: usize,
 }
 
+/// What somebody else does to a host meanwhile.
+struct Meanwhile(Box<dyn FnOnce(&Fake) + Send>);
+
+impl std::fmt::Debug for Meanwhile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Meanwhile")
+    }
+}
+
 /// What the fake has been told.
 #[derive(Debug, Default)]
 pub(crate) struct Fake {
@@ -39,6 +48,11 @@ pub(crate) struct Fake {
     /// Nobody answers any more after the next definition.
     pub(crate) die_at_define: AtomicBool,
     pub(crate) dead: AtomicBool,
+    /// A domain is undefined, and the answer is that it was not.
+    pub(crate) deny_undefine: AtomicBool,
+    /// Nobody answers any more after the next domain is undefined.
+    pub(crate) die_at_undefine: AtomicBool,
+    after_listing: Mutex<Option<Meanwhile>>,
     /// Its domains are on another host.
     pub(crate) elsewhere: bool,
     defined: AtomicUsize,
@@ -80,6 +94,12 @@ impl Fake {
     pub(crate) fn change(&self, name: &str, change: impl FnOnce(&mut FakeDomain)) {
         let mut all = self.all();
         change(all.iter_mut().find(|d| d.domain.name == name).expect("it"));
+    }
+
+    /// Has somebody else do something once, right after the domains are listed
+    /// next.
+    pub(crate) fn after_listing(&self, act: impl FnOnce(&Self) + Send + 'static) {
+        *self.after_listing.lock().expect("nobody fails") = Some(Meanwhile(Box::new(act)));
     }
 
     /// Takes a domain away, as somebody else might.
@@ -148,7 +168,12 @@ impl Hypervisor for Fake {
 
     fn domains(&self) -> Result<Vec<Domain>> {
         self.answer()?;
-        Ok(self.all().iter().map(|d| d.domain.clone()).collect())
+        let listed = self.all().iter().map(|d| d.domain.clone()).collect();
+        let meanwhile = self.after_listing.lock().expect("nobody fails").take();
+        if let Some(Meanwhile(act)) = meanwhile {
+            act(self);
+        }
+        Ok(listed)
     }
 
     fn status(&self, domain: &Domain) -> Result<DomainStatus> {
@@ -198,6 +223,13 @@ impl Hypervisor for Fake {
     fn undefine(&self, domain: &Domain, _with: Undefine) -> Result<()> {
         self.answer()?;
         self.all().retain(|d| d.domain.uuid != domain.uuid);
+        if self.die_at_undefine.load(Ordering::SeqCst) {
+            self.dead.store(true, Ordering::SeqCst);
+            self.answer()?;
+        }
+        if self.deny_undefine.load(Ordering::SeqCst) {
+            return Err(Error::new(Kind::Libvirt, "I had to stop half-way"));
+        }
         Ok(())
     }
 

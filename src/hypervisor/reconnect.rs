@@ -6,6 +6,7 @@
 //! looked first whether that was still done.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -30,6 +31,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub struct Connection {
     uri: String,
     now: RwLock<Arc<Libvirt>>,
+    /// Whether a daemon was waited for in vain: each of many questions would
+    /// wait as long again.
+    given_up: AtomicBool,
 }
 
 impl Connection {
@@ -44,6 +48,7 @@ impl Connection {
         Ok(Self {
             uri: libvirt.uri().to_owned(),
             now: RwLock::new(Arc::new(libvirt)),
+            given_up: AtomicBool::new(false),
         })
     }
 
@@ -63,10 +68,15 @@ impl Connection {
             match Libvirt::open(Some(&self.uri)) {
                 Ok(libvirt) => {
                     *now = Arc::new(libvirt);
+                    self.given_up.store(false, Ordering::Relaxed);
                     return true;
                 }
+                Err(_) if self.given_up.load(Ordering::Relaxed) => return false,
                 Err(_) if since.elapsed() < PATIENCE => sleep(PAUSE),
-                Err(_) => return false,
+                Err(_) => {
+                    self.given_up.store(true, Ordering::Relaxed);
+                    return false;
+                }
             }
         }
     }
@@ -167,9 +177,15 @@ impl Hypervisor for Connection {
     fn define(&self, xml: &str, validate: bool) -> Result<Domain> {
         self.change(
             |libvirt| libvirt.define(xml, validate),
-            |libvirt| match domain::read(xml)?.uuid {
-                Some(uuid) => libvirt.find_uuid(uuid),
-                None => Ok(None),
+            |libvirt| {
+                let facts = domain::read(xml)?;
+                let Some(uuid) = facts.uuid else {
+                    return Ok(None);
+                };
+                // One of another name is somebody else's, who was faster with a
+                // UUID that the user gave: then libvirt says so.
+                let found = libvirt.find_uuid(uuid)?;
+                Ok(found.filter(|found| found.name == facts.name))
             },
         )
     }

@@ -199,7 +199,7 @@ pub(super) fn file_id(stat: &Stat) -> FileId {
 }
 
 /// Which file a path leads to; `None` if it leads nowhere. Opens nothing.
-pub(super) fn id_of(path: &Path) -> Option<FileId> {
+pub fn id_of(path: &Path) -> Option<FileId> {
     rustix::fs::stat(path).ok().map(|stat| file_id(&stat))
 }
 

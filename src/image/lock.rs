@@ -20,6 +20,7 @@ use nix::libc;
 
 use super::file::{ImageFile, ShownBytes, shown};
 use crate::error::{Error, Kind, Result};
+use crate::model::Layer;
 
 /// What can be done with an image, in QEMU's bits.
 mod permission {
@@ -68,6 +69,24 @@ impl Guard {
     /// [`ImageFile::open`].
     pub fn base(path: &Path) -> Result<Self> {
         Self::of(ImageFile::open(path)?)
+    }
+
+    /// Guards a layer of a chain: the file that was looked at when the chain
+    /// was read, and not another one that has got its name since.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Guard::base`]; [`Kind::Busy`] if it is another file by now.
+    pub fn layer(layer: &Layer) -> Result<Self> {
+        let guard = Self::base(&layer.path)?;
+        if guard.image().id() == layer.file {
+            return Ok(guard);
+        }
+        Err(Error::new(
+            Kind::Busy,
+            format_args!("{} is another file by now", shown(&layer.path)),
+        )
+        .hint("run the same command again"))
     }
 
     /// Guards an image that is open.
@@ -305,6 +324,20 @@ mod tests {
         drop(first);
         assert_eq!(probe(&path).unwrap(), LockState::Readers);
         drop(second);
+        assert_eq!(probe(&path).unwrap(), LockState::Free);
+    }
+
+    #[test]
+    fn a_guard_of_a_layer_is_on_the_file_that_was_looked_at() {
+        let (dir, path) = image();
+        let format = crate::model::ImageFormat::Raw;
+        let chain = crate::image::resolve(&path, format, &crate::image::Trust::default()).unwrap();
+        drop(Guard::layer(chain.top()).unwrap());
+        let other = dir.path().join("other");
+        std::fs::write(&other, [1; 512]).unwrap();
+        std::fs::rename(&other, &path).unwrap();
+        let error = Guard::layer(chain.top()).unwrap_err();
+        assert_eq!(error.kind(), Kind::Busy, "{error}");
         assert_eq!(probe(&path).unwrap(), LockState::Free);
     }
 

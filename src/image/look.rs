@@ -4,6 +4,7 @@ use std::fs::{self, Metadata};
 use std::io::ErrorKind;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use super::file::{ImageFile, shown};
 use super::qcow2::is_qcow2;
@@ -34,6 +35,15 @@ pub fn file_id(path: &Path) -> Result<Option<FileId>> {
         Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
         Err(e) => Err(Error::io(format_args!("cannot look at {}", shown(path)), e)),
     }
+}
+
+/// When the file of this name came to be, in nanoseconds since 1970, where the
+/// file system remembers. The number of a file that is gone is soon given to a
+/// new one, and nothing but this tells them apart.
+pub fn born_ns(path: &Path) -> Option<u64> {
+    let born = fs::symlink_metadata(path).ok()?.created().ok()?;
+    let since = born.duration_since(UNIX_EPOCH).ok()?;
+    u64::try_from(since.as_nanos()).ok()
 }
 
 fn id(meta: &Metadata) -> FileId {

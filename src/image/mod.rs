@@ -46,11 +46,12 @@ pub use self::abilities::{Abilities, abilities};
 pub use self::chain::{MAX_OVERLAYS, Survey, resolve, survey};
 pub use self::check::{Checked, can_be_checked, check, repair};
 pub use self::copy::{Copy, CopyMethod, ReflinkRule, copy_small};
-pub use self::file::{ImageFile, shown};
+pub use self::file::{ImageFile, id_of, shown};
 pub use self::identity::{Comparison, compare, content_sha256, identity, identity_of};
 pub use self::lock::{Guard, Lease, LockState, probe};
 pub use self::look::{
-    SealState, file_id, looks_like_qcow2, open_to_all, readable_by_all, same_file, seal_state,
+    SealState, born_ns, file_id, looks_like_qcow2, open_to_all, readable_by_all, same_file,
+    seal_state,
 };
 pub use self::nbd::{ExportCopy, ExportOverlay, export_size};
 pub use self::overlay::{

@@ -299,7 +299,8 @@ pub fn write_fresh(path: &Path, chain: &Chain) -> Result<Option<NewFile>> {
 }
 
 /// Puts a new file in the place of an image that is leased, in one step: who
-/// opens the name finds the old one or the new one, whole.
+/// opens the name finds the old one or the new one, whole. A symbolic link
+/// that the image was leased by stays, and leads to the new one.
 ///
 /// The change is not on the disk before [`sync_dir`] of the directory. The
 /// lease stays on the old file, which has no name then.
@@ -308,7 +309,7 @@ pub fn write_fresh(path: &Path, chain: &Chain) -> Result<Option<NewFile>> {
 ///
 /// [`Kind::Busy`] if the name leads to another file than the leased one by now.
 pub fn replace(old: &Lease, new: &Path) -> Result<()> {
-    let path = old.image().path();
+    let path = old.image().real_path();
     if id_of_name(path) != Some(old.image().id()) {
         return Err(Error::new(
             Kind::Busy,

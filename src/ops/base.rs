@@ -257,7 +257,7 @@ pub fn seal(
     host.must_be_here()?;
     // Clones that are being made may open the seal again when they fail.
     let lock = host.store.names_lock()?;
-    clone::refuse_cloned_now(host, path)?;
+    clone::UnderWay::see(host)?.refuse_cloned(path)?;
     refuse_unsound(host, path, format)?;
     seal_as_one(host, path, format, hash, Some(lock))
 }
@@ -325,7 +325,7 @@ pub(super) fn seal_as_one(
         };
         remember(host, &layer, sealed.mode_before, sealed.immutable, sha256)
     };
-    seal().map_err(|error| match take_back_seal(host, path, &before, known) {
+    seal().map_err(|error| match take_back_seal(host, &layer, &before, known) {
         Ok(()) => error,
         Err(undo) => error
             .with_kind(Kind::NotUndone)
@@ -337,15 +337,25 @@ pub(super) fn seal_as_one(
     })
 }
 
-/// Gives a base the mode and the record back that it had.
+/// Gives a base the mode and the record back that it had, unless somebody has
+/// begun to rely on the seal since it was put on.
 fn take_back_seal(
     host: Host<'_>,
-    path: &Path,
+    layer: &Layer,
     before: &image::SealState,
     known: Option<SealRecord>,
 ) -> Result<()> {
+    let path = &layer.path;
     let now = image::seal_state(path)?;
     if (now.mode, now.immutable) != (before.mode, before.immutable) {
+        // It was given back before the image was hashed.
+        let _lock = host.store.names_lock()?;
+        if let Err(why) = nobody_relies_on(host, path) {
+            remember(host, layer, before.mode, now.immutable, None)?;
+            host.observer
+                .warning(&format!("{} stays sealed: {why}.", path.display()));
+            return Ok(());
+        }
         image::unseal(path, before.mode)?;
     }
     match known {
@@ -420,25 +430,11 @@ fn content_hash(host: Host<'_>, path: &Path) -> Result<String> {
 /// have some, unless `force`.
 pub fn unseal(host: Host<'_>, path: &Path, force: bool) -> Result<()> {
     host.must_be_here()?;
-    let file = existing(path)?;
+    existing(path)?;
     // Nobody begins to make clones of it meanwhile.
     let _lock = host.store.names_lock()?;
     if !force {
-        clone::refuse_cloned_now(host, path)?;
-        let usage = Usage::read(host.hypervisor)?;
-        let children = usage.children(file);
-        let strays = usage.strays(file, path.parent().unwrap_or(path))?;
-        refuse_children(path, &children, &strays.paths)?;
-        if let Some(problem) = usage.blind().or(strays.unknown.as_deref()) {
-            return Err(Error::new(
-                Kind::Protected,
-                format!(
-                    "whether {} has children is not known: {problem}",
-                    path.display()
-                ),
-            )
-            .hint("if you know that it has none: `--force`"));
-        }
+        nobody_relies_on(host, path)?;
     }
     let record = host.store.seal_record(path)?;
     // What nobody has written down is given the mode libvirt's tools give.
@@ -452,6 +448,28 @@ pub fn unseal(host: Host<'_>, path: &Path, force: bool) -> Result<()> {
         drop(image::seal(path));
     }
     forgotten
+}
+
+/// Refuses to open the seal of a base that has children, or is about to get
+/// some. To be asked with the lock on names held.
+fn nobody_relies_on(host: Host<'_>, path: &Path) -> Result<()> {
+    clone::UnderWay::see(host)?.refuse_cloned(path)?;
+    let usage = Usage::read(host.hypervisor)?;
+    let file = existing(path)?;
+    let children = usage.children(file);
+    let strays = usage.strays(file, path.parent().unwrap_or(path))?;
+    refuse_children(path, &children, &strays.paths)?;
+    let Some(problem) = usage.blind().or(strays.unknown.as_deref()) else {
+        return Ok(());
+    };
+    Err(Error::new(
+        Kind::Protected,
+        format!(
+            "whether {} has children is not known: {problem}",
+            path.display()
+        ),
+    )
+    .hint("if you know that it has none: `--force`"))
 }
 
 /// Refuses to do something to an image that others depend on.
@@ -646,3 +664,6 @@ fn status(host: Host<'_>, usage: &Usage, path: &Path) -> Result<BaseStatus> {
     }
     Ok(status)
 }
+
+#[cfg(test)]
+mod tests;

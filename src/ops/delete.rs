@@ -1,8 +1,9 @@
 //! Deleting a guest: its definition, and the files that are its alone.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::Flock;
 use serde::Serialize;
 
 use super::guard::RemovalGuard;
@@ -53,6 +54,9 @@ pub struct DeletePlan {
     pub keep: Vec<Kept>,
     /// How many snapshots are forgotten.
     pub snapshots: usize,
+    /// Whether it has no stored definition, and is gone with its process.
+    #[serde(skip)]
+    transient: bool,
     #[serde(skip)]
     request: DeleteRequest,
     #[serde(skip)]
@@ -135,6 +139,7 @@ pub fn plan_with(
         remove: Vec::new(),
         keep: Vec::new(),
         snapshots: snapshots.len(),
+        transient: !status.persistent,
         request: request.clone(),
         files: Vec::new(),
         undefine: Undefine {
@@ -197,6 +202,7 @@ impl DeletePlan {
             self.files.push(DeletedFile {
                 path: path.to_owned(),
                 file,
+                born_ns: image::born_ns(path),
             });
         }
     }
@@ -262,7 +268,7 @@ impl DeletePlan {
             base::refuse_children(&layer.path, &[], &strays.paths)?;
             strays
                 .must_tell(&layer.path)
-                .and_then(|()| usage.must_tell(&layer.path, Some(known.domain.uuid)))
+                .and_then(|()| usage.must_tell(&layer.path, |own| own.domain == known.domain.uuid))
                 .map_err(|e| e.hint("to delete the guest and keep its files: `--keep-storage`"))?;
             self.remove(&layer.path, layer.file);
         }
@@ -284,18 +290,26 @@ impl DeletePlan {
         let Some(file) = image::file_id(path)? else {
             return Ok(());
         };
-        let other = usage
-            .domains
-            .iter()
-            .enumerate()
-            .find(|(i, other)| *i != index && other.nvram == Some(file));
-        match other {
-            Some((_, other)) => {
-                self.keep(path, format!("domain '{}' uses it too", other.domain.name));
-            }
-            None if storage == Storage::Keep => self.keep(path, "--keep-storage"),
-            None => self.remove(path, file),
-        }
+        let mut others = usage.domains.iter().enumerate();
+        let other = others.find(|(i, other)| *i != index && other.nvram == Some(file));
+        // What it is called in the XML makes no image of a guest a file of 64 KiB.
+        let image = usage.of(file).first().and_then(|one| usage.domain(one));
+        let dir = path.parent().unwrap_or(path);
+        let why = if known.nvram != Some(file) {
+            "it is a symbolic link".to_owned()
+        } else if let Some((_, other)) = other {
+            format!("domain '{}' uses it too", other.domain.name)
+        } else if storage == Storage::Keep {
+            "--keep-storage".to_owned()
+        } else if let Some(user) = image {
+            format!("it is an image of domain '{}'", user.domain.name)
+        } else if let Some(stray) = usage.strays(file, dir)?.paths.first() {
+            format!("{} is based on it", image::shown(stray))
+        } else {
+            self.remove(path, file);
+            return Ok(());
+        };
+        self.keep(path, why);
         Ok(())
     }
 }
@@ -322,17 +336,16 @@ const AT_ONCE: usize = 16;
 /// # Errors
 ///
 /// For each, if the domain cannot be undefined; then nothing has happened to
-/// it. [`Kind::NotUndone`] if a file could not be removed after that.
+/// it, but that it may have been destroyed. [`Kind::NotUndone`] if a file could
+/// not be removed after that, or nobody can tell whether the domain is there.
 pub fn apply(host: Host<'_>, plans: &[DeletePlan]) -> Vec<Result<()>> {
     let mut results = Vec::new();
     for plans in plans.chunks(AT_ONCE) {
         match several(host, plans) {
             Ok(several) => results.extend(several),
             Err(error) => results.extend(plans.iter().map(|_| {
-                Err(Error::new(
-                    error.kind(),
-                    format!("it was not begun: {error}"),
-                ))
+                let each = Error::new(error.kind(), format!("it was not deleted: {error}"));
+                Err(error.hints().iter().cloned().fold(each, Error::hint))
             })),
         }
     }
@@ -340,32 +353,72 @@ pub fn apply(host: Host<'_>, plans: &[DeletePlan]) -> Vec<Result<()>> {
 }
 
 fn several(host: Host<'_>, plans: &[DeletePlan]) -> Result<Vec<Result<()>>> {
-    // Nobody begins to make clones of their disks meanwhile.
-    let _lock = host.store.names_lock()?;
-    let allowed = plans.first().map(|plan| plan.request.allow_dirs.as_slice());
-    let usage = Usage::read_allowing(host.hypervisor, allowed.unwrap_or_default())?;
-    let mut results = Vec::new();
-    for plan in plans {
-        let result = host
-            .interrupt
-            .check()
-            .and_then(|()| one(host, plan, &usage));
-        results.push(result);
+    let mut results = end(host, plans)?;
+    let now = Now::look(host, plans)?;
+    for (plan, result) in plans.iter().zip(&mut results) {
+        if result.is_ok() {
+            *result = host.interrupt.check().and_then(|()| one(host, plan, &now));
+        }
     }
     Ok(results)
 }
 
-fn one(host: Host<'_>, plan: &DeletePlan, usage: &Usage) -> Result<()> {
-    for file in &plan.files {
-        clone::refuse_cloned_now(host, &file.path)?;
+/// Pulls the plugs of those that are active, if they may go. A guest can take
+/// its time to end, and nobody else has to wait for it.
+fn end(host: Host<'_>, plans: &[DeletePlan]) -> Result<Vec<Result<()>>> {
+    let mut results: Vec<Result<()>> = plans.iter().map(|_| Ok(())).collect();
+    let mut active: Vec<_> = plans.iter().zip(&mut results).collect();
+    active.retain(|(plan, _)| plan.state.is_active());
+    if active.is_empty() {
+        return Ok(results);
     }
-    still_planned(host, plan, usage)?;
-    for file in &plan.files {
-        image::may_remove(&file.path)?;
+    let now = Now::look(host, plans)?;
+    for (plan, result) in &mut active {
+        **result = now.may_go(host, plan);
     }
-    if plan.state.is_active() {
-        host.hypervisor.destroy(&plan.domain, false)?;
+    drop(now);
+    for (plan, result) in active {
+        if result.is_ok() {
+            *result = host
+                .interrupt
+                .check()
+                .and_then(|()| host.hypervisor.destroy(&plan.domain, false));
+        }
     }
+    Ok(results)
+}
+
+/// What the host was seen to be, while nobody begins to make clones.
+struct Now {
+    under_way: clone::UnderWay,
+    usage: Usage,
+    _lock: Flock<File>,
+}
+
+impl Now {
+    fn look(host: Host<'_>, plans: &[DeletePlan]) -> Result<Self> {
+        let lock = host.store.names_lock()?;
+        let allowed = plans.first().map(|plan| plan.request.allow_dirs.as_slice());
+        Ok(Self {
+            // In this order: see there.
+            under_way: clone::UnderWay::see(host)?,
+            usage: Usage::read_allowing(host.hypervisor, allowed.unwrap_or_default())?,
+            _lock: lock,
+        })
+    }
+
+    fn may_go(&self, host: Host<'_>, plan: &DeletePlan) -> Result<()> {
+        for file in &plan.files {
+            self.under_way.refuse_cloned(&file.path)?;
+        }
+        still_planned(host, plan, &self.usage)?;
+        let mut files = plan.files.iter();
+        files.try_for_each(|file| image::may_remove(&file.path))
+    }
+}
+
+fn one(host: Host<'_>, plan: &DeletePlan, now: &Now) -> Result<()> {
+    now.may_go(host, plan)?;
     let paths = plan.files.iter().map(|file| file.path.as_path());
     let _guard = RemovalGuard::take(paths)?;
     // It cannot be started any more, if it was not before.
@@ -377,14 +430,27 @@ fn one(host: Host<'_>, plan: &DeletePlan, usage: &Usage) -> Result<()> {
             name: plan.domain.name.clone(),
             uuid: plan.domain.uuid,
             files: plan.files.clone(),
+            allow_dirs: plan.request.allow_dirs.clone(),
         },
     );
     let journal = journal.inspect_err(|_| close_seals(&opened))?;
     let undefined = crate::failpoint::hit("delete.journal").and_then(|()| undefine(host, plan));
     if let Err(error) = undefined {
-        close_seals(&opened);
-        journal.finish()?;
-        return Err(error);
+        match host.hypervisor.find_uuid(plan.domain.uuid) {
+            Ok(Some(_)) => {
+                close_seals(&opened);
+                journal.finish()?;
+                return Err(error);
+            }
+            // The answer was lost, or wrong: it is gone all the same.
+            Ok(None) => {}
+            Err(_) => {
+                return Err(error.with_kind(Kind::NotUndone).hint(
+                    "nobody can tell whether the domain is gone; when libvirt answers again, \
+                     `vmkin recover` looks, and removes its files if it is",
+                ));
+            }
+        }
     }
     crate::failpoint::hit("delete.undefined").map_err(unfinished)?;
     for file in &plan.files {
@@ -407,23 +473,55 @@ fn still_planned(host: Host<'_>, plan: &DeletePlan, usage: &Usage) -> Result<()>
     if plan.files.is_empty() {
         return Ok(());
     }
+    let must_stay = |file: &DeletedFile, why: &str| {
+        Err(Error::new(
+            Kind::Busy,
+            format!(
+                "{} was to go with domain '{}', and must stay by now: {why}",
+                file.path.display(),
+                plan.domain.name
+            ),
+        )
+        .hint("run the same command again, and look at what it would remove"))
+    };
+    if plan.transient && host.hypervisor.find_uuid(plan.domain.uuid)?.is_none() {
+        for file in &plan.files {
+            if let Some(why) = in_use_now(usage, file)? {
+                return must_stay(file, &why);
+            }
+        }
+        return Ok(());
+    }
     let now = plan_with(host, usage, &plan.domain, &plan.request)?;
     match plan.files.iter().find(|file| !now.files.contains(file)) {
         None => Ok(()),
         Some(file) => {
             let why = now.keep.iter().find(|kept| kept.path == file.path);
             let why = why.map_or("the domain or the file changed", |kept| kept.why.as_str());
-            Err(Error::new(
-                Kind::Busy,
-                format!(
-                    "{} was to go with domain '{}', and must stay by now: {why}",
-                    file.path.display(),
-                    plan.domain.name
-                ),
-            )
-            .hint("run the same command again, and look at what it would remove"))
+            must_stay(file, why)
         }
     }
+}
+
+/// Why a file must stay although the domain that had it is gone, as a clause:
+/// somebody may have made another domain or an overlay of what was left.
+pub(super) fn in_use_now(usage: &Usage, file: &DeletedFile) -> Result<Option<String>> {
+    if image::file_id(&file.path)? != Some(file.file) {
+        // It will not be touched.
+        return Ok(None);
+    }
+    if let Some(user) = usage.user_of(file.file) {
+        return Ok(Some(format!("domain '{}' has it", user.domain.name)));
+    }
+    let dir = file.path.parent().unwrap_or(&file.path);
+    let strays = usage.strays(file.file, dir)?;
+    if let Some(stray) = strays.paths.first() {
+        return Ok(Some(format!("{} is based on it", image::shown(stray))));
+    }
+    let told = strays
+        .must_tell(&file.path)
+        .and_then(|()| usage.must_tell(&file.path, |_| false));
+    Ok(told.err().map(|why| why.to_string()))
 }
 
 /// Opens the seals of the files that are to go: an image that clones were made
@@ -478,7 +576,9 @@ fn not_started(host: Host<'_>, domain: &Domain) -> Result<Option<Domain>> {
 pub(super) fn remove_if_same(host: Host<'_>, file: &DeletedFile) -> Result<()> {
     // Records know a base by its path free of symbolic links.
     let real = fs::canonicalize(&file.path);
-    if image::file_id(&file.path)? != Some(file.file) {
+    if image::file_id(&file.path)? != Some(file.file)
+        || image::born_ns(&file.path) != file.born_ns.or(image::born_ns(&file.path))
+    {
         return Ok(());
     }
     if image::is_immutable(&file.path).unwrap_or(false) {

@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 
 use super::images::{chain_of, path_of, trust_for};
 use super::read_guard::format_of;
-use super::{Host, ShutOff, Usage, base};
+use super::{Host, Problem, ShutOff, Strays, Usage, Use, base};
 use crate::error::{Error, Kind, Result};
-use crate::image::{self, Guard, Lease, Trust, shown};
+use crate::image::{self, Guard, ImageFile, Lease, Trust, shown};
 use crate::model::{Chain, Disk, DiskSource, DiskTarget, Domain, FileId, ImageFormat};
 use crate::xml::domain;
 
@@ -212,7 +212,7 @@ impl<'a> Locked<'a> {
         for (disk, chain) in images {
             for layer in chain.backing() {
                 if seen.insert(layer.file) {
-                    below.push(Guard::base(&layer.path)?);
+                    below.push(Guard::layer(layer)?);
                 }
             }
             let lease = Lease::exclusive(&chain.top().path)?;
@@ -244,8 +244,16 @@ impl<'a> Locked<'a> {
             .domains
             .iter()
             .position(|known| Some(known.domain.uuid) == uuid);
+        // Their chains are read here, by rules of their own.
+        let ours: Vec<_> = self.disks.iter().map(LeasedDisk::target).collect();
+        let ours = |problem: &Problem| {
+            Some(problem.domain) == uuid
+                && problem.target.is_some()
+                && ours.contains(&problem.target.as_ref())
+        };
         for disk in &self.disks {
             nobody_else(usage, owner, disk)?;
+            usage.must_tell(&disk.chain.top().path, ours)?;
             disk.unchanged(&self.trust)?;
         }
         self.recheck()?;
@@ -330,14 +338,42 @@ impl RemovalGuard {
 }
 
 /// Locks an image that a journal says a guarded operation was about to change
-/// when its process died. The journal is the evidence for all but the state of
-/// the domain, which the caller has just seen.
+/// when its process died. That nobody else used it was seen then, and has to be
+/// seen again: see [`still_alone`].
 ///
 /// # Errors
 ///
 /// [`Kind::Busy`] if somebody has it open.
 pub(super) fn lease_again(path: &Path) -> Result<Lease> {
     Lease::exclusive(path)
+}
+
+/// Makes sure that a domain still has an image that was leased again, and that
+/// nobody else has come to use it. `usage` must have been read since then.
+///
+/// # Errors
+///
+/// [`Kind::Protected`], [`Kind::WrongState`] or [`Kind::Unsafe`], as those of
+/// [`Locked::examine`].
+pub(super) fn still_alone(usage: &Usage, domain: &Domain, lease: &Lease) -> Result<()> {
+    let (image, uuid) = (lease.image(), domain.uuid);
+    let mut domains = usage.domains.iter();
+    let owner = domains.position(|known| known.domain.uuid == uuid);
+    not_of_others(usage, owner, image)?;
+    usage.must_tell(image.path(), |_| false)?;
+    strays_of(usage, image)?.must_tell(image.path())?;
+    let mut uses = usage.of(image.id()).iter();
+    if uses.any(|one| Some(one.domain) == owner && one.depth == 0) {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::WrongState,
+        format!(
+            "{} is no disk of domain '{}' any more",
+            shown(image.path()),
+            domain.name
+        ),
+    ))
 }
 
 /// The disk of this name.
@@ -441,35 +477,22 @@ fn no_file_twice(images: &[(Option<Disk>, Chain)]) -> Result<()> {
 /// left.
 fn nobody_else(usage: &Usage, owner: Option<usize>, disk: &LeasedDisk) -> Result<()> {
     let top = disk.chain.top();
-    let children = usage.children_of_others(top.file, owner);
-    let dir = top.path.parent().unwrap_or(&top.path);
-    let strays = usage.strays(top.file, dir)?;
-    base::refuse_children(&top.path, &children, &strays.paths)?;
-    let users = usage.of(top.file).iter();
-    let mut others =
-        users.filter(|one| Some(one.domain) != owner || Some(&one.target) != disk.target());
-    if let Some((one, other)) = others
-        .next()
-        .and_then(|one| Some((one, usage.domain(one)?)))
-    {
-        return Err(Error::new(
-            Kind::WrongState,
-            format!(
-                "{} is also in use as disk {} of domain '{}', and must be in use once only",
-                shown(&top.path),
-                one.target,
-                other.domain.name
-            ),
-        )
-        .hint("see what is on what: `vmkin tree`"));
+    let image = disk.lease.image();
+    not_of_others(usage, owner, image)?;
+    let mut others = usage.of(top.file).iter();
+    if let Some(one) = others.find(|one| Some(&one.target) != disk.target()) {
+        return Err(used_too(usage, one, &top.path));
     }
-    let owner = owner.and_then(|index| usage.domains.get(index));
-    usage.must_tell(&top.path, owner.map(|known| known.domain.uuid))?;
-    strays.must_tell(&top.path)?;
-    if !top.block && image::seal_state(&top.path)?.sealed {
+    strays_of(usage, image)?.must_tell(&top.path)?;
+    if top.block {
+        return Ok(());
+    }
+    let seal = image::seal_state(image.real_path())?;
+    if seal.sealed || seal.immutable {
+        let what = if seal.sealed { "sealed" } else { "immutable" };
         return Err(Error::new(
             Kind::Protected,
-            format!("{} is sealed, and has no children now", shown(&top.path)),
+            format!("{} is {what}, and has no children now", shown(&top.path)),
         )
         .hint(format!(
             "if it shall have none, open it: `vmkin base unseal {}`",
@@ -477,6 +500,50 @@ fn nobody_else(usage: &Usage, owner: Option<usize>, disk: &LeasedDisk) -> Result
         )));
     }
     Ok(())
+}
+
+/// Refuses an image that others are known to use: domains that have it as a
+/// disk or below one, or as their UEFI variables, and overlays beside it.
+fn not_of_others(usage: &Usage, owner: Option<usize>, image: &ImageFile) -> Result<()> {
+    let (path, file) = (image.path(), image.id());
+    let children = usage.children_of_others(file, owner);
+    base::refuse_children(path, &children, &strays_of(usage, image)?.paths)?;
+    let mut users = usage.of(file).iter();
+    if let Some(one) = users.find(|one| Some(one.domain) != owner) {
+        return Err(used_too(usage, one, path));
+    }
+    let mut domains = usage.domains.iter();
+    match domains.find(|known| known.nvram == Some(file)) {
+        None => Ok(()),
+        Some(known) => Err(Error::new(
+            Kind::WrongState,
+            format!(
+                "{} holds the UEFI variables of domain '{}'",
+                shown(path),
+                known.domain.name
+            ),
+        )),
+    }
+}
+
+fn strays_of(usage: &Usage, image: &ImageFile) -> Result<Strays> {
+    // Where it really is: beside a link to it lie none of its overlays.
+    let real = image.real_path();
+    usage.strays(image.id(), real.parent().unwrap_or(real))
+}
+
+fn used_too(usage: &Usage, one: &Use, path: &Path) -> Error {
+    let other = usage.domain(one);
+    let name = other.map_or("?", |known| known.domain.name.as_str());
+    Error::new(
+        Kind::WrongState,
+        format!(
+            "{} is also in use as disk {} of domain '{name}', and must be in use once only",
+            shown(path),
+            one.target,
+        ),
+    )
+    .hint("see what is on what: `vmkin tree`")
 }
 
 #[cfg(test)]

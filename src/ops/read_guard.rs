@@ -87,7 +87,7 @@ impl ReadGuard {
         let layers = disks.iter().flat_map(|disk| disk.chain.layers());
         let guards = layers
             .filter(|layer| seen.insert(layer.file))
-            .map(|layer| Guard::base(&layer.path))
+            .map(Guard::layer)
             .collect::<Result<_>>()?;
         Ok(Self {
             disks,

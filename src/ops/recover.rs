@@ -1,5 +1,7 @@
 //! Finishing, or taking back, what an earlier run left behind.
 
+use std::path::PathBuf;
+
 use super::guard::RemovalGuard;
 use super::{Host, Observer, Usage, clone};
 use crate::error::{Error, Kind, Result};
@@ -7,7 +9,7 @@ use crate::hypervisor::Hypervisor;
 use crate::image;
 use crate::interrupt::Interrupt;
 use crate::model::FileId;
-use crate::store::{Begun, Found, Holder, Journal, Operation, Step, Store};
+use crate::store::{Begun, DeletedFile, Found, Holder, Journal, Operation, Step, Store};
 
 /// What was done about one journal.
 #[derive(Clone, Debug, Eq, PartialEq, serde::Serialize)]
@@ -94,33 +96,24 @@ fn one(
     };
     let result = match &begun.operation {
         Operation::Clone { .. } => take_back_clones(host, &begun.operation, steps, &journal)?,
-        Operation::Delete { uuid, files, .. } => {
+        Operation::Delete {
+            uuid,
+            files,
+            allow_dirs,
+            ..
+        } => {
             if hypervisor.find_uuid(*uuid)?.is_some() {
                 "Nothing had happened yet.".to_owned()
             } else {
-                let usage = Usage::read(&*hypervisor)?;
-                let mut kept = 0_usize;
-                for file in files {
-                    // Somebody may have made another domain of what was left.
-                    if usage.user_of(file.file).is_some() {
-                        kept += 1;
-                    } else {
-                        let _guard = RemovalGuard::take([file.path.as_path()])?;
-                        super::delete::remove_if_same(host, file)?;
-                    }
-                }
-                match kept {
-                    0 => "The domain was gone already; its files are gone now too.".to_owned(),
-                    n => format!(
-                        "The domain was gone already; {n} of its files stay, for other domains \
-                         have them now."
-                    ),
-                }
+                remove_deleted(host, files, allow_dirs)?
             }
         }
-        Operation::Reset { uuid, disks, .. } => {
-            super::reset::recover(host, *uuid, disks, steps)?.to_owned()
-        }
+        Operation::Reset {
+            uuid,
+            disks,
+            allow_dirs,
+            ..
+        } => super::reset::recover(host, *uuid, disks, allow_dirs, steps)?,
     };
     crate::failpoint::hit("recover.done")?;
     journal.finish()?;
@@ -129,6 +122,28 @@ fn one(
         pid: begun.pid,
         result,
     }))
+}
+
+/// Removes the files of a domain that is gone, but for those that somebody uses
+/// by now. Says what is there then, as a sentence.
+fn remove_deleted(host: Host<'_>, files: &[DeletedFile], allowed: &[PathBuf]) -> Result<String> {
+    let usage = Usage::read_allowing(host.hypervisor, allowed)?;
+    let mut kept = Vec::new();
+    for file in files {
+        if let Some(why) = super::delete::in_use_now(&usage, file)? {
+            kept.push(why);
+        } else {
+            let _guard = RemovalGuard::take([file.path.as_path()])?;
+            super::delete::remove_if_same(host, file)?;
+        }
+    }
+    Ok(match kept.len() {
+        0 => "The domain was gone already; its files are gone now too.".to_owned(),
+        n => format!(
+            "The domain was gone already; {n} of its files stay: {}.",
+            kept.join("; ")
+        ),
+    })
 }
 
 /// What an operation does, as a clause.

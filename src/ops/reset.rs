@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::guard::{Allowed, LeasedDisk, Locked, Wanted, WriteGuard, lease_again};
+use super::guard::{Allowed, LeasedDisk, Locked, Wanted, WriteGuard, lease_again, still_alone};
 use super::images::{chain_of, path_of, pools_over, trust_for};
 use super::{Host, ShutOff, Usage};
 use crate::error::{Error, Kind, Result};
 use crate::image;
-use crate::model::{DiskTarget, Domain, FileId, Size};
+use crate::model::{DiskTarget, Domain, DomainState, FileId, Size};
 use crate::store::{FilePair, Operation, ReplacedFile, Step};
 use crate::xml::domain;
 
@@ -38,6 +38,7 @@ pub struct ResetPlan<'a> {
     /// The disks that stay as they are, for they are no overlays.
     pub keep: Vec<DiskTarget>,
     guard: WriteGuard<'a>,
+    allow_dirs: Vec<PathBuf>,
 }
 
 /// A disk that goes back to what is below it.
@@ -85,6 +86,7 @@ pub fn plan<'a>(
                     .collect::<Result<_>>()?,
                 keep,
                 guard,
+                allow_dirs: request.allow_dirs.clone(),
             })
         })
         .collect())
@@ -183,8 +185,8 @@ fn reset_disk(name: &str, disk: &LeasedDisk) -> Result<ResetDisk> {
     } else if top.block {
         "is a block device, which cannot be replaced".to_owned()
     } else {
-        // To take its place is to remove it.
-        image::may_remove(&top.path)?;
+        // To take its place is to remove it, where it really is.
+        image::may_remove(disk.lease().image().real_path())?;
         return Ok(ResetDisk {
             target: target.clone(),
             path: top.path.clone(),
@@ -224,6 +226,7 @@ pub fn apply(host: Host<'_>, plan: ResetPlan<'_>) -> Result<()> {
             name: plan.domain.name.clone(),
             uuid: plan.domain.uuid,
             disks: replaced.clone(),
+            allow_dirs: plan.allow_dirs.clone(),
         },
     )?;
     let made = make(host, &plan, &replaced);
@@ -313,58 +316,116 @@ fn take_back(replaced: &[ReplacedFile]) -> Result<()> {
 /// Finishes or takes back a reset that was left behind, and says what is there
 /// now, as a sentence.
 ///
+/// It is finished only where the disks are as they were at the commit mark.
+/// Else the rest is given up: what others have come to rely on since, or a
+/// guest has written, is worth more than a fresh overlay.
+///
 /// # Errors
 ///
-/// If the disks cannot be locked: somebody uses them now.
+/// If nobody can tell now whether the disks may be replaced, because one is
+/// locked or libvirt does not answer.
 pub(super) fn recover(
     host: Host<'_>,
     uuid: Uuid,
     replaced: &[ReplacedFile],
+    allow_dirs: &[PathBuf],
     steps: &[Step],
-) -> Result<&'static str> {
+) -> Result<String> {
     let committed = steps.iter().find_map(|step| match step {
         Step::Committed { files } => Some(files),
         Step::Made { .. } => None,
     });
     let Some(files) = committed else {
         take_back(replaced)?;
-        return Ok("Nothing had been replaced yet.");
+        return Ok("Nothing had been replaced yet.".to_owned());
     };
     let Some(domain) = host.hypervisor.find_uuid(uuid)? else {
         take_back(replaced)?;
-        return Ok("The domain is gone, and so are the new files.");
+        return Ok("The domain is gone, and so are the new files.".to_owned());
     };
-    ShutOff::check(host.hypervisor, &domain)?;
     let mut done = 0_usize;
     let mut left = Vec::new();
-    let mut written_to = false;
+    let mut lost = None;
     for (one, new) in replaced.iter().zip(files) {
         if image::file_id(&one.pair.path)? == Some(*new) {
             done += 1;
         } else if image::file_id(&one.pair.temp)? == Some(*new) {
-            let lease = lease_again(&one.pair.path)?;
-            let now = image::identity_of(lease.image())?;
-            written_to |= !image::compare(&one.old, &now).is_sound();
-            left.push((one, lease));
+            left.push(one);
+        } else {
+            lost = Some(format!(
+                "the new file for {} is gone",
+                image::shown(&one.pair.path)
+            ));
         }
     }
-    if written_to {
-        // To go on would lose what the guest has written since.
+    let why_not = match lost {
+        Some(lost) => Some(lost),
+        None if left.is_empty() => None,
+        None => match finish(host, &domain, &left, allow_dirs)? {
+            Finished::Yes => None,
+            Finished::No(why) => Some(why),
+        },
+    };
+    if let Some(why) = why_not {
         take_back(replaced)?;
         return Ok(match done {
-            0 => "The guest has been used since, so its disks stay as they are.",
-            _ => {
-                "The guest has been used since, so the disks that were not replaced stay as they \
-                 are. Those that were are fresh: if they have to match, reset it again."
-            }
+            0 => format!("Its disks stay as they are: {why}."),
+            _ => format!(
+                "The disks that were not replaced stay as they are: {why}. Those that were are \
+                 fresh: if they have to match, reset it again."
+            ),
         });
     }
-    for (one, lease) in &left {
+    sync_dirs(replaced)?;
+    Ok("All its disks are fresh now.".to_owned())
+}
+
+/// Whether the rest of a reset could be done.
+enum Finished {
+    Yes,
+    /// Why not, as a clause.
+    No(String),
+}
+
+/// Puts the new files in place that are not there yet: all, or none.
+fn finish(
+    host: Host<'_>,
+    domain: &Domain,
+    left: &[&ReplacedFile],
+    allow_dirs: &[PathBuf],
+) -> Result<Finished> {
+    let status = host.hypervisor.status(domain)?;
+    // It was shut off at the mark.
+    if !status.persistent || status.state != DomainState::ShutOff {
+        return Ok(Finished::No(
+            "the guest has been used since, or is now".to_owned(),
+        ));
+    }
+    let mut leases = Vec::new();
+    for one in left {
+        let lease = match lease_again(&one.pair.path) {
+            Err(e) if e.kind() == Kind::NotFound => return Ok(Finished::No(e.to_string())),
+            lease => lease?,
+        };
+        let now = image::identity_of(lease.image())?;
+        if !image::compare(&one.old, &now).is_sound() {
+            return Ok(Finished::No("the guest has been used since".to_owned()));
+        }
+        leases.push(lease);
+    }
+    let usage = Usage::read_allowing(host.hypervisor, allow_dirs)?;
+    for lease in &leases {
+        if let Err(why) = still_alone(&usage, domain, lease) {
+            return Ok(Finished::No(why.to_string()));
+        }
+    }
+    // Locked, it cannot have been started; it can have been saved before.
+    ShutOff::check(host.hypervisor, domain)?;
+    for (one, lease) in left.iter().zip(&leases) {
         image::replace(lease, &one.pair.temp)?;
         crate::failpoint::hit("recover.replaced")?;
     }
-    sync_dirs(replaced)?;
-    Ok("All its disks are fresh now.")
+    Ok(Finished::Yes)
 }
 
 #[cfg(test)]

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use uuid::Uuid;
 
 use super::images::{path_of, trust_for, trust_of};
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::Hypervisor;
-use crate::image::{self, Trust, shown};
+use crate::image::{self, Scan, Trust, shown};
 use crate::model::{DiskSource, DiskTarget, Domain, FileId, Layer, NbdExport};
 use crate::xml::domain::{self, DomainFacts};
 
@@ -24,7 +25,8 @@ pub struct KnownDomain {
     pub layers: Vec<Vec<Layer>>,
     /// The NBD exports below those layers, for the disks that have one.
     pub exports: HashMap<DiskTarget, NbdExport>,
-    /// The file of its UEFI variables, if there is one here.
+    /// The file of its UEFI variables, if there is one here: what a symbolic link
+    /// leads to.
     pub nvram: Option<FileId>,
 }
 
@@ -33,6 +35,8 @@ pub struct KnownDomain {
 pub struct Problem {
     /// The domain.
     pub domain: Uuid,
+    /// Which of its disks; `None` if it is about all of it.
+    pub target: Option<DiskTarget>,
     /// What it is, as a sentence.
     pub text: String,
     /// What to do about it.
@@ -96,6 +100,7 @@ pub struct Usage {
     /// What is wrong with them.
     pub problems: Vec<Problem>,
     by_file: HashMap<FileId, Vec<Use>>,
+    scans: Mutex<HashMap<PathBuf, Arc<Scan>>>,
 }
 
 impl Usage {
@@ -125,6 +130,7 @@ impl Usage {
                 Ok(facts) => usage.add(hypervisor, &pools, domain, facts),
                 Err(e) => usage.problems.push(Problem {
                     domain: domain.uuid,
+                    target: None,
                     text: format!("Domain '{}' cannot be understood: {e}.", domain.name),
                     hints: e.hints().to_vec(),
                     blind: true,
@@ -200,9 +206,7 @@ impl Usage {
             all_layers.push(layers);
         }
         let nvram = facts.nvram.as_ref().and_then(|nvram| nvram.path.as_deref());
-        let nvram = nvram
-            .filter(|_| here)
-            .and_then(|path| image::file_id(path).ok().flatten());
+        let nvram = nvram.filter(|_| here).and_then(image::id_of);
         self.domains.push(KnownDomain {
             domain,
             nvram,
@@ -215,6 +219,7 @@ impl Usage {
     fn problem(&mut self, domain: &Domain, target: &DiskTarget, error: &Error, blind: bool) {
         self.problems.push(Problem {
             domain: domain.uuid,
+            target: Some(target.clone()),
             text: format!("Disk {target} of domain '{}': {error}.", domain.name),
             hints: error.hints().to_vec(),
             blind,
@@ -229,16 +234,16 @@ impl Usage {
             .map(|problem| problem.text.as_str())
     }
 
-    /// Refuses to go on where nobody can tell who else uses a file: whoever is
-    /// not `owner`, whose own disks may hide what they like.
+    /// Refuses to go on where nobody can tell who else uses a file, unless what
+    /// hides it is `excused`: a disk that is known by other means, or that goes.
     ///
     /// # Errors
     ///
     /// [`Kind::Unsafe`], with what is to be done about the domain or image
     /// that hides it.
-    pub fn must_tell(&self, path: &Path, owner: Option<Uuid>) -> Result<()> {
+    pub fn must_tell(&self, path: &Path, excused: impl Fn(&Problem) -> bool) -> Result<()> {
         let mut others = self.problems.iter();
-        let others = others.find(|problem| problem.blind && Some(problem.domain) != owner);
+        let others = others.find(|problem| problem.blind && !excused(problem));
         let Some(problem) = others else {
             return Ok(());
         };
@@ -317,7 +322,7 @@ impl Usage {
     ///
     /// If the directory cannot be listed.
     pub fn strays(&self, file: FileId, dir: &Path) -> Result<Strays> {
-        let scan = image::overlays_in(dir)?;
+        let scan = self.scan(dir)?;
         let unknown = if scan.capped {
             Some(format!(
                 "{} has more files than are looked at",
@@ -330,11 +335,23 @@ impl Usage {
         };
         let paths = scan
             .overlays
-            .into_iter()
+            .iter()
             .filter(|overlay| overlay.backing_file == Some(file))
             .filter(|overlay| self.of(overlay.file).is_empty())
-            .map(|overlay| overlay.path)
+            .map(|overlay| overlay.path.clone())
             .collect();
         Ok(Strays { paths, unknown })
+    }
+
+    /// The overlays in a directory, as they were when it was first asked for: a
+    /// thousand guests are in one, and each would be another look at them all.
+    fn scan(&self, dir: &Path) -> Result<Arc<Scan>> {
+        let mut scans = self.scans.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(scan) = scans.get(dir) {
+            return Ok(Arc::clone(scan));
+        }
+        let scan = Arc::new(image::overlays_in(dir)?);
+        scans.insert(dir.to_owned(), Arc::clone(&scan));
+        Ok(scan)
     }
 }

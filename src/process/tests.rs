@@ -132,3 +132,11 @@ fn a_program_that_wants_too_much_memory_does_not_get_it() {
     assert_eq!(error.kind(), Kind::Storage);
     assert!(error.to_string().contains("memory"), "{error}");
 }
+
+#[test]
+fn more_files_can_be_open_than_is_usual() {
+    allow_many_files();
+    let now = rustix::process::getrlimit(Resource::Nofile);
+    let wanted = now.maximum.map_or(OPEN_FILES, |most| most.min(OPEN_FILES));
+    assert!(now.current.is_none_or(|current| current >= wanted));
+}

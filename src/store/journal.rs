@@ -63,6 +63,9 @@ pub enum Operation {
         uuid: Uuid,
         /// The files that go with it.
         files: Vec<DeletedFile>,
+        /// Where the user allowed backing files besides the storage pools.
+        #[serde(default)]
+        allow_dirs: Vec<PathBuf>,
     },
     /// Replace disks of a domain by fresh overlays. Undone before
     /// [`Step::Committed`], finished after it.
@@ -73,6 +76,9 @@ pub enum Operation {
         uuid: Uuid,
         /// The disks.
         disks: Vec<ReplacedFile>,
+        /// Where the user allowed backing files besides the storage pools.
+        #[serde(default)]
+        allow_dirs: Vec<PathBuf>,
     },
 }
 
@@ -117,6 +123,10 @@ pub struct DeletedFile {
     pub path: PathBuf,
     /// Which file that was. If another is there by now, that one stays.
     pub file: FileId,
+    /// When that file was made, where that is known: its number may have been
+    /// given to another one since.
+    #[serde(default)]
+    pub born_ns: Option<u64>,
 }
 
 /// An image that another one takes the place of.
@@ -413,6 +423,7 @@ mod tests {
             name: "web-01".to_owned(),
             uuid: Uuid::from_u128(1),
             files: Vec::new(),
+            allow_dirs: Vec::new(),
         }
     }
 

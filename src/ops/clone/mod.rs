@@ -25,7 +25,7 @@ pub use self::apply::{Cloned, Outcome, apply};
 pub use self::network::Origin;
 pub use self::plan::{Plan, PlannedBase, PlannedClone, PlannedDisk, plan};
 pub use self::request::{CloneRequest, NameChoice, Placement, TpmRule};
-pub(super) use self::undo::{refuse_cloned_now, remove_files, unseal_bases};
+pub(super) use self::undo::{UnderWay, remove_files, unseal_bases};
 
 use std::path::PathBuf;
 

@@ -427,7 +427,7 @@ fn guard(images: &[(&Disk, Arc<Chain>)]) -> Result<Vec<Guard>> {
     let mut guards = Vec::new();
     for layer in images.iter().flat_map(|(_, chain)| chain.layers()) {
         if seen.insert(layer.file) {
-            guards.push(Guard::base(&layer.path)?);
+            guards.push(Guard::layer(layer)?);
         }
     }
     Ok(guards)

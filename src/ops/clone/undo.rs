@@ -119,28 +119,40 @@ fn wants(operation: &Operation, base: &Path) -> bool {
     }
 }
 
-/// Refuses to take an image from under clones that another process is making.
-/// To be asked with the lock on names held, or one could begin right after.
-///
-/// # Errors
-///
-/// [`Kind::Busy`] if there is such a process.
-pub(in crate::ops) fn refuse_cloned_now(host: Host<'_>, image: &Path) -> Result<()> {
-    match host
-        .store
-        .survey()?
-        .iter()
-        .find(|found| wants(&found.begun.operation, image))
-    {
-        None => Ok(()),
-        Some(found) => Err(Error::new(
-            Kind::Busy,
-            format!(
-                "vmkin (pid {}) is making clones of {} now",
-                found.begun.pid,
-                image.display()
-            ),
-        )
-        .hint("wait for it; or, if it is dead, run `vmkin recover`")),
+/// What is under way on this host. To be looked at with the lock on names held,
+/// or more could begin right after; and before the domains are listed: a clone
+/// that is finished in between is seen at least once.
+pub(in crate::ops) struct UnderWay(Vec<(u32, Operation)>);
+
+impl UnderWay {
+    /// Looks.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Store::survey`](crate::store::Store::survey).
+    pub(in crate::ops) fn see(host: Host<'_>) -> Result<Self> {
+        let found = host.store.survey()?.into_iter();
+        let begun = found.map(|found| (found.begun.pid, found.begun.operation));
+        Ok(Self(begun.collect()))
+    }
+
+    /// Refuses to take an image from under clones that another process is
+    /// making.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Busy`] if there is such a process.
+    pub(in crate::ops) fn refuse_cloned(&self, image: &Path) -> Result<()> {
+        match self.0.iter().find(|(_, operation)| wants(operation, image)) {
+            None => Ok(()),
+            Some((pid, _)) => Err(Error::new(
+                Kind::Busy,
+                format!(
+                    "vmkin (pid {pid}) is making clones of {} now",
+                    image.display()
+                ),
+            )
+            .hint("wait for it; or, if it is dead, run `vmkin recover`")),
+        }
     }
 }

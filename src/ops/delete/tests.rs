@@ -1,4 +1,5 @@
 use std::os::unix::fs::PermissionsExt as _;
+use std::sync::atomic::Ordering;
 
 use super::*;
 use crate::ops::recover::{Recovery, recover};
@@ -150,6 +151,7 @@ fn a_file_that_another_domain_has_by_now_is_not_recovered_away() {
             name: plan.domain.name.clone(),
             uuid: plan.domain.uuid,
             files: plan.files.clone(),
+            allow_dirs: Vec::new(),
         };
         drop(bench.store.begin("fake:///", operation).unwrap());
     }
@@ -191,4 +193,162 @@ fn a_base_that_somebody_gave_another_mode_gets_that_one_back() {
     }
     base::unseal(bench.host(), &golden, false).unwrap();
     assert_eq!(mode(), 0o600);
+}
+
+#[test]
+fn a_clone_that_ends_between_two_looks_is_seen() {
+    let bench = Bench::new();
+    bench.clone_of("golden", "a", true);
+    let plan = plan_of(&bench, "a", Storage::Own).unwrap();
+    let away = tempfile::tempdir().unwrap();
+    let overlay = image::Overlay {
+        virtual_size: 1 << 20,
+        backing: &bench.path("a.qcow2"),
+        backing_format: crate::model::ImageFormat::Qcow2,
+    };
+    let path = away.path().join("b.qcow2");
+    drop(image::write(&path, &overlay).unwrap());
+    let operation = Operation::Clone {
+        golden: "a".to_owned(),
+        clones: Vec::new(),
+        bases: vec![bench.path("a.qcow2")],
+        seals: Vec::new(),
+    };
+    let journal = bench.store.begin("fake:///", operation).unwrap();
+    let xml = bench.xml("b", 9, "b.qcow2", "qcow2").replace(
+        bench.path("b.qcow2").to_str().unwrap(),
+        path.to_str().unwrap(),
+    );
+    // Another run defines its clone and ends, right after all domains were listed.
+    let journal = std::sync::Mutex::new(Some(journal));
+    bench.fake.after_listing(move |fake| {
+        fake.add(&xml, DomainState::ShutOff);
+        journal.lock().unwrap().take().unwrap().finish().unwrap();
+    });
+    let error = apply_one(&bench, plan).unwrap_err();
+    assert_eq!(error.kind(), Kind::Busy, "{error}");
+    assert!(bench.path("a.qcow2").exists());
+}
+
+#[test]
+fn a_domain_that_is_gone_though_libvirt_says_no_loses_its_files() {
+    let bench = Bench::new();
+    bench.clone_of("golden", "a", true);
+    let plan = plan_of(&bench, "a", Storage::Own).unwrap();
+    bench.fake.deny_undefine.store(true, Ordering::SeqCst);
+    apply_one(&bench, plan).unwrap();
+    assert_eq!(bench.files(), ["golden.raw"]);
+    assert_eq!(bench.store.count_journals(), 0);
+}
+
+#[test]
+fn a_domain_of_which_nobody_can_tell_whether_it_is_gone_stays_on_record() {
+    let bench = Bench::new();
+    bench.clone_of("golden", "a", true);
+    let plan = plan_of(&bench, "a", Storage::Own).unwrap();
+    bench.fake.die_at_undefine.store(true, Ordering::SeqCst);
+    let error = apply_one(&bench, plan).unwrap_err();
+    assert_eq!(error.kind(), Kind::NotUndone, "{error}");
+    assert_eq!(bench.store.count_journals(), 1);
+    assert!(bench.path("a.qcow2").exists());
+}
+
+#[test]
+fn what_came_to_be_since_is_not_recovered_away() {
+    let delete_killed = |bench: &Bench| {
+        let plan = plan_of(bench, "a", Storage::Own).unwrap();
+        let operation = Operation::Delete {
+            name: plan.domain.name.clone(),
+            uuid: plan.domain.uuid,
+            files: plan.files.clone(),
+            allow_dirs: Vec::new(),
+        };
+        drop(bench.store.begin("fake:///", operation).unwrap());
+        bench.fake.undefine_now(&plan.domain);
+    };
+    let recover_now = |bench: &Bench| {
+        let recovery = Recovery {
+            store: &bench.store,
+            interrupt: &bench.interrupt,
+            observer: &bench.said,
+            connect: &|_| Ok(Some(Box::new(bench.fake.copy()))),
+        };
+        recover(&recovery).unwrap().remove(0).result
+    };
+    // Somebody has made an overlay of what was left.
+    let bench = Bench::new();
+    bench.clone_of("golden", "a", true);
+    delete_killed(&bench);
+    let overlay = image::Overlay {
+        virtual_size: 1 << 20,
+        backing: &bench.path("a.qcow2"),
+        backing_format: crate::model::ImageFormat::Qcow2,
+    };
+    drop(image::write(&bench.path("stray.qcow2"), &overlay).unwrap());
+    let said = recover_now(&bench);
+    assert!(said.contains("1 of its files stay"), "{said}");
+    assert!(bench.path("a.qcow2").exists());
+    assert_eq!(bench.store.count_journals(), 0);
+
+    // Another file has got the name, and the number too, as happens.
+    let bench = Bench::new();
+    bench.clone_of("golden", "a", true);
+    delete_killed(&bench);
+    let path = bench.path("a.qcow2");
+    let old = image::file_id(&path).unwrap().unwrap();
+    let born = image::born_ns(&path);
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, "mine").unwrap();
+    let again = image::file_id(&path).unwrap().unwrap() == old;
+    recover_now(&bench);
+    assert!(path.exists() || (again && born.is_none()));
+}
+
+fn with_nvram(bench: &Bench, name: &str, id: u128, nvram: &str) {
+    let nvram = format!(
+        "<os><type>hvm</type><nvram>{}</nvram></os><devices>",
+        bench.path(nvram).display()
+    );
+    let xml = bench.xml(name, id, name, "raw");
+    let xml = xml.replace("<devices>", &nvram);
+    bench.fake.add(&xml, DomainState::ShutOff);
+}
+
+#[test]
+fn uefi_variables_that_another_domain_has_by_a_link_stay() {
+    let bench = Bench::new();
+    fs::write(bench.path("one.fd"), "vars").unwrap();
+    std::os::unix::fs::symlink(bench.path("one.fd"), bench.path("two.fd")).unwrap();
+    with_nvram(&bench, "one", 5, "one.fd");
+    with_nvram(&bench, "two", 6, "two.fd");
+    let plan = plan_of(&bench, "one", Storage::Own).unwrap();
+    assert!(plan.remove.is_empty(), "{:?}", plan.remove);
+    assert!(plan.keep[0].why.contains("'two'"));
+    // The link itself is nobody else's, and so is what it leads to not its own.
+    let plan = plan_of(&bench, "two", Storage::Own).unwrap();
+    assert!(plan.remove.is_empty(), "{:?}", plan.remove);
+}
+
+#[test]
+fn an_image_that_is_called_uefi_variables_stays_an_image() {
+    let bench = Bench::new();
+    bench.clone_of("golden", "a", false);
+    for image in ["golden.raw", "a.qcow2"] {
+        with_nvram(&bench, "odd", 5, image);
+        let plan = plan_of(&bench, "odd", Storage::All).unwrap();
+        assert!(plan.remove.is_empty(), "{:?}", plan.remove);
+        assert_eq!(plan.keep.len(), 1, "{:?}", plan.keep);
+        bench.fake.undefine_now(&plan.domain);
+    }
+}
+
+#[test]
+fn the_files_of_a_domain_that_somebody_has_undefined_meanwhile_stay() {
+    let bench = Bench::new();
+    bench.clone_of("golden", "a", true);
+    let plan = plan_of(&bench, "a", Storage::Own).unwrap();
+    bench.fake.undefine_now(&plan.domain);
+    let error = apply_one(&bench, plan).unwrap_err();
+    assert_eq!(error.kind(), Kind::NotFound, "{error}");
+    assert!(bench.path("a.qcow2").exists());
 }

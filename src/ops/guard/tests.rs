@@ -259,3 +259,39 @@ fn an_image_is_found_by_its_path() {
     let guard = of("free.raw", Some(ImageFormat::Raw)).unwrap();
     assert!(guard.disks()[0].target().is_none());
 }
+
+#[test]
+fn what_another_disk_of_the_domain_hides_counts() {
+    let bench = bench();
+    let elsewhere = tempfile::tempdir().unwrap();
+    // Its format is not said, so that nobody knows what is below it.
+    let broken = elsewhere.path().join("broken.qcow2");
+    std::fs::write(&broken, b"QFI\xfb\0\0\0\x03nonsense").unwrap();
+    let second = format!(
+        "<disk type='file' device='disk'><driver type='qcow2'/><source file='{}'/>\
+         <target dev='vdb'/><readonly/></disk></devices>",
+        broken.display()
+    );
+    let xml = bench.domain_xml("a").replace("</devices>", &second);
+    bench.fake.change("a", |domain| domain.xml = xml);
+    refused(guard(&bench, "a"), Kind::Unsafe, "Disk vdb of domain 'a'");
+}
+
+#[test]
+fn uefi_variables_of_others_are_no_disk() {
+    let bench = bench();
+    let nvram = format!(
+        "<os><type>hvm</type><nvram>{}</nvram></os><devices>",
+        bench.path("link.fd").display()
+    );
+    std::os::unix::fs::symlink(bench.path("a.qcow2"), bench.path("link.fd")).unwrap();
+    let other = bench
+        .xml("other", 9, "none", "raw")
+        .replace("<devices>", &nvram);
+    bench.fake.add(&other, DomainState::ShutOff);
+    refused(
+        guard(&bench, "a"),
+        Kind::WrongState,
+        "UEFI variables of domain 'other'",
+    );
+}

@@ -132,6 +132,7 @@ fn half_done(bench: &Bench) {
         name: "a".to_owned(),
         uuid: plan.domain.uuid,
         disks: replaced.clone(),
+        allow_dirs: Vec::new(),
     };
     let mut journal = bench.store.begin("fake:///", operation).unwrap();
     let files = make(bench.host(), &plan, &replaced).unwrap();
@@ -160,4 +161,95 @@ fn what_the_guest_has_written_since_is_kept() {
     assert!(is_fresh(&bench, "a.qcow2") && !is_fresh(&bench, "a-vdb.qcow2"));
     assert_eq!(bench.files().len(), 4);
     assert_eq!(bench.store.count_journals(), 0);
+}
+
+#[test]
+fn a_disk_that_is_a_link_is_reset_where_it_leads() {
+    let bench = bench();
+    let store = bench.path("elsewhere");
+    std::fs::create_dir(&store).unwrap();
+    std::fs::rename(bench.path("a-vdb.qcow2"), store.join("data.qcow2")).unwrap();
+    std::os::unix::fs::symlink(store.join("data.qcow2"), bench.path("a-vdb.qcow2")).unwrap();
+    apply(bench.host(), plan_of(&bench, &[]).unwrap()).unwrap();
+    assert!(is_fresh(&bench, "a.qcow2") && is_fresh(&bench, "elsewhere/data.qcow2"));
+    assert!(bench.path("a-vdb.qcow2").is_symlink());
+    assert_eq!(bench.store.count_journals(), 0);
+    assert_eq!(std::fs::read_dir(&store).unwrap().count(), 1);
+}
+
+#[test]
+fn overlays_beside_what_a_link_leads_to_count() {
+    let bench = bench();
+    let store = bench.path("elsewhere");
+    std::fs::create_dir(&store).unwrap();
+    let real = store.join("data.qcow2");
+    std::fs::rename(bench.path("a-vdb.qcow2"), &real).unwrap();
+    std::os::unix::fs::symlink(&real, bench.path("a-vdb.qcow2")).unwrap();
+    let overlay = image::Overlay {
+        virtual_size: 1 << 20,
+        backing: &real,
+        backing_format: crate::model::ImageFormat::Qcow2,
+    };
+    drop(image::write(&store.join("stray.qcow2"), &overlay).unwrap());
+    let error = plan_of(&bench, &[]).err().unwrap();
+    assert_eq!(error.kind(), Kind::Protected, "{error}");
+}
+
+#[test]
+fn what_others_have_come_to_use_since_is_not_replaced_under_them() {
+    let stray = |bench: &Bench| {
+        let overlay = image::Overlay {
+            virtual_size: 1 << 20,
+            backing: &bench.path("a-vdb.qcow2"),
+            backing_format: crate::model::ImageFormat::Qcow2,
+        };
+        drop(image::write(&bench.path("stray.qcow2"), &overlay).unwrap());
+    };
+    let second = |bench: &Bench| {
+        let xml = bench.xml("other", 9, "a-vdb.qcow2", "qcow2");
+        bench.fake.add(&xml, DomainState::ShutOff);
+    };
+    let given_away = |bench: &Bench| {
+        std::fs::copy(bench.path("a-vdb.qcow2"), bench.path("mine.qcow2")).unwrap();
+        let xml = bench.domain_xml("a").replace("a-vdb.qcow2", "mine.qcow2");
+        bench.fake.change("a", |domain| domain.xml = xml);
+    };
+    let hidden = |bench: &Bench| {
+        std::fs::write(bench.path("broken.qcow2"), b"QFI\xfb\0\0\0\x03nonsense").unwrap();
+    };
+    let changes: [&dyn Fn(&Bench); 4] = [&stray, &second, &given_away, &hidden];
+    for change in changes {
+        let bench = bench();
+        half_done(&bench);
+        change(&bench);
+        let said = recover_now(&bench);
+        assert!(said[0].contains("stay as they are"), "{said:?}");
+        assert!(!is_fresh(&bench, "a-vdb.qcow2"), "{said:?}");
+        assert!(!bench.files().iter().any(|file| file.ends_with(".tmp")));
+        assert_eq!(bench.store.count_journals(), 0);
+    }
+}
+
+#[test]
+fn a_guest_that_runs_is_left_alone_and_keeps_nobody_waiting() {
+    for state in [DomainState::Running, DomainState::Saved] {
+        let bench = bench();
+        half_done(&bench);
+        bench.fake.change("a", |domain| domain.state = state);
+        let said = recover_now(&bench);
+        assert!(said[0].contains("has been used since"), "{said:?}");
+        assert!(!is_fresh(&bench, "a-vdb.qcow2"));
+        assert_eq!(bench.store.count_journals(), 0);
+    }
+}
+
+#[test]
+fn a_new_file_that_is_gone_is_not_said_to_be_in_place() {
+    let bench = bench();
+    half_done(&bench);
+    let temp = bench.files().into_iter().find(|f| f.ends_with(".tmp"));
+    std::fs::remove_file(bench.path(&temp.unwrap())).unwrap();
+    let said = recover_now(&bench);
+    assert!(said[0].contains("is gone"), "{said:?}");
+    assert!(!is_fresh(&bench, "a-vdb.qcow2"));
 }
