@@ -23,6 +23,8 @@ pub(crate) struct FakeDomain {
     pub(crate) xml: String,
     pub(crate) snapshots: Vec<String>,
     pub(crate) addresses: Vec<Address>,
+    /// What it is now, if that is another than `xml`.
+    pub(crate) current: Option<String>,
     /// How often the guest is asked to shut down before it does.
     pub(crate) deaf: usize,
 }
@@ -79,6 +81,7 @@ impl Fake {
             xml: xml.to_owned(),
             snapshots: Vec::new(),
             addresses: Vec::new(),
+            current: None,
             deaf: 0,
         });
         domain
@@ -205,6 +208,15 @@ impl Hypervisor for Fake {
             .iter()
             .map(|d| self.public_xml(d).map(Some))
             .collect()
+    }
+
+    fn current_xml(&self) -> Result<Vec<(Uuid, String)>> {
+        self.answer()?;
+        let all = self.all();
+        let current = all
+            .iter()
+            .filter_map(|d| Some((d.domain.uuid, d.current.clone()?)));
+        Ok(current.collect())
     }
 
     fn define(&self, xml: &str, _validate: bool) -> Result<Domain> {

@@ -233,6 +233,30 @@ impl Hypervisor for Libvirt {
         })
     }
 
+    fn current_xml(&self) -> Result<Vec<(Uuid, String)>> {
+        let mut all = Vec::new();
+        for (uuid, handle) in self.handles(sys::VIR_CONNECT_LIST_DOMAINS_ACTIVE)? {
+            match handle.xml_desc(0) {
+                Ok(xml) => all.push((uuid, xml)),
+                Err(e) if e.code().is(Code::NoDomain) => {}
+                Err(e) => return Err(failed(&e, "cannot read the XML of an active domain")),
+            }
+        }
+        for (uuid, handle) in self.handles(sys::VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)? {
+            match saved_xml(&handle) {
+                Ok(xml) => all.push((uuid, xml)),
+                // A driver that has no memory to save, or it is gone by now.
+                Err(e)
+                    if matches!(
+                        e.code(),
+                        Known(Code::NoSupport | Code::NoDomain | Code::OperationInvalid)
+                    ) => {}
+                Err(e) => return Err(failed(&e, "cannot read what a saved domain goes on as")),
+            }
+        }
+        Ok(all)
+    }
+
     fn define(&self, xml: &str, validate: bool) -> Result<Domain> {
         let flags = if validate {
             sys::VIR_DOMAIN_DEFINE_VALIDATE
@@ -499,6 +523,24 @@ fn xml(domain: &Domain, handle: &VirDomain, flags: u32) -> Result<String> {
     handle
         .xml_desc(sys::VIR_DOMAIN_XML_INACTIVE | flags)
         .map_err(|e| failed(&e, format!("cannot read the XML of '{}'", domain.name)))
+}
+
+/// What a saved domain goes on as. The `virt` crate has no call for it.
+fn saved_xml(handle: &VirDomain) -> std::result::Result<String, virt::error::Error> {
+    // SAFETY: the handle is alive as long as it is borrowed; what is returned is
+    // null or a string that ends with a zero byte and belongs to the caller.
+    #[expect(unsafe_code, reason = "a call that the crate does not wrap")]
+    unsafe {
+        let text = sys::virDomainManagedSaveGetXMLDesc(handle.as_ptr(), 0);
+        if text.is_null() {
+            return Err(virt::error::Error::last_error());
+        }
+        let xml = std::ffi::CStr::from_ptr(text)
+            .to_string_lossy()
+            .into_owned();
+        nix::libc::free(text.cast());
+        Ok(xml)
+    }
 }
 
 /// The error for a domain that was there a moment ago.

@@ -59,6 +59,11 @@ pub trait Hypervisor: Send + Sync {
     /// The public XML of many domains, `None` for those that are gone by now.
     fn public_xml_of(&self, domains: &[Domain]) -> Result<Vec<Option<String>>>;
 
+    /// What domains are now, where that may be another than what they start
+    /// with next: the public XML of those that are active, and of those whose
+    /// saved memory the next start restores.
+    fn current_xml(&self) -> Result<Vec<(Uuid, String)>>;
+
     /// Makes a persistent domain of the XML, which must name a UUID that no
     /// domain has. `validate` has libvirt check it against its schema too,
     /// which takes ten times as long.

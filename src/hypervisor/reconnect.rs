@@ -174,6 +174,10 @@ impl Hypervisor for Connection {
         self.ask(|libvirt| libvirt.public_xml_of(domains))
     }
 
+    fn current_xml(&self) -> Result<Vec<(Uuid, String)>> {
+        self.ask(Libvirt::current_xml)
+    }
+
     fn define(&self, xml: &str, validate: bool) -> Result<Domain> {
         self.change(
             |libvirt| libvirt.define(xml, validate),

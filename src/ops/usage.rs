@@ -10,7 +10,7 @@ use super::images::{path_of, trust_for, trust_of};
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::Hypervisor;
 use crate::image::{self, Scan, Trust, shown};
-use crate::model::{DiskSource, DiskTarget, Domain, FileId, Layer, NbdExport};
+use crate::model::{Disk, DiskSource, DiskTarget, Domain, FileId, Layer, NbdExport};
 use crate::xml::domain::{self, DomainFacts};
 
 /// A domain of the host, and the images that its disks are made of.
@@ -76,6 +76,22 @@ impl Strays {
     }
 }
 
+/// What is trusted of the disks of a domain: what is of all, and the layers
+/// that its XML names.
+fn with_declared(hypervisor: &dyn Hypervisor, all: &Trust, facts: &DomainFacts) -> Trust {
+    let mut trust = all.clone();
+    if !hypervisor.is_local() {
+        return trust;
+    }
+    for layer in facts.disks.iter().flat_map(|disk| &disk.declared) {
+        // A volume that is no more is found out where it is looked for.
+        if let Ok(Some(path)) = path_of(hypervisor, &layer.source) {
+            trust.allow_file(path);
+        }
+    }
+    trust
+}
+
 /// One use of a file.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Use {
@@ -137,7 +153,45 @@ impl Usage {
                 }),
             }
         }
+        usage.add_current(hypervisor, &pools)?;
         Ok(usage)
+    }
+
+    /// Adds the disks that active and saved domains have besides those they
+    /// start with: plugged in since, or left out of the stored definition since.
+    fn add_current(&mut self, hypervisor: &dyn Hypervisor, pools: &Trust) -> Result<()> {
+        for (uuid, xml) in hypervisor.current_xml()? {
+            let known = self.domains.iter().position(|k| k.domain.uuid == uuid);
+            // One that cannot be understood is told already.
+            let Some(index) = known else { continue };
+            let Some(domain) = self.domains.get(index).map(|k| k.domain.clone()) else {
+                continue;
+            };
+            let facts = match domain::read(&xml) {
+                Ok(facts) => facts,
+                Err(e) => {
+                    self.problems.push(Problem {
+                        domain: uuid,
+                        target: None,
+                        text: format!("What '{}' is now cannot be understood: {e}.", domain.name),
+                        hints: e.hints().to_vec(),
+                        blind: true,
+                    });
+                    continue;
+                }
+            };
+            let trust = with_declared(hypervisor, pools, &facts);
+            for disk in &facts.disks {
+                let stored = self.domains.get(index).is_some_and(|known| {
+                    let mut disks = known.facts.disks.iter();
+                    disks.any(|d| d.target == disk.target && d.source == disk.source)
+                });
+                if !stored {
+                    self.survey(hypervisor, &trust, index, &domain, disk);
+                }
+            }
+        }
+        Ok(())
     }
 
     fn add(
@@ -148,60 +202,14 @@ impl Usage {
         facts: DomainFacts,
     ) {
         let index = self.domains.len();
-        let mut trust = pools.clone();
-        // The files of another host are none of this one, whatever their names.
         let here = hypervisor.is_local();
-        for layer in facts
-            .disks
-            .iter()
-            .flat_map(|disk| &disk.declared)
-            .filter(|_| here)
-        {
-            // A volume that is no more is found out below.
-            if let Ok(Some(path)) = path_of(hypervisor, &layer.source) {
-                trust.allow_file(path);
-            }
-        }
+        let trust = with_declared(hypervisor, pools, &facts);
         let mut all_layers = Vec::with_capacity(facts.disks.len());
         let mut exports = HashMap::new();
         for disk in &facts.disks {
-            let path = match path_of(hypervisor, &disk.source) {
-                Ok(path) => path.filter(|_| here),
-                Err(e) => {
-                    self.problem(&domain, &disk.target, &e, true);
-                    None
-                }
-            };
-            let layers = match path {
-                None => Vec::new(),
-                Some(path) => {
-                    let trust = trust_of(disk, &trust);
-                    let survey = image::survey(&path, disk.format, &trust);
-                    if let Some(export) = survey.export {
-                        exports.insert(disk.target.clone(), export);
-                    }
-                    if let Some(e) = survey.problem {
-                        self.problem(&domain, &disk.target, &e, survey.hidden);
-                    }
-                    // Not read, and used all the same.
-                    if let Some(file) = survey.unread {
-                        self.by_file.entry(file).or_default().push(Use {
-                            domain: index,
-                            target: disk.target.clone(),
-                            depth: survey.layers.len(),
-                            writes: survey.layers.is_empty() && !disk.readonly,
-                        });
-                    }
-                    survey.layers
-                }
-            };
-            for (depth, layer) in layers.iter().enumerate() {
-                self.by_file.entry(layer.file).or_default().push(Use {
-                    domain: index,
-                    target: disk.target.clone(),
-                    depth,
-                    writes: depth == 0 && !disk.readonly,
-                });
+            let (layers, export) = self.survey(hypervisor, &trust, index, &domain, disk);
+            if let Some(export) = export {
+                exports.insert(disk.target.clone(), export);
             }
             all_layers.push(layers);
         }
@@ -214,6 +222,44 @@ impl Usage {
             layers: all_layers,
             exports,
         });
+    }
+
+    /// Finds the layers of a disk of a domain, and remembers who uses them.
+    fn survey(
+        &mut self,
+        hypervisor: &dyn Hypervisor,
+        trust: &Trust,
+        index: usize,
+        domain: &Domain,
+        disk: &Disk,
+    ) -> (Vec<Layer>, Option<NbdExport>) {
+        let path = match path_of(hypervisor, &disk.source) {
+            // The files of another host are none of this one, whatever their
+            // names.
+            Ok(path) => path.filter(|_| hypervisor.is_local()),
+            Err(e) => {
+                self.problem(domain, &disk.target, &e, true);
+                None
+            }
+        };
+        let Some(path) = path else {
+            return (Vec::new(), None);
+        };
+        let survey = image::survey(&path, disk.format, &trust_of(disk, trust));
+        if let Some(e) = survey.problem {
+            self.problem(domain, &disk.target, &e, survey.hidden);
+        }
+        let files = survey.layers.iter().map(|layer| layer.file);
+        // The last may not have been read, and is used all the same.
+        for (depth, file) in files.chain(survey.unread).enumerate() {
+            self.by_file.entry(file).or_default().push(Use {
+                domain: index,
+                target: disk.target.clone(),
+                depth,
+                writes: depth == 0 && !disk.readonly,
+            });
+        }
+        (survey.layers, survey.export)
     }
 
     fn problem(&mut self, domain: &Domain, target: &DiskTarget, error: &Error, blind: bool) {

@@ -343,3 +343,24 @@ fn qemu_a_reset_that_is_killed_is_finished_or_never_was() {
         assert_eq!(lab.journals(), 0, "{step}");
     }
 }
+
+#[test]
+#[ignore = "needs the private libvirtd"]
+fn qemu_a_disk_that_only_the_running_guest_has_is_seen() {
+    let lab = Lab::new("plugged");
+    let (clone, [_, image]) = two_disks(&lab);
+    let image = image.display();
+    let repair = format!("disk check -a {image} --format qcow2 --repair leaks");
+    lab.ok(&repair);
+    lab.virsh_start_paused(&clone).unwrap();
+    // From the stored definition only.
+    tool("virsh", &["-q", "detach-disk", &clone, "vdb", "--config"]);
+    let refused = lab.fails(4, &repair);
+    assert!(refused.stderr.contains("is paused"), "{}", refused.stderr);
+    // Saved, it holds no lock, and its stored definition knows nothing of it.
+    tool("virsh", &["-q", "managedsave", &clone]);
+    let refused = lab.fails(4, &repair);
+    assert!(refused.stderr.contains("is saved"), "{}", refused.stderr);
+    tool("virsh", &["-q", "managedsave-remove", &clone]);
+    lab.ok(&repair);
+}

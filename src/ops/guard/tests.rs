@@ -153,6 +153,25 @@ fn a_layer_that_is_not_followed_hides_only_what_is_below_it() {
 }
 
 #[test]
+fn a_disk_that_was_plugged_in_counts() {
+    let bench = bench();
+    std::fs::write(bench.path("x.raw"), [0; 512]).unwrap();
+    let other = bench.xml("other", 9, "x.raw", "raw");
+    bench.fake.add(&other, DomainState::Saved);
+    drop(guard(&bench, "a").unwrap());
+    let more = format!(
+        "<disk type='file'><driver type='qcow2'/><source file='{}'/><target dev='vdb'/></disk>\
+         </devices>",
+        bench.path("a.qcow2").display()
+    );
+    let current = other.replace("</devices>", &more);
+    bench
+        .fake
+        .change("other", |domain| domain.current = Some(current));
+    refused(guard(&bench, "a"), Kind::WrongState, "domain 'other'");
+}
+
+#[test]
 fn a_damaged_image_that_stands_alone_hides_nothing() {
     let bench = bench();
     let elsewhere = tempfile::tempdir().unwrap();
