@@ -211,6 +211,9 @@ impl Usage {
             if let Some(export) = export {
                 exports.insert(disk.target.clone(), export);
             }
+            if layers.is_empty() && here {
+                self.believe(index, &facts, disk);
+            }
             all_layers.push(layers);
         }
         let nvram = facts.nvram.as_ref().and_then(|nvram| nvram.path.as_deref());
@@ -260,6 +263,35 @@ impl Usage {
             });
         }
         (survey.layers, survey.export)
+    }
+
+    /// Takes the word of a domain's XML for what is below a disk that is not
+    /// there: its file system may not be mounted just now.
+    fn believe(&mut self, index: usize, facts: &DomainFacts, disk: &Disk) {
+        let lineage = facts.lineage.iter().flat_map(|lineage| &lineage.disks);
+        let made = lineage.filter(|made| made.target == disk.target);
+        let declared = disk
+            .declared
+            .iter()
+            .filter_map(|layer| match &layer.source {
+                DiskSource::File(path) | DiskSource::Block(path) => Some(path),
+                _ => None,
+            });
+        let below = made
+            .flat_map(|made| made.bases.iter().map(|base| &base.path))
+            .chain(declared);
+        for file in below.filter_map(|path| image::id_of(path)) {
+            let one = Use {
+                domain: index,
+                target: disk.target.clone(),
+                depth: 1,
+                writes: false,
+            };
+            let known = self.by_file.entry(file).or_default();
+            if !known.contains(&one) {
+                known.push(one);
+            }
+        }
     }
 
     fn problem(&mut self, domain: &Domain, target: &DiskTarget, error: &Error, blind: bool) {

@@ -49,6 +49,20 @@ fn an_image_that_was_sealed_for_clones_goes_when_they_are_gone() {
 }
 
 #[test]
+fn the_base_of_an_image_that_is_not_mounted_now_stays() {
+    let bench = Bench::new();
+    bench.clone_of("golden", "a", true);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let (there, away) = (bench.path("a.qcow2"), elsewhere.path().join("away"));
+    fs::rename(&there, &away).unwrap();
+    let error = delete(&bench, "golden", Storage::All).unwrap_err();
+    assert_eq!(error.kind(), Kind::Protected, "{error}");
+    fs::rename(&away, &there).unwrap();
+    delete(&bench, "a", Storage::Own).unwrap();
+    delete(&bench, "golden", Storage::All).unwrap();
+}
+
+#[test]
 fn an_image_that_got_a_child_while_the_user_thought_stays() {
     let bench = Bench::new();
     bench.clone_of("golden", "a", true);
