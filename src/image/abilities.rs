@@ -5,7 +5,7 @@ use std::path::Path;
 use uuid::Uuid;
 
 use super::lock::{Guard, LockState, probe};
-use super::overlay::{NewFile, publish, remove_own};
+use super::overlay::{NewFile, publish, remove_own, temporary};
 use super::seal::{seal, unseal};
 use crate::error::Result;
 
@@ -28,7 +28,8 @@ pub struct Abilities {
 ///
 /// If no file can be made there.
 pub fn abilities(dir: &Path) -> Result<Abilities> {
-    let name = |end: &str| dir.join(format!(".vmkin-{}-{end}.tmp", Uuid::new_v4().simple()));
+    let batch = Uuid::new_v4();
+    let name = |what: &str| temporary(&dir.join(what), batch, what);
     let (first, second) = (NewFile::create(&name("a"))?, NewFile::create(&name("b"))?);
     let renamed = name("c");
     let exclusive_names = publish(first.path(), &renamed);

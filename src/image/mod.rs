@@ -55,8 +55,8 @@ pub use self::look::{
 };
 pub use self::nbd::{ExportCopy, ExportOverlay, export_size};
 pub use self::overlay::{
-    NewFile, Overlay, OverlayContents, may_remove, publish, remove_own, replace, sync_dir, write,
-    write_fresh,
+    NewFile, Overlay, OverlayContents, may_remove, publish, remove_own, replace, sync_dir,
+    temporary, write, write_fresh,
 };
 pub use self::qemu_img::refuse_export;
 pub use self::scan::{FoundOverlay, Scan, overlays_in};

@@ -4,6 +4,7 @@
 //! here takes microseconds and is exclusive; `qemu-img create` takes a process,
 //! follows symbolic links and overwrites what is there.
 
+use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, Gid, Mode, OFlags, RenameFlags, Uid};
 use rustix::io::Errno;
+use uuid::Uuid;
 
 use super::file::{ImageFile, ShownBytes, file_id, id_of_name, shown};
 use super::lock::Lease;
@@ -221,6 +223,13 @@ pub fn may_remove(path: &Path) -> Result<()> {
     let dir = path.parent().unwrap_or(Path::new("/"));
     let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
     rustix::fs::access(dir, access).map_err(|errno| cannot_write(path, errno.into()))
+}
+
+/// A name beside `path` that nobody else makes a file of: `what` tells apart
+/// the files of one batch. `recover` takes what is left under such a name for
+/// garbage if a journal names it.
+pub fn temporary(path: &Path, batch: Uuid, what: impl fmt::Display) -> PathBuf {
+    path.with_file_name(format!(".vmkin-{}-{what}.tmp", batch.simple()))
 }
 
 /// Removes a file that this program made, if its name still leads to that very

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::chain::resolve;
 use super::lock::{Guard, Lease};
-use super::overlay::{NewFile, Overlay, write};
+use super::overlay::{NewFile, Overlay, temporary, write};
 use super::qemu_img::{QemuImg, image_options, writable};
 use super::trust::Trust;
 use crate::error::{Error, Kind, Result};
@@ -27,8 +27,8 @@ pub fn fault_of_locks(tool: &QemuImg, dir: &Path) -> Result<Option<&'static str>
     let dir = dir
         .canonicalize()
         .map_err(|e| Error::io("cannot use the directory for temporary files", e))?;
-    let batch = Uuid::new_v4().simple();
-    let name = |end: &str| dir.join(format!(".vmkin-{batch}-{end}.tmp"));
+    let batch = Uuid::new_v4();
+    let name = |what: &str| temporary(&dir.join(what), batch, what);
     let base = NewFile::create(&name("base"))?;
     let fault = base
         .file()

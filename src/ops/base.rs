@@ -386,15 +386,7 @@ fn layer(host: Host<'_>, path: &Path, format: Option<ImageFormat>) -> Result<Lay
 fn known_format(host: Host<'_>, path: &Path) -> Result<ImageFormat> {
     let file = existing(path)?;
     let usage = Usage::read(host.hypervisor)?;
-    let known = usage.of(file).first().and_then(|one| {
-        let known = usage.domain(one)?;
-        known
-            .layers
-            .iter()
-            .flatten()
-            .find(|layer| layer.file == file)
-    });
-    match known {
+    match usage.layer(file) {
         Some(layer) => Ok(layer.format),
         None if image::looks_like_qcow2(path)? => Ok(ImageFormat::Qcow2),
         None => Ok(ImageFormat::Raw),

@@ -122,13 +122,7 @@ pub(super) fn format_of(
     format: Option<ImageFormat>,
 ) -> Result<ImageFormat> {
     let file = image::ImageFile::open(path)?.id();
-    let of_domain = usage.of(file).first().and_then(|one| {
-        let layers = usage.domain(one)?.layers.iter().flatten();
-        layers
-            .filter(|layer| layer.file == file)
-            .map(|layer| layer.format)
-            .next()
-    });
+    let of_domain = usage.layer(file).map(|layer| layer.format);
     of_domain.or(format).ok_or_else(|| {
         Error::new(
             Kind::Usage,

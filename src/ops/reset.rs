@@ -11,7 +11,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::guard::{Allowed, LeasedDisk, Locked, Wanted, WriteGuard, lease_again, still_alone};
-use super::images::{chain_of, path_of, pools_over, trust_for};
+use super::images::{chain_of, path_of, pools_over};
 use super::{Host, ShutOff, Usage};
 use crate::error::{Error, Kind, Result};
 use crate::image;
@@ -26,6 +26,15 @@ pub struct ResetRequest {
     pub targets: Vec<DiskTarget>,
     /// Where backing files may be besides the storage pools.
     pub allow_dirs: Vec<PathBuf>,
+}
+
+impl ResetRequest {
+    fn allowed(&self) -> Allowed<'_> {
+        Allowed {
+            dirs: &self.allow_dirs,
+            damaged: false,
+        }
+    }
 }
 
 /// A reset that has been thought through but not done. Nobody can open the
@@ -125,10 +134,7 @@ fn lock<'a>(
     }
     let wanted = Wanted {
         targets: &targets,
-        allow: Allowed {
-            dirs: &request.allow_dirs,
-            damaged: false,
-        },
+        allow: request.allowed(),
     };
     Ok((Locked::domain(host, domain, wanted)?, keep))
 }
@@ -140,7 +146,7 @@ fn overlays(
     request: &ResetRequest,
 ) -> Result<(Vec<DiskTarget>, Vec<DiskTarget>)> {
     let facts = domain::read(&host.hypervisor.public_xml(domain)?)?;
-    let trust = trust_for(host.hypervisor, &facts.disks, &request.allow_dirs)?;
+    let trust = request.allowed().trust(host, &facts.disks)?;
     let (mut overlays, mut others) = (Vec::new(), Vec::new());
     for disk in facts.disks.iter().filter(|disk| disk.is_private()) {
         let overlay = match path_of(host.hypervisor, &disk.source)? {
@@ -211,13 +217,14 @@ pub fn apply(host: Host<'_>, plan: ResetPlan<'_>) -> Result<()> {
     let batch = Uuid::new_v4();
     let mut replaced = Vec::new();
     for (serial, disk) in plan.guard.disks().iter().enumerate() {
-        let image = disk.lease().image();
+        let old = disk.lease().image();
+        let path = old.real_path();
         replaced.push(ReplacedFile {
             pair: FilePair {
-                temp: temporary(image.real_path(), batch, serial),
-                path: image.real_path().to_owned(),
+                temp: image::temporary(path, batch, serial),
+                path: path.to_owned(),
             },
-            old: image::identity_of(image)?,
+            old: image::identity_of(old)?,
         });
     }
     let mut journal = host.store.begin(
@@ -262,11 +269,6 @@ pub fn apply(host: Host<'_>, plan: ResetPlan<'_>) -> Result<()> {
         ));
     }
     Ok(())
-}
-
-/// Where a file is made that is to take the place of another.
-fn temporary(path: &Path, batch: Uuid, serial: usize) -> PathBuf {
-    path.with_file_name(format!(".vmkin-{}-{serial}.tmp", batch.simple()))
 }
 
 /// Makes the fresh overlays, on the disk when this returns, and makes sure once

@@ -339,6 +339,15 @@ impl Usage {
         self.by_file.get(&file).map_or(&[], Vec::as_slice)
     }
 
+    /// What this file is as an image, by a domain that has it in a chain which
+    /// was read. Of some uses no more is known than that they are.
+    pub fn layer(&self, file: FileId) -> Option<&Layer> {
+        self.of(file).iter().find_map(|one| {
+            let mut layers = self.domain(one)?.layers.iter().flatten();
+            layers.find(|layer| layer.file == file)
+        })
+    }
+
     /// A domain that has this file as a disk, below one, or as its UEFI
     /// variables.
     pub fn user_of(&self, file: FileId) -> Option<&KnownDomain> {

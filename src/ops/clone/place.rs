@@ -14,6 +14,7 @@ use super::parent;
 use super::plan::{PlannedClone, PlannedDisk, PlannedFile};
 use super::request::{CloneRequest, Placement, TpmRule, usage};
 use crate::error::{Error, Kind, Result};
+use crate::image;
 use crate::model::{CloneMode, Disk, DiskSource, DomainName, ImageFormat, Pool};
 use crate::ops::Host;
 use crate::ops::images::real;
@@ -106,7 +107,7 @@ impl Placing {
 
     /// A name that nobody else makes a file of, in the directory of `path`.
     fn temp(&self, path: &Path, serial: usize) -> PathBuf {
-        parent(path).join(format!(".vmkin-{}-{serial}.tmp", self.batch.simple()))
+        image::temporary(path, self.batch, serial)
     }
 }
 

@@ -153,6 +153,21 @@ fn a_layer_that_is_not_followed_hides_only_what_is_below_it() {
 }
 
 #[test]
+fn what_an_image_is_is_told_by_who_could_be_read() {
+    let bench = bench();
+    let elsewhere = tempfile::tempdir().unwrap();
+    std::fs::rename(bench.path("a.qcow2"), elsewhere.path().join("a")).unwrap();
+    // The first that uses it is the clone, whose own image is not there.
+    let golden = bench.domain_xml("golden");
+    bench.fake.undefine_now(&bench.domain("golden"));
+    bench.fake.add(&golden, DomainState::ShutOff);
+    let file = image::id_of(&bench.path("golden.raw")).unwrap();
+    let usage = Usage::read(&bench.fake).unwrap();
+    assert_eq!(usage.children(file), ["a"]);
+    assert_eq!(usage.layer(file).unwrap().format, ImageFormat::Raw);
+}
+
+#[test]
 fn a_disk_that_was_plugged_in_counts() {
     let bench = bench();
     std::fs::write(bench.path("x.raw"), [0; 512]).unwrap();

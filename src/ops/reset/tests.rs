@@ -122,7 +122,7 @@ fn half_done(bench: &Bench) {
         .enumerate()
         .map(|(serial, disk)| ReplacedFile {
             pair: FilePair {
-                temp: temporary(&disk.chain().top().path, Uuid::nil(), serial),
+                temp: image::temporary(&disk.chain().top().path, Uuid::nil(), serial),
                 path: disk.chain().top().path.clone(),
             },
             old: image::identity_of(disk.lease().image()).unwrap(),
