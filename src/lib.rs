@@ -4,7 +4,7 @@
 //! (`tests/layers.rs` keeps it so):
 //!
 //! ```text
-//! cli → ops → { hypervisor, image, store } → { xml, process } → { model, error }
+//! cli → ops → { hypervisor, image, store } → { xml, process, template } → { model, error }
 //! ```
 //!
 //! See `docs/architecture.md` for the life of one command.
@@ -19,4 +19,5 @@ pub mod model;
 pub mod ops;
 pub mod process;
 pub mod store;
+pub mod template;
 pub mod xml;
