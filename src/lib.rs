@@ -4,7 +4,7 @@
 //! (`tests/layers.rs` keeps it so):
 //!
 //! ```text
-//! cli → ops → { hypervisor, image, store } → { xml, process, template } → { model, error }
+//! cli → ops → { hypervisor, image, osinfo, store } → { xml, process, template } → { model, error }
 //! ```
 //!
 //! See `docs/architecture.md` for the life of one command.
@@ -17,6 +17,7 @@ pub mod image;
 pub mod interrupt;
 pub mod model;
 pub mod ops;
+pub mod osinfo;
 pub mod process;
 pub mod store;
 pub mod template;

@@ -187,6 +187,8 @@ fn with_spec<T>(case: &str, act: impl FnOnce(&CloneSpec<'_>) -> T) -> T {
         nvram: Some(Path::new("/var/lib/libvirt/qemu/nvram/web-01_VARS.fd")),
         hostdevs: HostdevRule::Drop,
         tpm_copied: false,
+        seed: None,
+        smbios: None,
         lineage: &lineage(case),
     })
 }

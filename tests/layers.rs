@@ -16,6 +16,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("template", BOTTOM),
     ("hypervisor", LOW),
     ("image", LOW),
+    ("osinfo", OSINFO),
     ("store", LOW),
     ("ops", OPS),
     ("cli", CLI),
@@ -23,9 +24,11 @@ const LAYERS: &[(&str, &[&str])] = &[
 
 const BOTTOM: &[&str] = &["model", "error", "interrupt", "failpoint"];
 const LOW: &[&str] = &["xml", "process", "model", "error", "interrupt", "failpoint"];
+const OSINFO: &[&str] = &["xml", "model", "error"];
 const OPS: &[&str] = &[
     "hypervisor",
     "image",
+    "osinfo",
     "store",
     "xml",
     "process",
@@ -39,6 +42,7 @@ const CLI: &[&str] = &[
     "ops",
     "hypervisor",
     "image",
+    "osinfo",
     "store",
     "xml",
     "process",
@@ -55,6 +59,8 @@ const OWNED: &[(&str, &[&str])] = &[
     ("virt", &["hypervisor/libvirt.rs"]),
     ("quick_xml", &["xml/"]),
     ("handlebars", &["template/"]),
+    ("fatfs", &["image/seed.rs"]),
+    ("sha_crypt", &["ops/identity/password.rs"]),
     ("clap", &["cli/"]),
     ("clap_complete", &["cli/"]),
     ("clap_mangen", &["cli/"]),
@@ -265,6 +271,7 @@ fn what_is_wrong_is_found() {
         ),
         ("image/x.rs", "use crate::store::Store;"),
         ("xml/x.rs", "use crate::process::Tool;"),
+        ("osinfo/x.rs", "use crate::process::Tool;"),
         ("model/mac.rs", "use crate::xml::domain;"),
         ("error.rs", "use crate::model::FileId;"),
         ("ops/x.rs", "use virt::connect::Connect;"),

@@ -13,7 +13,7 @@ use vmkin::error::{Error, Kind};
 use vmkin::hypervisor::{Hypervisor, Libvirt};
 use vmkin::image::{Overlay, ReflinkRule};
 use vmkin::interrupt::Interrupt;
-use vmkin::model::{CloneMode, Domain, DomainState, ImageFormat};
+use vmkin::model::{CloneMode, Domain, DomainState, GuestIdentity, ImageFormat};
 use vmkin::ops::clone::request::Golden;
 use vmkin::ops::clone::{self, CloneRequest, NameChoice, Placement, TpmRule};
 use vmkin::ops::delete::{self, DeleteRequest, Storage};
@@ -139,6 +139,7 @@ fn request(golden: &Domain, name: &str) -> CloneRequest {
         allow_dirs: Vec::new(),
         keep_hostdevs: false,
         all_or_nothing: false,
+        identity: GuestIdentity::default(),
         secrets: true,
     }
 }

@@ -64,6 +64,8 @@ fuzz_target!(|data: &[u8]| {
         nvram: Some(Path::new(NVRAM)),
         hostdevs: HostdevRule::Drop,
         tpm_copied: false,
+        seed: None,
+        smbios: None,
         lineage: &lineage,
     };
     let clone = match golden.rewrite(&spec) {

@@ -28,6 +28,8 @@ fuzz_target!(|data: &[u8]| {
         nvram: None,
         hostdevs: HostdevRule::Drop,
         tpm_copied: false,
+        seed: None,
+        smbios: None,
         lineage: &lineage,
     };
     match rewrite(&xml, &spec) {

@@ -37,6 +37,9 @@ cmd:mke2fs | e2fsprogs | e2fsprogs
 cmd:debugfs | e2fsprogs | e2fsprogs
 cmd:xmllint | libxml2-utils | libxml2
 cmd:virt-clone | virtinst | virt-install
+file:/usr/share/osinfo/os/*/*.xml | osinfo-db | osinfo-db
+file:/usr/lib/*/girepository-1.0/Libosinfo-1.0.typelib /usr/lib64/girepository-1.0/Libosinfo-1.0.typelib | gir1.2-libosinfo-1.0 | libosinfo
+file:/usr/lib/python3/dist-packages/gi/__init__.py /usr/lib64/python3*/site-packages/gi/__init__.py | python3-gi | python3-gobject-base
 cmd:strace | strace | strace
 file:/usr/bin/time | time | time
 cmd:depmod | kmod | kmod

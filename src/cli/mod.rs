@@ -94,6 +94,9 @@ enum Command {
     Show(c::show::ShowArgs),
     Tree(c::tree::TreeArgs),
     Clone(Box<c::clone::CloneArgs>),
+    Import(Box<c::import::ImportArgs>),
+    #[command(subcommand)]
+    Template(c::template::TemplateCommand),
     Start(c::start::StartArgs),
     Shutdown(c::shutdown::ShutdownArgs),
     Reboot(c::reboot::RebootArgs),
@@ -162,6 +165,7 @@ fn dispatch(ui: &Ui, cli: &Cli) -> Result<()> {
     match &cli.command {
         Command::Completions(args) => return c::completions::run(args),
         Command::Man(args) => return c::man::run(args),
+        Command::Template(command) => return c::template::run(ui, command),
         _ => {}
     }
     let session = Session::new(ui, &cli.global)?;
@@ -170,6 +174,7 @@ fn dispatch(ui: &Ui, cli: &Cli) -> Result<()> {
         Command::Show(args) => c::show::run(ui, &session, args),
         Command::Tree(args) => c::tree::run(ui, &session, args),
         Command::Clone(args) => c::clone::run(ui, &session, args),
+        Command::Import(args) => c::import::run(ui, &session, args),
         Command::Start(args) => c::start::run(ui, &session, args),
         Command::Shutdown(args) => c::shutdown::run(ui, &session, args),
         Command::Reboot(args) => c::reboot::run(ui, &session, args),
@@ -183,7 +188,7 @@ fn dispatch(ui: &Ui, cli: &Cli) -> Result<()> {
         Command::Disk(command) => c::disk::run(ui, &session, command),
         Command::Doctor(args) => c::doctor::run(ui, &session, args),
         Command::Recover(args) => c::recover::run(ui, &session, args),
-        Command::Completions(_) | Command::Man(_) => Ok(()),
+        Command::Completions(_) | Command::Man(_) | Command::Template(_) => Ok(()),
     }
 }
 

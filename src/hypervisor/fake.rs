@@ -10,7 +10,8 @@ use uuid::Uuid;
 use super::{Hypervisor, Start, Undefine};
 use crate::error::{Error, Kind, Result};
 use crate::model::{
-    Address, AddressSource, Domain, DomainRef, DomainState, DomainStatus, Pool, SecretText, Size,
+    Address, AddressSource, Capabilities, Domain, DomainRef, DomainState, DomainStatus, GuestAbility,
+    Pool, SecretText, Size,
 };
 use crate::xml::domain;
 
@@ -153,6 +154,20 @@ impl Hypervisor for Fake {
         !self.elsewhere
     }
 
+    fn capabilities(&self) -> Result<Capabilities> {
+        self.answer()?;
+        let guest = GuestAbility {
+            os_type: "hvm".to_owned(),
+            arch: "x86_64".to_owned(),
+            domain_types: vec!["qemu".to_owned()],
+            machines: vec!["q35".to_owned(), "pc".to_owned()],
+        };
+        Ok(Capabilities {
+            host_arch: guest.arch.clone(),
+            guests: vec![guest],
+        })
+    }
+
     fn find(&self, which: &DomainRef) -> Result<Domain> {
         self.answer()?;
         self.all()
@@ -243,6 +258,10 @@ impl Hypervisor for Fake {
             return Err(Error::new(Kind::Libvirt, "I had to stop half-way"));
         }
         Ok(())
+    }
+
+    fn set_autostart(&self, domain: &Domain, _on: bool) -> Result<()> {
+        self.with_domain(domain, |_| Ok(()))
     }
 
     fn start(&self, domain: &Domain, _how: Start) -> Result<()> {

@@ -18,10 +18,11 @@ use virt::sys;
 use super::{Hypervisor, Start, Undefine, uri};
 use crate::error::{Error, Kind, Result};
 use crate::model::{
-    Address, AddressSource, Domain, DomainRef, DomainState, DomainStatus, Pool, SecretText, Size,
+    Address, AddressSource, Capabilities, Domain, DomainRef, DomainState, DomainStatus, Pool,
+    SecretText, Size,
 };
 use crate::xml::domain::redacted;
-use crate::xml::pool;
+use crate::xml::{capabilities, pool};
 
 /// How many threads ask libvirt at once where there is a lot to ask. The
 /// daemon answers about this many at a time (`max_client_requests` is 5).
@@ -140,6 +141,14 @@ impl Hypervisor for Libvirt {
 
     fn is_local(&self) -> bool {
         uri::is_local(&self.uri)
+    }
+
+    fn capabilities(&self) -> Result<Capabilities> {
+        let xml = self
+            .conn
+            .capabilities()
+            .map_err(|e| failed(&e, "cannot read what the hypervisor can run"))?;
+        capabilities::read(&xml)
     }
 
     fn find(&self, which: &DomainRef) -> Result<Domain> {
@@ -304,6 +313,12 @@ impl Hypervisor for Libvirt {
                 };
             }
             result
+        })
+    }
+
+    fn set_autostart(&self, domain: &Domain, on: bool) -> Result<()> {
+        self.call(domain, "set the autostart of", |handle| {
+            handle.set_autostart(on)
         })
     }
 

@@ -15,7 +15,9 @@ use std::path::PathBuf;
 use uuid::Uuid;
 
 use crate::error::Result;
-use crate::model::{Address, AddressSource, Domain, DomainRef, DomainStatus, Pool, SecretText};
+use crate::model::{
+    Address, AddressSource, Capabilities, Domain, DomainRef, DomainStatus, Pool, SecretText,
+};
 
 pub use self::libvirt::Libvirt;
 pub use self::reconnect::Connection;
@@ -27,6 +29,9 @@ pub trait Hypervisor: Send + Sync {
 
     /// Whether the files that its domain XML names are files of this host.
     fn is_local(&self) -> bool;
+
+    /// What it can run.
+    fn capabilities(&self) -> Result<Capabilities>;
 
     /// Finds the domain the user means.
     ///
@@ -72,6 +77,9 @@ pub trait Hypervisor: Send + Sync {
     /// Removes the definition of a domain that is not active, and with it
     /// whatever of this the domain has.
     fn undefine(&self, domain: &Domain, with: Undefine) -> Result<()>;
+
+    /// Has the domain start whenever the host does, or not.
+    fn set_autostart(&self, domain: &Domain, on: bool) -> Result<()>;
 
     /// Starts the domain.
     fn start(&self, domain: &Domain, how: Start) -> Result<()>;

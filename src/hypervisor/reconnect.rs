@@ -16,7 +16,8 @@ use uuid::Uuid;
 use super::{Hypervisor, Libvirt, Start, Undefine};
 use crate::error::Result;
 use crate::model::{
-    Address, AddressSource, Domain, DomainRef, DomainState, DomainStatus, Pool, SecretText,
+    Address, AddressSource, Capabilities, Domain, DomainRef, DomainState, DomainStatus, Pool,
+    SecretText,
 };
 use crate::xml::domain;
 
@@ -142,6 +143,10 @@ impl Hypervisor for Connection {
         self.now().is_local()
     }
 
+    fn capabilities(&self) -> Result<Capabilities> {
+        self.ask(Libvirt::capabilities)
+    }
+
     fn find(&self, which: &DomainRef) -> Result<Domain> {
         self.ask(|libvirt| libvirt.find(which))
     }
@@ -202,6 +207,11 @@ impl Hypervisor for Connection {
                 Ok(gone.then_some(()))
             },
         )
+    }
+
+    /// Said twice, it is so all the same.
+    fn set_autostart(&self, domain: &Domain, on: bool) -> Result<()> {
+        self.ask(|libvirt| libvirt.set_autostart(domain, on))
     }
 
     fn start(&self, domain: &Domain, how: Start) -> Result<()> {

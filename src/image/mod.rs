@@ -18,8 +18,10 @@
 //! | `seal` | making a base hard to change |
 //! | `copy`, `transfer` | full copies, and moving the bytes |
 //! | `qemu_img` | every run of `qemu-img`: formats, limits, what it says |
+//! | `seed` | the disk that tells a guest who it is |
 //! | `self_test` | whether `qemu-img` and we heed each other's locks |
 //! | `nbd` | overlays on an NBD export, and copies of one |
+//! | `magic` | what an image says that it is |
 //! | `scan` | the overlays in a directory |
 
 mod abilities;
@@ -31,12 +33,14 @@ mod foreign;
 mod identity;
 mod lock;
 mod look;
+mod magic;
 mod nbd;
 mod overlay;
 pub mod qcow2;
 pub mod qemu_img;
 mod scan;
 mod seal;
+mod seed;
 mod self_test;
 mod transfer;
 mod tree;
@@ -53,14 +57,16 @@ pub use self::look::{
     SealState, born_ns, file_id, looks_like_qcow2, open_to_all, readable_by_all, same_file,
     seal_state,
 };
+pub use self::magic::format_of;
 pub use self::nbd::{ExportCopy, ExportOverlay, export_size};
 pub use self::overlay::{
     NewFile, Overlay, OverlayContents, may_remove, publish, remove_own, replace, sync_dir,
-    temporary, write, write_fresh,
+    temporary, write, write_blank, write_fresh,
 };
 pub use self::qemu_img::refuse_export;
 pub use self::scan::{FoundOverlay, Scan, overlays_in};
 pub use self::seal::{SEALED_MODE, Sealed, is_immutable, is_sealed_mode, seal, unseal};
+pub use self::seed::{MAX_SEED, Seed};
 pub use self::self_test::fault_of_locks;
 pub use self::tree::copy_tree;
 pub use self::trust::Trust;

@@ -86,23 +86,31 @@ pub(super) fn lay_out(
             ),
         ));
     }
-    let layout = Layout::new(virtual_size).ok_or_else(|| {
+    let layout = layout(virtual_size)?;
+    Ok(with_header(layout, layout.header(name, format.as_str())))
+}
+
+fn layout(virtual_size: u64) -> Result<Layout> {
+    Layout::new(virtual_size).ok_or_else(|| {
         Error::new(
             Kind::Usage,
             format_args!(
-                "an overlay cannot have a size of {virtual_size} bytes: from 1 byte to 2 PiB is \
+                "an image cannot have a size of {virtual_size} bytes: from 1 byte to 2 PiB is \
                  possible"
             ),
         )
-    })?;
-    Ok(OverlayContents {
+    })
+}
+
+fn with_header(layout: Layout, header: Vec<u8>) -> OverlayContents {
+    OverlayContents {
         pieces: vec![
-            (0, layout.header(name, format.as_str())),
+            (0, header),
             layout.refcount_table(),
             layout.refcount_block(),
         ],
         length: layout.file_size(),
-    })
+    }
 }
 
 /// A file that was made just now, and is open still.
@@ -261,6 +269,35 @@ pub fn remove_own(path: &Path, id: FileId) -> Result<bool> {
 /// [`Kind::Environment`] if it cannot be written. Nothing is left behind.
 pub fn write(path: &Path, spec: &Overlay<'_>) -> Result<NewFile> {
     write_contents(path, &spec.contents()?)
+}
+
+/// Writes a new disk with nothing in it: qcow2, or raw with a hole for all of it.
+///
+/// # Errors
+///
+/// [`Kind::Usage`] for other formats and for sizes that cannot be; the others of
+/// [`write`].
+pub fn write_blank(path: &Path, virtual_size: u64, format: ImageFormat) -> Result<NewFile> {
+    let contents = match format {
+        ImageFormat::Qcow2 => {
+            let layout = layout(virtual_size)?;
+            with_header(layout, layout.header_alone())
+        }
+        ImageFormat::Raw => OverlayContents {
+            pieces: Vec::new(),
+            // In whole sectors, as a guest reads it.
+            length: virtual_size
+                .checked_next_multiple_of(512)
+                .unwrap_or(virtual_size),
+        },
+        other => {
+            return Err(Error::new(
+                Kind::Usage,
+                format_args!("a new disk can be qcow2 or raw, and not {other}"),
+            ));
+        }
+    };
+    write_contents(path, &contents)
 }
 
 /// Writes what an overlay consists of into a new file.

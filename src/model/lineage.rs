@@ -24,7 +24,8 @@ pub struct Lineage {
     pub mode: CloneMode,
     /// The disks that were made for it.
     pub disks: Vec<LineageDisk>,
-    /// Other files that were made for it: its UEFI variables.
+    /// Other files that were made for it: its UEFI variables, and the disk that
+    /// tells it who it is.
     pub files: Vec<PathBuf>,
 }
 

@@ -1,29 +1,43 @@
 //! The vocabulary of the program: plain values, no input or output.
 
+mod capabilities;
 mod chain;
 mod disk;
 mod domain;
+mod guest_identity;
+mod hostname;
 mod image;
+pub mod import;
 mod lineage;
 mod mac;
 mod name;
+mod nearest;
 mod network;
+pub mod options;
 mod pattern;
 mod secret;
 mod size;
+mod ssh_key;
 mod state;
 mod status;
 
+pub use self::capabilities::{Capabilities, GuestAbility};
 pub use self::chain::{Chain, Layer};
 pub use self::disk::{DeclaredLayer, Disk, DiskDevice, DiskSource, DiskTarget};
 pub use self::domain::{Domain, DomainRef, Nic, NicSource, Nvram};
+pub use self::guest_identity::{
+    Credential, GuestIdentity, IdentityChannel, InvalidUserName, Smbios, UserName,
+};
+pub use self::hostname::{Hostname, HostnamePattern, InvalidHostname};
 pub use self::image::{BaseIdentity, FileId, ImageFormat, UnknownFormat};
 pub use self::lineage::{BaseRecord, CloneMode, Lineage, LineageDisk};
 pub use self::mac::{InvalidMac, Mac};
 pub use self::name::{DomainName, InvalidName};
+pub use self::nearest::nearest;
 pub use self::network::{NbdExport, NbdServer, NetworkSource};
 pub use self::pattern::{InvalidPattern, NamePattern};
 pub use self::secret::SecretText;
-pub use self::size::{Size, human_bytes};
+pub use self::size::{InvalidSize, Size, human_bytes};
+pub use self::ssh_key::{InvalidSshKey, SshKey};
 pub use self::state::DomainState;
 pub use self::status::{Address, AddressSource, DomainStatus, Pool};

@@ -27,8 +27,10 @@ pub struct NamePattern {
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
-enum Part {
+pub(super) enum Part {
+    /// Itself.
     Text(String),
+    /// A number, padded to this many digits.
     Counter { width: usize },
 }
 
@@ -46,46 +48,56 @@ impl NamePattern {
     ///
     /// If the result cannot be a name.
     pub fn name(&self, n: u64) -> Result<DomainName, InvalidName> {
-        let mut name = String::new();
-        for part in &self.parts {
-            match part {
-                Part::Text(text) => name.push_str(text),
-                Part::Counter { width } => {
-                    let width = *width;
-                    name.push_str(&format!("{n:0width$}"));
-                }
+        numbered(&self.parts, n).parse()
+    }
+}
+
+/// The text with this number in the place of each counter.
+pub(super) fn numbered(parts: &[Part], n: u64) -> String {
+    let mut name = String::new();
+    for part in parts {
+        match part {
+            Part::Text(text) => name.push_str(text),
+            Part::Counter { width } => {
+                let width = *width;
+                name.push_str(&format!("{n:0width$}"));
             }
         }
-        name.parse()
     }
+    name
 }
 
 impl FromStr for NamePattern {
     type Err = InvalidPattern;
 
     fn from_str(s: &str) -> Result<Self, InvalidPattern> {
-        let mut parts = Vec::new();
-        let mut rest = s;
-        while let Some(open) = rest.find(['{', '}']) {
-            let (text, tail) = rest.split_at(open);
-            if !text.is_empty() {
-                parts.push(Part::Text(text.to_owned()));
-            }
-            let close = tail.find('}').filter(|_| tail.starts_with('{'));
-            let Some((field, after)) = close.and_then(|at| tail.split_at_checked(at + 1)) else {
-                return Err(InvalidPattern::Brace);
-            };
-            parts.push(counter(field)?);
-            rest = after;
-        }
-        if !rest.is_empty() {
-            parts.push(Part::Text(rest.to_owned()));
-        }
-        let pattern = Self { parts };
+        let pattern = Self { parts: parts(s)? };
         // Any number will do to find a character that no name can have.
         pattern.name(1).map_err(InvalidPattern::Name)?;
         Ok(pattern)
     }
+}
+
+/// Takes a text with counters apart.
+pub(super) fn parts(s: &str) -> Result<Vec<Part>, InvalidPattern> {
+    let mut parts = Vec::new();
+    let mut rest = s;
+    while let Some(open) = rest.find(['{', '}']) {
+        let (text, tail) = rest.split_at(open);
+        if !text.is_empty() {
+            parts.push(Part::Text(text.to_owned()));
+        }
+        let close = tail.find('}').filter(|_| tail.starts_with('{'));
+        let Some((field, after)) = close.and_then(|at| tail.split_at_checked(at + 1)) else {
+            return Err(InvalidPattern::Brace);
+        };
+        parts.push(counter(field)?);
+        rest = after;
+    }
+    if !rest.is_empty() {
+        parts.push(Part::Text(rest.to_owned()));
+    }
+    Ok(parts)
 }
 
 /// Reads `{n}` or `{n:02}`.

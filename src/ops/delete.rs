@@ -225,19 +225,23 @@ impl DeletePlan {
             .flat_map(|lineage| &lineage.disks)
             .map(|disk| &disk.path)
             .collect();
+        let told = known.facts.lineage.iter().flat_map(|own| &own.files);
+        let told: Vec<&PathBuf> = told.collect();
         for (depth, layer) in layers.iter().enumerate() {
-            let is_made = made.contains(&&layer.path);
+            // The disk that tells the guest who it is was made for it alone.
+            let is_seed = depth == 0 && disk.readonly && told.contains(&&layer.path);
+            let is_made = is_seed || made.contains(&&layer.path);
             // Below the top, only what was made for this very domain can be
             // its own: a snapshot's lower half, and never a golden image.
             if depth > 0 && !is_made {
                 break;
             }
             let overlay = layers.len() > depth + 1 || known.exports.contains_key(&disk.target);
-            let why = if disk.readonly {
+            let why = if disk.readonly && !is_seed {
                 Some("it is read-only to the domain")
             } else if disk.shareable {
                 Some("it is shareable")
-            } else if !disk.is_private() {
+            } else if !disk.is_private() && !is_seed {
                 Some("it is not the domain's own")
             } else if layer.block {
                 Some("it is a block device")

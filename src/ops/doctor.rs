@@ -1,7 +1,6 @@
 //! What this host lacks, and how to get it.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -9,12 +8,8 @@ use crate::error::{Error, Result};
 use crate::hypervisor::Hypervisor;
 use crate::image;
 use crate::image::qemu_img::QemuImg;
-use crate::process::Tool;
+use crate::ops::kvm::{self, Kvm};
 use crate::store::{Holder, Store};
-
-/// How long QEMU has to abort where KVM is there and does not work. It does so
-/// in a few milliseconds; where KVM works, it waits for ever.
-const KVM_PATIENCE: Duration = Duration::from_millis(1500);
 
 /// How something is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
@@ -90,49 +85,26 @@ fn libvirt(hypervisor: &Result<Box<dyn Hypervisor>>) -> Finding {
     }
 }
 
-/// Whether KVM works, which `/dev/kvm` alone does not tell: it may be there,
-/// and QEMU abort as soon as it has a processor.
 fn kvm() -> Finding {
     const WHAT: &str = "KVM";
-    if !Path::new("/dev/kvm").exists() {
-        return Finding::new(
+    match kvm::look() {
+        Kvm::Missing => Finding::new(
             Health::Fair,
             WHAT,
             "there is none; guests are emulated, and slow",
         )
-        .hint("switch on virtualization in the firmware, or pass it through to this guest");
+        .hint("switch on virtualization in the firmware, or pass it through to this guest"),
+        Kvm::Works => Finding::new(Health::Good, WHAT, "is there, and runs a guest"),
+        Kvm::Broken(why) => Finding::new(
+            Health::Fair,
+            WHAT,
+            format!("/dev/kvm is there and does not work: {why}"),
+        )
+        .hint(
+            "define domains with <domain type='qemu'> (`vmkin import` does so by itself); libvirt \
+             looks at a KVM that does not work again at every definition, a second each time",
+        ),
     }
-    let qemu = match Tool::find("qemu-system-x86_64") {
-        Ok(qemu) => qemu,
-        Err(e) => {
-            return Finding {
-                health: Health::Fair,
-                ..Finding::of_error(WHAT, &e)
-            };
-        }
-    };
-    let args = "-accel kvm -cpu host -machine pc -m 64 -S -nodefaults -no-user-config \
-                -display none -monitor none -serial none";
-    let begun = Instant::now();
-    let ended = qemu
-        .command(args.split_whitespace())
-        .patience(KVM_PATIENCE)
-        .run();
-    if begun.elapsed() >= KVM_PATIENCE {
-        return Finding::new(Health::Good, WHAT, "is there, and QEMU starts with it");
-    }
-    let why = ended
-        .err()
-        .map_or_else(|| "QEMU ended".to_owned(), |e| e.to_string());
-    Finding::new(
-        Health::Fair,
-        WHAT,
-        format!("/dev/kvm is there and does not work: {why}"),
-    )
-    .hint(
-        "define domains with <domain type='qemu'>; libvirt looks at a KVM that does not work \
-         again at every definition, a second each time",
-    )
 }
 
 /// Whether `qemu-img` is there, and whether it and vmkin speak the same locks.

@@ -493,6 +493,8 @@ mod tests {
                     uuid: domain.uuid,
                     macs: Vec::new(),
                     disks: Vec::new(),
+                    hostname: None,
+                    seed: None,
                 }
             })
             .collect();

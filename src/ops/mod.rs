@@ -1,12 +1,16 @@
 //! What to do, and in which order. Nothing here prints or asks.
 
 pub mod base;
+pub mod blueprint;
 pub mod clone;
 pub mod delete;
 pub mod disk;
 pub mod doctor;
 pub mod guard;
+pub mod identity;
 mod images;
+pub mod import;
+pub mod kvm;
 pub mod lifecycle;
 pub mod list;
 pub mod read_guard;

@@ -14,7 +14,7 @@ use crate::hypervisor::Hypervisor as _;
 use crate::hypervisor::fake::Fake;
 use crate::image::ReflinkRule;
 use crate::interrupt::Interrupt;
-use crate::model::{CloneMode, Domain};
+use crate::model::{CloneMode, Domain, GuestIdentity};
 use crate::store::Store;
 
 /// A directory with a golden image, a store, and a fake hypervisor.
@@ -106,6 +106,7 @@ impl Bench {
             allow_dirs: Vec::new(),
             keep_hostdevs: false,
             all_or_nothing: false,
+            identity: GuestIdentity::default(),
             secrets: true,
         }
     }

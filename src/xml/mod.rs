@@ -9,7 +9,9 @@
 //!
 //! Nothing here reads a file, a clock or a random number.
 
+pub mod capabilities;
 pub mod domain;
+pub mod osinfo;
 pub mod pool;
 
 mod escape;

@@ -187,6 +187,8 @@ pub(crate) fn main() -> ExitCode {
                         }
                         Err(_) => {
                             let text = PANIC.with(|text| text.borrow().clone());
+                            // At once as well as at the end: a log may be cut short.
+                            println!("\n---- {} ----\n{text}", job.name());
                             failed.lock().unwrap().push((job.name(), text));
                             "FAILED"
                         }

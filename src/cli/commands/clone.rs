@@ -3,18 +3,18 @@ use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use serde::Serialize;
 use uuid::Uuid;
 
-use crate::cli::session::{Session, batch_result};
+use super::identity_args::IdentityArgs;
+use super::making::Making;
+use crate::cli::session::Session;
 use crate::cli::ui::Ui;
 use crate::error::{Error, Kind, Result};
 use crate::image::ReflinkRule;
 use crate::model::{CloneMode, DiskTarget, DomainRef, Mac, NamePattern};
 use crate::ops::clone::request::Golden;
-use crate::ops::clone::{self, CloneRequest, Cloned, NameChoice, Placement, Plan, TpmRule};
-use crate::ops::{Host, Observer as _, ShutOff, start_clones};
-use crate::xml::domain::NoteKind;
+use crate::ops::clone::{self, CloneRequest, Cloned, NameChoice, Placement, TpmRule};
+use crate::ops::{Host, Observer as _, ShutOff};
 
 /// How much of a file of domain XML is read; the XML layer accepts less.
 const MAX_XML: u64 = 16 << 20;
@@ -79,6 +79,9 @@ pub(in crate::cli) struct CloneArgs {
         default_missing_value = "always"
     )]
     reflink: Reflink,
+
+    #[command(flatten)]
+    identity: IdentityArgs,
 
     /// Start the clones
     #[arg(long)]
@@ -170,38 +173,17 @@ pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &CloneArgs) -> R
         &args.names
     };
     let names = NameChoice::from_words(words, args.count, args.from)?;
-    let changes = !args.print_xml && !args.dry_run;
-    let hypervisor = if changes {
-        session.connect_to_change()?
-    } else {
-        session.connect()?
+    let making = Making {
+        start: args.start,
+        print_xml: args.print_xml,
+        dry_run: args.dry_run,
     };
+    let hypervisor = making.connect(session)?;
     let host = session.host(&hypervisor);
     let request = request(host, args, names)?;
     let plan = clone::plan(host, &request)?;
-    report(ui, &plan)?;
-    if args.print_xml {
-        let documents = clone::xml(host, &plan)?;
-        return ui.result(&documents.join("\n"), &documents);
-    }
-    if args.dry_run {
-        let mut steps = clone::steps(&plan);
-        if args.start {
-            let start = plan.clones.iter().map(|clone| &clone.name);
-            steps.extend(start.map(|name| format!("start domain '{name}'")));
-        }
-        return ui.result(&format!("{}\n", steps.join("\n")), &steps);
-    }
     let golden = plan.golden_name.clone();
-    let outcome = clone::apply(host, plan)?;
-    say(ui, &golden, &outcome.done);
-    let not_started = if args.start {
-        start_clones(host, &outcome.done)
-    } else {
-        Vec::new()
-    };
-    print(ui, &outcome.done)?;
-    conclude(outcome, not_started)
+    making.make(ui, host, plan, &|done| say(ui, &golden, done))
 }
 
 fn request(host: Host<'_>, args: &CloneArgs, names: NameChoice) -> Result<CloneRequest> {
@@ -248,6 +230,7 @@ fn request(host: Host<'_>, args: &CloneArgs, names: NameChoice) -> Result<CloneR
         allow_dirs: args.allow_dir.clone(),
         keep_hostdevs: args.keep_hostdevs,
         all_or_nothing: args.all_or_nothing,
+        identity: args.identity.read()?,
         secrets: !args.print_xml || args.security_info,
     })
 }
@@ -269,27 +252,6 @@ fn read_xml(file: &Path) -> Result<String> {
     Ok(text)
 }
 
-/// Says what the clones share or what two of them would fight over.
-fn report(ui: &Ui, plan: &Plan) -> Result<()> {
-    for warning in &plan.warnings {
-        ui.warning(warning);
-    }
-    // The notes name the files and addresses of one clone; the others are alike.
-    let note_of = match plan.clones.as_slice() {
-        [first, _, ..] => format!("Note (of '{}', and the others likewise)", first.name),
-        _ => "Note".to_owned(),
-    };
-    for note in clone::report(plan)? {
-        match note.kind {
-            NoteKind::Warning | NoteKind::Shared => ui.warning(&format!("{}.", note.message)),
-            NoteKind::Dropped | NoteKind::Reset | NoteKind::Renamed => {
-                ui.status(&format!("{note_of}: {}.", note.message));
-            }
-        }
-    }
-    Ok(())
-}
-
 fn say(ui: &Ui, golden: &str, done: &[Cloned]) {
     match done {
         [] => {}
@@ -301,46 +263,4 @@ fn say(ui: &Ui, golden: &str, done: &[Cloned]) {
             last.name
         )),
     }
-}
-
-#[derive(Serialize)]
-struct Made<'a> {
-    clones: &'a [Cloned],
-}
-
-fn print(ui: &Ui, done: &[Cloned]) -> Result<()> {
-    let uuids: String = done.iter().map(|one| format!("{}\n", one.uuid)).collect();
-    ui.result(&uuids, &Made { clones: done })
-}
-
-/// The error for clones that were not made, or not started.
-fn conclude(outcome: clone::Outcome, not_started: Vec<(String, Error)>) -> Result<()> {
-    let made = outcome.done.len();
-    if outcome.failed.is_empty() {
-        let started = made - not_started.len();
-        return batch_result(not_started, started, "started, and are there");
-    }
-    let mut error = Error::new(
-        Kind::Partial,
-        format!(
-            "{} of {} clones could not be made",
-            outcome.failed.len(),
-            made + outcome.failed.len()
-        ),
-    );
-    for (name, cause) in outcome.failed {
-        match cause {
-            Some(cause) => {
-                error = error.part(format!("{name}: {cause}"));
-                for hint in cause.hints() {
-                    error = error.hint(hint.clone());
-                }
-            }
-            None => error = error.part(format!("{name}: not begun")),
-        }
-    }
-    for (name, cause) in not_started {
-        error = error.part(format!("{name}: made, but not started: {cause}"));
-    }
-    Err(error)
 }

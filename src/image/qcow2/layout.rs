@@ -63,11 +63,29 @@ impl Layout {
     pub(in crate::image) fn header(&self, backing: &[u8], format: &str) -> Vec<u8> {
         let extension = format.len().next_multiple_of(8) + 8;
         let backing_offset = HEADER_LENGTH as usize + extension + 8;
-        let mut bytes = Vec::with_capacity(backing_offset + backing.len());
+        let mut bytes = self.fields(backing_offset as u64, be32_length(backing));
+        bytes.extend(Extension::BACKING_FORMAT.to_be_bytes());
+        bytes.extend(be32_length(format.as_bytes()));
+        bytes.extend(format.as_bytes());
+        bytes.resize(backing_offset, 0); // padding, and the end of extensions
+        bytes.extend(backing);
+        bytes
+    }
+
+    /// The header of an image that stands alone.
+    pub(in crate::image) fn header_alone(&self) -> Vec<u8> {
+        let mut bytes = self.fields(0, [0; 4]);
+        bytes.extend([0; 8]); // the end of extensions
+        bytes
+    }
+
+    /// The fields of the header, without extensions.
+    fn fields(&self, backing_offset: u64, backing_length: [u8; 4]) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(256);
         bytes.extend(MAGIC);
         bytes.extend(3_u32.to_be_bytes());
-        bytes.extend((backing_offset as u64).to_be_bytes());
-        bytes.extend(be32_length(backing));
+        bytes.extend(backing_offset.to_be_bytes());
+        bytes.extend(backing_length);
         bytes.extend(CLUSTER_BITS.to_be_bytes());
         bytes.extend(self.virtual_size.to_be_bytes());
         bytes.extend(0_u32.to_be_bytes()); // no encryption
@@ -81,11 +99,6 @@ impl Layout {
         bytes.extend(4_u32.to_be_bytes()); // refcounts of 2^4 bits
         bytes.extend(HEADER_LENGTH.to_be_bytes());
         bytes.extend([0; 8]); // deflate, and padding
-        bytes.extend(Extension::BACKING_FORMAT.to_be_bytes());
-        bytes.extend(be32_length(format.as_bytes()));
-        bytes.extend(format.as_bytes());
-        bytes.resize(backing_offset, 0); // padding, and the end of extensions
-        bytes.extend(backing);
         bytes
     }
 
@@ -122,6 +135,10 @@ mod tests {
             assert_eq!(header.virtual_size, size.next_multiple_of(512));
             assert_eq!(header.backing_name.as_deref(), Some(&b"/base"[..]));
             assert_eq!(header.backing_format_name(), Some(&b"qcow2"[..]));
+            let alone = Header::parse(&layout.header_alone()).unwrap();
+            alone.check(layout.file_size()).unwrap();
+            assert_eq!(alone.virtual_size, header.virtual_size);
+            assert_eq!(alone.backing_name, None);
         }
         assert_eq!(Layout::new(0), None);
         assert_eq!(Layout::new((2 << 50) + 1), None);

@@ -35,6 +35,12 @@ pub struct Cloned {
     pub macs: Vec<Mac>,
     /// Its disks.
     pub disks: Vec<PathBuf>,
+    /// The host name that its guest is told, if it is told one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hostname: Option<String>,
+    /// The disk that tells it, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<PathBuf>,
 }
 
 /// What became of the clones of a plan.
@@ -389,6 +395,8 @@ fn cloned(clone: &PlannedClone) -> Cloned {
         uuid: clone.uuid,
         macs: clone.macs.clone(),
         disks: clone.disks.iter().map(|disk| disk.path.clone()).collect(),
+        hostname: clone.guest.hostname.as_ref().map(ToString::to_string),
+        seed: clone.guest.seed.as_ref().map(|seed| seed.path.clone()),
     }
 }
 

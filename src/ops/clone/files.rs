@@ -21,8 +21,10 @@ pub(super) fn pairs(clone: &PlannedClone) -> Vec<FilePair> {
         .flatten()
         .filter(|file| file.from.is_some())
         .map(|file| (&file.temp, &file.path));
+    let seed = clone.guest.seed.iter().map(|seed| (&seed.temp, &seed.path));
     disks
         .chain(others)
+        .chain(seed)
         .map(|(temp, path)| FilePair {
             temp: temp.clone(),
             path: path.clone(),
@@ -36,11 +38,7 @@ pub(super) fn make(host: Host<'_>, plan: &Plan, clone: &PlannedClone) -> Result<
     let mut made = Vec::new();
     for disk in &clone.disks {
         host.interrupt.check()?;
-        made.push(if plan.linked() {
-            overlay(disk)?
-        } else {
-            copy(host, plan, clone, disk)?
-        });
+        made.push(image_of(host, plan, clone, disk)?);
         crate::failpoint::hit("clone.file")?;
     }
     if let Some(nvram) = &clone.nvram {
@@ -56,51 +54,61 @@ pub(super) fn make(host: Host<'_>, plan: &Plan, clone: &PlannedClone) -> Result<
             made.push(image::copy_tree(from, &tpm.temp)?);
         }
     }
+    if let Some(seed) = &clone.guest.seed {
+        let new = seed.contents.write(&seed.temp)?;
+        new.sync()?;
+        made.push(new.id());
+        crate::failpoint::hit("clone.seed")?;
+    }
     Ok(made)
 }
 
-fn overlay(disk: &PlannedDisk) -> Result<FileId> {
-    let written = match &disk.source {
-        Origin::Image(chain) => {
-            let base = chain.top();
-            let overlay = Overlay {
-                virtual_size: base.virtual_size,
-                backing: &base.path,
-                backing_format: base.format,
-            };
-            image::write(&disk.temp, &overlay)?
-        }
-        Origin::Export {
-            export,
-            virtual_size,
-        } => {
-            let overlay = ExportOverlay {
-                virtual_size: *virtual_size,
-                export,
-            };
-            overlay.write(&disk.temp)?
-        }
-    };
-    written.sync()?;
-    Ok(written.id())
-}
-
-fn copy(host: Host<'_>, plan: &Plan, clone: &PlannedClone, disk: &PlannedDisk) -> Result<FileId> {
+/// Makes the image of one disk: an overlay, a copy, or an empty one.
+fn image_of(
+    host: Host<'_>,
+    plan: &Plan,
+    clone: &PlannedClone,
+    disk: &PlannedDisk,
+) -> Result<FileId> {
     let what = format!("{} ({})", clone.name, disk.target);
     let progress = |done, total| host.observer.progress(&what, done, total);
     let stop = host.interrupt.flag();
-    let new = match &disk.source {
-        Origin::Image(chain) => Copy {
+    let new = match (&disk.source, plan.linked()) {
+        (Origin::Blank { size, format, .. }, _) => image::write_blank(&disk.temp, *size, *format),
+        (Origin::Image(chain), true) => {
+            let base = chain.top();
+            let overlay = Overlay {
+                virtual_size: disk.grown.unwrap_or(base.virtual_size),
+                backing: &base.path,
+                backing_format: base.format,
+            };
+            image::write(&disk.temp, &overlay)
+        }
+        (
+            Origin::Export {
+                export,
+                virtual_size,
+            },
+            true,
+        ) => ExportOverlay {
+            virtual_size: *virtual_size,
+            export,
+        }
+        .write(&disk.temp),
+        (Origin::Image(chain), false) => Copy {
             chain,
             to: &disk.temp,
             format: disk.format,
             reflink: plan.reflink,
         }
         .run(&progress, stop),
-        Origin::Export {
-            export,
-            virtual_size,
-        } => ExportCopy {
+        (
+            Origin::Export {
+                export,
+                virtual_size,
+            },
+            false,
+        ) => ExportCopy {
             export,
             virtual_size: *virtual_size,
             to: &disk.temp,

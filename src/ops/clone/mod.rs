@@ -5,12 +5,14 @@
 //! * `network`: a disk that is an export of an NBD server;
 //! * `place`: where the files go;
 //! * `plan`: what will be made, and whether it may be; changes nothing;
+//! * `guest`: what the guests are told about who they are;
 //! * `apply`: makes it, in the order of `docs/architecture.md`;
 //! * `files`: the files of the clones, from a temporary name to their own;
 //! * `undo`: takes back what this run has made.
 
 mod apply;
 mod files;
+mod guest;
 mod identity;
 mod network;
 mod place;
@@ -19,9 +21,11 @@ mod render;
 pub mod request;
 #[cfg(test)]
 mod tests;
+mod there;
 mod undo;
 
 pub use self::apply::{Cloned, Outcome, apply};
+pub use self::guest::{PlannedGuest, PlannedSeed};
 pub use self::network::Origin;
 pub use self::plan::{Plan, PlannedBase, PlannedClone, PlannedDisk, plan};
 pub use self::request::{CloneRequest, NameChoice, Placement, TpmRule};
@@ -46,10 +50,10 @@ pub fn steps(plan: &Plan) -> Vec<String> {
         for disk in &clone.disks {
             let path = disk.path.display();
             let from = &disk.source;
-            steps.push(if plan.linked() {
-                format!("create overlay {path} on {from}")
-            } else {
-                format!("copy {from} to {path}")
+            steps.push(match from {
+                Origin::Blank { .. } => format!("create {} image {path}, {from}", disk.format),
+                _ if plan.linked() => format!("create overlay {path} on {from}"),
+                _ => format!("copy {from} to {path}"),
             });
         }
         if let Some(nvram) = &clone.nvram {
@@ -61,6 +65,7 @@ pub fn steps(plan: &Plan) -> Vec<String> {
                 ));
             }
         }
+        steps.extend(guest::steps(clone));
         steps.push(format!(
             "define domain '{}' (UUID {})",
             clone.name, clone.uuid

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::request::{CloneRequest, Golden, usage};
 use crate::error::{Error, Kind, Result};
 use crate::image::{self, ReflinkRule};
-use crate::model::{Chain, CloneMode, Disk, DiskSource, ImageFormat, NbdExport};
+use crate::model::{Chain, CloneMode, Disk, DiskSource, ImageFormat, NbdExport, human_bytes};
 use crate::ops::{Host, Usage};
 
 /// What a disk of the golden domain is.
@@ -23,6 +23,13 @@ pub enum Origin {
         export: NbdExport,
         /// Its size, in bytes.
         virtual_size: u64,
+    },
+    /// Nothing: the disk is new and empty.
+    Blank {
+        /// Its size, in bytes.
+        size: u64,
+        /// Its format.
+        format: ImageFormat,
     },
 }
 
@@ -54,7 +61,7 @@ impl Origin {
     pub fn chain(&self) -> Option<&Arc<Chain>> {
         match self {
             Self::Image(chain) => Some(chain),
-            Self::Export { .. } => None,
+            Self::Export { .. } | Self::Blank { .. } => None,
         }
     }
 
@@ -63,6 +70,7 @@ impl Origin {
         match self {
             Self::Image(chain) => chain.export(),
             Self::Export { export, .. } => Some(export),
+            Self::Blank { .. } => None,
         }
     }
 
@@ -71,6 +79,7 @@ impl Origin {
     pub(super) fn copy_format(&self) -> ImageFormat {
         match self {
             Self::Export { .. } => ImageFormat::Raw,
+            Self::Blank { format, .. } => *format,
             Self::Image(chain) => {
                 let top = chain.top();
                 match top.format {
@@ -87,6 +96,7 @@ impl fmt::Display for Origin {
         match self {
             Self::Image(chain) => chain.top().path.display().fmt(f),
             Self::Export { export, .. } => export.fmt(f),
+            Self::Blank { size, .. } => write!(f, "{} of nothing", human_bytes(*size)),
         }
     }
 }
@@ -164,7 +174,7 @@ pub(super) fn warnings(request: &CloneRequest, usage: &Usage, origins: &[Origin]
     }];
     let golden = match &request.golden {
         Golden::Domain(golden) => golden.uuid,
-        Golden::Xml(_) => Uuid::nil(),
+        Golden::Xml(_) | Golden::Blueprint(_) => Uuid::nil(),
     };
     for export in exports {
         let others = usage.writers_to(export);

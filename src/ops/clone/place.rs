@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, access};
 use uuid::Uuid;
 
+use super::guest::PlannedGuest;
 use super::identity::Identity;
 use super::network::{self, Origin};
 use super::parent;
@@ -15,8 +16,9 @@ use super::plan::{PlannedClone, PlannedDisk, PlannedFile};
 use super::request::{CloneRequest, Placement, TpmRule, usage};
 use crate::error::{Error, Kind, Result};
 use crate::image;
-use crate::model::{CloneMode, Disk, DiskSource, DomainName, ImageFormat, Pool};
+use crate::model::{CloneMode, Disk, DiskSource, DomainName, ImageFormat, Pool, human_bytes};
 use crate::ops::Host;
+use crate::ops::blueprint::{Contents, Drive};
 use crate::ops::images::real;
 use crate::xml::domain::DomainFacts;
 
@@ -70,6 +72,11 @@ impl Placing {
         Ok(placing)
     }
 
+    /// The directory that the user names for all files.
+    pub(super) fn dir(&self) -> Option<&Path> {
+        self.dir.as_deref()
+    }
+
     /// The directory for what comes from this disk.
     fn dir_for(&self, from: Source<'_>) -> Result<PathBuf> {
         let disk = from.disk;
@@ -78,6 +85,11 @@ impl Placing {
         }
         match (from.origin, from.named) {
             (Origin::Export { export, .. }, _) => Err(network::no_place(disk, export)),
+            (Origin::Blank { .. }, _) => Err(usage(format!(
+                "nothing says where the new disk {} goes",
+                disk.target
+            ))
+            .hint("say where: `--dir /var/lib/libvirt/images` or `--pool default`")),
             (Origin::Image(chain), Some(named)) if !chain.top().block => Ok(parent(named)),
             (Origin::Image(chain), _) => Err(usage(format!(
                 "disk {} is a block device, {}, which says nothing about where clones go",
@@ -106,7 +118,7 @@ impl Placing {
     }
 
     /// A name that nobody else makes a file of, in the directory of `path`.
-    fn temp(&self, path: &Path, serial: usize) -> PathBuf {
+    pub(super) fn temp(&self, path: &Path, serial: impl std::fmt::Display) -> PathBuf {
         image::temporary(path, self.batch, serial)
     }
 }
@@ -185,25 +197,31 @@ pub(super) fn place(
         let mut planned = Vec::with_capacity(own.len());
         for (index, source) in own.iter().enumerate() {
             let disk = source.disk;
-            let format = match request.mode {
-                CloneMode::Linked => ImageFormat::Qcow2,
-                CloneMode::Full => source.origin.copy_format(),
+            let drive = request
+                .golden
+                .blueprint()
+                .and_then(|blueprint| blueprint.made(&disk.target));
+            let format = match (request.mode, source.origin) {
+                (CloneMode::Linked, Origin::Image(_) | Origin::Export { .. }) => ImageFormat::Qcow2,
+                _ => source.origin.copy_format(),
             };
-            let path = match files.next() {
+            let path = match drive.and_then(Drive::path).or_else(|| files.next()) {
                 Some(path) => absolute(path)?,
-                None => placing.dir_for(*source)?.join(file_name(
-                    &identity.name,
-                    disk,
-                    index,
-                    format,
-                    source.named.unwrap_or(Path::new("")),
-                )),
+                None => {
+                    let dir = match drive.and_then(Drive::dir) {
+                        Some(dir) => dir.clone(),
+                        None => placing.dir_for(*source)?,
+                    };
+                    let from = source.named.unwrap_or(Path::new(""));
+                    dir.join(file_name(&identity.name, disk, index, format, from))
+                }
             };
             let (path, temp) = claim(path)?;
             planned.push(PlannedDisk {
                 target: disk.target.clone(),
                 source: source.origin.clone(),
                 format,
+                grown: grown(drive, source.origin)?,
                 xml_source: placing.xml_source(&disk.source, &path),
                 path,
                 temp,
@@ -243,12 +261,33 @@ pub(super) fn place(
             disks: planned,
             nvram,
             tpm,
+            guest: PlannedGuest::default(),
         });
     }
     for dir in &dirs {
         writable(dir)?;
     }
     Ok(clones)
+}
+
+/// How large an overlay is, if not as its base.
+fn grown(drive: Option<&Drive>, origin: &Origin) -> Result<Option<u64>> {
+    let (Some(Contents::Overlay { size, .. }), Some(chain)) =
+        (drive.map(|drive| &drive.contents), origin.chain())
+    else {
+        return Ok(None);
+    };
+    let base = chain.top();
+    match size {
+        Some(size) if *size < base.virtual_size => Err(usage(format!(
+            "an overlay of {} on {} would cut off its end: that has {}",
+            human_bytes(*size),
+            base.path.display(),
+            human_bytes(base.virtual_size)
+        ))
+        .hint("leave size= out, or make it larger")),
+        size => Ok(size.filter(|size| *size != base.virtual_size)),
+    }
 }
 
 /// `web-01.qcow2` for the first disk, `web-01-vdb.qcow2` for the others. A raw
@@ -321,7 +360,7 @@ fn there(file: &Path) -> Result<bool> {
 }
 
 /// Refuses a path that something is at, a dangling symbolic link included.
-fn free(path: &Path) -> Result<()> {
+pub(super) fn free(path: &Path) -> Result<()> {
     match fs::symlink_metadata(path) {
         // Whether it has a directory to be in is asked later.
         Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(()),
@@ -334,7 +373,7 @@ fn free(path: &Path) -> Result<()> {
     }
 }
 
-fn writable(dir: &Path) -> Result<()> {
+pub(super) fn writable(dir: &Path) -> Result<()> {
     let meta = fs::metadata(dir)
         .map_err(|e| Error::io(format!("cannot place clones in {}", dir.display()), e))?;
     if !meta.is_dir() {

@@ -8,11 +8,13 @@ use std::sync::Arc;
 use nix::fcntl::Flock;
 use uuid::Uuid;
 
+use super::guest::{self, PlannedGuest};
 use super::identity::Taken;
 use super::network::{self, Origin};
 use super::parent;
 use super::place::{Placing, Source, place};
 use super::request::{CloneRequest, Golden};
+use super::there;
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::Hypervisor;
 use crate::image::{self, Guard, MAX_OVERLAYS, ReflinkRule};
@@ -20,6 +22,7 @@ use crate::model::{
     BaseIdentity, BaseRecord, Chain, CloneMode, Disk, DiskSource, DiskTarget, Domain, DomainName,
     DomainState, ImageFormat, Layer, Mac, SecretText,
 };
+use crate::ops::blueprint::{Blueprint, Contents};
 use crate::ops::images::{chain_of, dirs_of, dirty, open_dirs, path_of, pools_over, trust_for};
 use crate::ops::{Host, ShutOff, Usage, base};
 use crate::xml::domain::{self, DomainFacts};
@@ -44,6 +47,8 @@ pub struct Plan {
     pub refresh: Vec<String>,
     /// What is not as the user may think. Sentences.
     pub warnings: Vec<String>,
+    /// What was chosen, where that was left to vmkin. A sentence.
+    pub chosen: Option<String>,
     /// Whether copies share blocks with their source.
     pub reflink: ReflinkRule,
     /// Whether a failure takes back the clones made before it too.
@@ -52,6 +57,10 @@ pub struct Plan {
     pub keep_hostdevs: bool,
     /// The XML of the golden domain, with secrets.
     pub(super) xml: SecretText,
+    /// What makes the XML of the clones, if there is no golden domain.
+    pub(super) blueprint: Option<Arc<Blueprint>>,
+    /// Whether the XML has its secrets.
+    pub(super) secrets: bool,
     /// Held until the journal reserves the names.
     pub(super) names_lock: Option<Flock<File>>,
     /// Held until the clones are defined, or the plan is dropped.
@@ -92,6 +101,8 @@ pub struct PlannedClone {
     pub nvram: Option<PlannedFile>,
     /// The state of its TPM, if that is copied: a directory.
     pub tpm: Option<PlannedFile>,
+    /// What its guest is told about who it is.
+    pub guest: PlannedGuest,
 }
 
 /// A disk that is to be made.
@@ -103,6 +114,8 @@ pub struct PlannedDisk {
     pub source: Origin,
     /// The format it will have.
     pub format: ImageFormat,
+    /// How large it will be, in bytes, if an overlay is larger than its base.
+    pub grown: Option<u64>,
     /// How the XML will name it.
     pub xml_source: DiskSource,
     /// Where it will be.
@@ -180,6 +193,11 @@ pub fn plan(host: Host<'_>, request: &CloneRequest) -> Result<Plan> {
     let mut named = Vec::new();
     let mut images: Vec<(&Disk, Arc<Chain>)> = Vec::new();
     for disk in &own {
+        if let Some(blank) = blank(request, &disk.target) {
+            named.push(None);
+            origins.push(blank);
+            continue;
+        }
         let path = path_of(hypervisor, &disk.source)?;
         named.push(path.clone());
         let Some(path) = path else {
@@ -206,6 +224,9 @@ pub fn plan(host: Host<'_>, request: &CloneRequest) -> Result<Plan> {
         still_as_read(hypervisor, golden, request, &xml)?;
     }
     let bases = bases(host, request, &usage, &images, &mut warnings)?;
+    if let Some(blueprint) = request.golden.blueprint() {
+        there::may_be_used(host, blueprint, &facts, &usage, &trust)?;
+    }
     warnings.extend(network::warnings(request, &usage, &origins));
     let placing = Placing::new(request, &pools)?;
     let sources: Vec<Source<'_>> = own
@@ -218,7 +239,9 @@ pub fn plan(host: Host<'_>, request: &CloneRequest) -> Result<Plan> {
             named: named.as_deref(),
         })
         .collect();
-    let clones = place(host, request, &facts, &sources, identities, &placing)?;
+    let mut clones = place(host, request, &facts, &sources, identities, &placing)?;
+    let told = guest::add(request, &facts, &placing, &mut clones)?;
+    warnings.extend(told.warnings);
     let new_disks = clones.iter().flat_map(|clone| &clone.disks);
     let old_dirs = images.iter().flat_map(|(_, chain)| dirs_of(chain));
     warnings.extend(open_dirs(
@@ -233,16 +256,28 @@ pub fn plan(host: Host<'_>, request: &CloneRequest) -> Result<Plan> {
     );
     let new_disks = clones.iter().flat_map(|clone| &clone.disks);
     Ok(Plan {
-        golden_name: facts.name.clone(),
-        golden_uuid: facts.uuid.unwrap_or_default(),
+        golden_name: match request.golden.blueprint() {
+            Some(blueprint) => blueprint.label.clone(),
+            None => facts.name.clone(),
+        },
+        golden_uuid: match request.golden.blueprint() {
+            Some(_) => Uuid::nil(),
+            None => facts.uuid.unwrap_or_default(),
+        },
         mode: request.mode,
         bases,
         refresh: pools_over(&pools, new_disks.map(|disk| &disk.path)),
         clones,
         warnings,
+        chosen: told.chosen,
         reflink: request.reflink,
         all_or_nothing: request.all_or_nothing,
         keep_hostdevs: request.keep_hostdevs,
+        blueprint: match &request.golden {
+            Golden::Blueprint(blueprint) => Some(Arc::clone(blueprint)),
+            Golden::Domain(_) | Golden::Xml(_) => None,
+        },
+        secrets: request.secrets,
         xml,
         names_lock: Some(names_lock),
         _guards: guards,
@@ -274,6 +309,11 @@ fn golden_xml(
             }
             (xml.clone(), None)
         }
+        Golden::Blueprint(blueprint) => {
+            let xml = blueprint.prototype(&prototype_name()?)?;
+            // Each guest's own XML is rendered, and loses its secrets, later.
+            return Ok(xml);
+        }
     };
     if request.secrets {
         return Ok(xml);
@@ -295,6 +335,25 @@ fn golden_xml(
         None => domain::without_secrets(xml.expose())?,
     };
     Ok(public.into())
+}
+
+/// A name for what is rendered only to be looked at.
+fn prototype_name() -> Result<DomainName> {
+    "prototype"
+        .parse()
+        .map_err(|e| super::request::usage(format!("{e}")))
+}
+
+/// What a disk comes from that is new and empty.
+fn blank(request: &CloneRequest, target: &DiskTarget) -> Option<Origin> {
+    let drive = request.golden.blueprint()?.made(target)?;
+    match &drive.contents {
+        Contents::Blank { size, format, .. } => Some(Origin::Blank {
+            size: *size,
+            format: *format,
+        }),
+        _ => None,
+    }
 }
 
 /// Fails if somebody has started, undefined, renamed or redefined the golden
@@ -367,11 +426,11 @@ fn own_disks<'a>(facts: &'a DomainFacts, request: &CloneRequest) -> Result<Vec<&
             .hint(format!("its disks are: {}", there.join(", "))));
         }
     }
-    Ok(facts
-        .disks
-        .iter()
-        .filter(|disk| disk.is_private() && !request.share.contains(&disk.target))
-        .collect())
+    let is_own = |disk: &&Disk| match request.golden.blueprint() {
+        Some(blueprint) => blueprint.made(&disk.target).is_some(),
+        None => disk.is_private() && !request.share.contains(&disk.target),
+    };
+    Ok(facts.disks.iter().filter(is_own).collect())
 }
 
 fn no_file_twice(images: &[(&Disk, Arc<Chain>)]) -> Result<()> {

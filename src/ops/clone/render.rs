@@ -9,14 +9,26 @@ use crate::image;
 use crate::model::{
     BaseIdentity, BaseRecord, DiskSource, ImageFormat, Layer, Lineage, LineageDisk,
 };
-use crate::xml::domain::{BackingLayer, CloneSpec, HostdevRule, NewDisk, Rewriter, Rewritten};
+use crate::ops::blueprint::{Blueprint, Guest};
+use crate::xml::domain::{
+    BackingLayer, CloneSpec, HostdevRule, NewDisk, Rewriter, Rewritten, without_secrets,
+};
 
 /// Renders the clones of one plan.
 pub(super) struct Renderer<'a> {
     plan: &'a Plan,
     identities: &'a [BaseIdentity],
-    rewriter: Rewriter<'a>,
+    text: Text<'a>,
     time: String,
+}
+
+/// What the XML of the clones is made of.
+#[derive(Debug)]
+enum Text<'a> {
+    /// The XML of the golden domain.
+    Golden(Box<Rewriter<'a>>),
+    /// A template.
+    Blueprint(&'a Blueprint),
 }
 
 impl<'a> Renderer<'a> {
@@ -26,7 +38,10 @@ impl<'a> Renderer<'a> {
         Ok(Self {
             plan,
             identities,
-            rewriter: Rewriter::new(plan.xml.expose())?,
+            text: match &plan.blueprint {
+                Some(blueprint) => Text::Blueprint(blueprint),
+                None => Text::Golden(Box::new(Rewriter::new(plan.xml.expose())?)),
+            },
             time: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
         })
     }
@@ -35,7 +50,7 @@ impl<'a> Renderer<'a> {
     pub(super) fn render(&self, clone: &PlannedClone) -> Result<Rewritten> {
         let disks: Vec<NewDisk> = clone.disks.iter().map(|disk| self.disk(disk)).collect();
         let lineage = self.lineage(clone);
-        self.rewriter.rewrite(&CloneSpec {
+        let spec = CloneSpec {
             name: &clone.name,
             uuid: clone.uuid,
             genid: clone.genid,
@@ -48,8 +63,40 @@ impl<'a> Renderer<'a> {
                 HostdevRule::Drop
             },
             tpm_copied: clone.tpm.is_some(),
+            seed: clone.guest.seed.as_ref().map(|seed| seed.path.as_path()),
+            smbios: clone.guest.smbios.as_ref(),
             lineage: &lineage,
-        })
+        };
+        match &self.text {
+            Text::Golden(rewriter) => rewriter.rewrite(&spec),
+            Text::Blueprint(blueprint) => self.complete(blueprint, clone, &spec),
+        }
+    }
+
+    /// The XML that a template makes, with what no template knows of: the chains
+    /// of the disks, and the lineage.
+    fn complete(
+        &self,
+        blueprint: &Blueprint,
+        clone: &PlannedClone,
+        spec: &CloneSpec<'_>,
+    ) -> Result<Rewritten> {
+        let images: Vec<_> = clone
+            .disks
+            .iter()
+            .map(|disk| (disk.target.clone(), disk.xml_source.clone(), disk.format))
+            .collect();
+        let xml = blueprint.render(&Guest {
+            name: &clone.name,
+            uuid: clone.uuid,
+            macs: &clone.macs,
+            images: &images,
+        })?;
+        let mut completed = Rewriter::new(xml.expose())?.complete(spec)?;
+        if !self.plan.secrets {
+            completed.xml = without_secrets(&completed.xml)?;
+        }
+        Ok(completed)
     }
 
     fn disk(&self, disk: &PlannedDisk) -> NewDisk {
@@ -133,7 +180,11 @@ impl<'a> Renderer<'a> {
                     },
                 })
                 .collect(),
-            files: clone.nvram.iter().map(|nvram| nvram.path.clone()).collect(),
+            files: {
+                let nvram = clone.nvram.iter().map(|nvram| nvram.path.clone());
+                let seed = clone.guest.seed.iter().map(|seed| seed.path.clone());
+                nvram.chain(seed).collect()
+            },
         }
     }
 }

@@ -1,12 +1,16 @@
 //! What the user wants cloned, and how.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use uuid::Uuid;
 
 use crate::error::{Error, Kind, Result};
 use crate::image::ReflinkRule;
-use crate::model::{CloneMode, DiskTarget, Domain, DomainName, Mac, NamePattern, SecretText};
+use crate::model::{
+    CloneMode, DiskTarget, Domain, DomainName, GuestIdentity, Mac, NamePattern, SecretText,
+};
+use crate::ops::blueprint::Blueprint;
 
 /// The most clones one command makes. Nothing breaks beyond it; it is there
 /// because `--count 1000000000` is a slip.
@@ -45,6 +49,8 @@ pub struct CloneRequest {
     pub keep_hostdevs: bool,
     /// Whether a failure takes back the clones made before it too.
     pub all_or_nothing: bool,
+    /// Who the guests are to be, and how they are told.
+    pub identity: GuestIdentity,
     /// Whether the XML has its secrets, such as VNC passwords. Only for
     /// printing it: a clone that is defined without them listens to everybody.
     pub secrets: bool,
@@ -57,6 +63,18 @@ pub enum Golden {
     Domain(Domain),
     /// XML that no domain of the host needs to have.
     Xml(SecretText),
+    /// What a template makes, on images that are no domain's.
+    Blueprint(Arc<Blueprint>),
+}
+
+impl Golden {
+    /// What the guests are to be, if they have no golden domain.
+    pub(super) fn blueprint(&self) -> Option<&Blueprint> {
+        match self {
+            Self::Blueprint(blueprint) => Some(blueprint),
+            Self::Domain(_) | Self::Xml(_) => None,
+        }
+    }
 }
 
 /// How clones are named.
@@ -101,6 +119,14 @@ pub enum TpmRule {
 }
 
 impl NameChoice {
+    /// How many clones there are to be.
+    pub fn count(&self) -> u64 {
+        match self {
+            Self::Given(names) => u64::try_from(names.len()).unwrap_or(u64::MAX),
+            Self::Pattern { count, .. } | Self::Automatic { count } => *count,
+        }
+    }
+
     /// Makes sense of names, patterns and counts as they were typed.
     ///
     /// # Errors

@@ -18,8 +18,15 @@ const CALLS: &str = "fsync,fdatasync,pwrite64,write,ftruncate,fallocate,copy_fil
 /// What the kernel says when a disk fails, and when it is full.
 const ERRORS: [(&str, &[&str]); 2] = [("EIO", &[]), ("ENOSPC", &["pwrite64", "write"])];
 
+/// How long a `qemu-img` may do nothing that has had a call fail: it may hang for
+/// ever then.
+const SHORT: &str = "500";
+
+/// The same where nothing fails: a busy machine may be slow.
+const LONG: &str = "60000";
+
 /// Runs the operation under `strace` with these options.
-fn traced(scene: &Scene, options: &[&str]) -> Outcome {
+fn traced(scene: &Scene, options: &[&str], patience: &str) -> Outcome {
     let log = scene.host.root().join("faults/calls");
     let mut wrapper = vec!["strace", "-f", "-qq", "--seccomp-bpf", "-o"];
     let log = log.display().to_string();
@@ -27,8 +34,7 @@ fn traced(scene: &Scene, options: &[&str]) -> Outcome {
     wrapper.extend(options);
     wrapper.push("--");
     let mut command = scene.command_under(&wrapper);
-    // A `qemu-img` whose own calls fail may hang for ever.
-    command.env("VMKIN_FAILPOINT_PATIENCE", "500");
+    command.env("VMKIN_FAILPOINT_PATIENCE", patience);
     Outcome::of(command.output().unwrap())
 }
 
@@ -37,7 +43,7 @@ fn traced(scene: &Scene, options: &[&str]) -> Outcome {
 /// not count, for they have a fault of their own.
 fn calls(cell: &Cell) -> BTreeMap<String, Vec<usize>> {
     let scene = Scene::new(cell.operation);
-    let outcome = traced(&scene, &["-e", &format!("trace={CALLS}")]);
+    let outcome = traced(&scene, &["-e", &format!("trace={CALLS}")], LONG);
     assert_eq!(outcome.code(), Some(0), "{outcome}");
     let text = fs::read_to_string(scene.host.root().join("faults/calls")).unwrap();
     let mut seen: BTreeMap<(String, String), usize> = BTreeMap::new();
@@ -125,7 +131,7 @@ fn fail(cell: &Cell, inject: &str, failpoint: &str) {
             "-E",
             &format!("VMKIN_FAILPOINTS={failpoint}"),
         ];
-        traced(&scene, &options)
+        traced(&scene, &options, SHORT)
     };
     let what = format!("{inject} {failpoint}");
     if outcome.code() == Some(0) && !scene.host.world().journals().is_empty() {
@@ -146,7 +152,7 @@ pub(crate) fn no_locks(cell: &Cell) -> Tally {
     for error in errors {
         let scene = Scene::new(cell.operation);
         let inject = format!("inject=fcntl:error={error}");
-        let outcome = traced(&scene, &["-e", "trace=fcntl", "-e", &inject]);
+        let outcome = traced(&scene, &["-e", "trace=fcntl", "-e", &inject], SHORT);
         assert_world(cell, &scene, &outcome, &Mend::Gone, &inject);
     }
     Tally::runs(errors.len())
@@ -158,7 +164,7 @@ pub(crate) fn no_exclusive_rename(cell: &Cell) -> Tally {
     for error in errors {
         let scene = Scene::new(cell.operation);
         let inject = format!("inject=renameat2:error={error}");
-        let outcome = traced(&scene, &["-e", "trace=renameat2", "-e", &inject]);
+        let outcome = traced(&scene, &["-e", "trace=renameat2", "-e", &inject], SHORT);
         assert_world(cell, &scene, &outcome, &Mend::Gone, &inject);
     }
     Tally::runs(errors.len())

@@ -28,6 +28,9 @@ pub(super) fn rewrite(work: &mut Work<'_>, devices: Node<'_, '_>) -> Result<()> 
         for mirror in node.all("mirror") {
             work.remove(mirror);
         }
+        if super::seed::is_of_golden(facts, disk) {
+            continue;
+        }
         match spec.disks.iter().find(|new| new.target == disk.target) {
             Some(new) => replace(work, node, disk, new, index)?,
             None => share(work, node, disk),

@@ -1,4 +1,4 @@
-//! Who the domain is: name, UUID, generation id, what its firmware tells.
+//! Who the domain is: name, UUID, generation id.
 
 use super::rewriter::Work;
 use super::spec::NoteKind;
@@ -34,32 +34,5 @@ pub(super) fn rewrite(work: &mut Work<'_>, domain: Node<'_, '_>) -> Result<()> {
             format!("the title '{}' was dropped", shown(title.text().trim())),
         );
     }
-    for sysinfo in domain.all("sysinfo") {
-        smbios(work, sysinfo, &uuid);
-    }
     Ok(())
-}
-
-/// What the firmware tells the guest. Libvirt refuses a UUID in there that is
-/// not that of the domain.
-fn smbios(work: &mut Work<'_>, sysinfo: Node<'_, '_>, uuid: &str) {
-    for table in sysinfo.children() {
-        let entries = table.children().chain(Some(table));
-        for entry in entries.filter(|node| node.is("entry")) {
-            let name = entry.get("name").unwrap_or(table.name());
-            let text = entry.text();
-            if table.is("system") && name == "uuid" {
-                work.edits.set_text(entry, uuid);
-            } else if let Some(what) = work.names.left_over(&text) {
-                work.note(
-                    NoteKind::Warning,
-                    format!(
-                        "the SMBIOS {} {name} '{}' still holds the {what} of the golden domain",
-                        table.name(),
-                        shown(work.names.part_left_over(&text))
-                    ),
-                );
-            }
-        }
-    }
 }

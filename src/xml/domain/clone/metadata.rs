@@ -60,7 +60,7 @@ pub(super) fn rewrite(work: &mut Work<'_>, domain: Node<'_, '_>) -> Result<()> {
 }
 
 /// One step further in; nothing where the document is all on one line.
-fn deeper(indent: &str) -> String {
+pub(super) fn deeper(indent: &str) -> String {
     if indent.is_empty() {
         String::new()
     } else {

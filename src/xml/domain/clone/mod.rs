@@ -15,6 +15,8 @@ mod network;
 mod nics;
 mod report;
 mod rewriter;
+mod seed;
+mod smbios;
 mod spec;
 
 #[cfg(test)]

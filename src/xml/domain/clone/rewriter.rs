@@ -2,7 +2,9 @@
 
 use super::names::Names;
 use super::spec::{CloneSpec, Note, NoteKind, Rewritten};
-use super::{chardevs, devices, disks, firmware, graphics, identity, metadata, nics, report};
+use super::{
+    chardevs, devices, disks, firmware, graphics, identity, metadata, nics, report, seed, smbios,
+};
 use crate::error::Result;
 use crate::xml::domain::facts::DomainFacts;
 use crate::xml::domain::read;
@@ -58,30 +60,53 @@ impl<'a> Rewriter<'a> {
     /// encrypted, or there is no copy of the UEFI variables.
     pub fn rewrite(&self, spec: &CloneSpec<'_>) -> Result<Rewritten> {
         let domain = read::root(&self.document)?;
-        let mut work = Work {
-            text: self.document.text(),
-            facts: &self.facts,
-            spec,
-            names: Names::new(&self.facts, spec),
-            edits: Edits::default(),
-            notes: Vec::new(),
-        };
+        let mut work = self.work(spec);
         identity::rewrite(&mut work, domain)?;
+        smbios::rewrite(&mut work, domain)?;
         metadata::rewrite(&mut work, domain)?;
         firmware::rewrite(&mut work, domain)?;
         if let Some(all) = domain.child("devices") {
             disks::rewrite(&mut work, all)?;
+            seed::rewrite(&mut work, all)?;
             nics::rewrite(&mut work, all)?;
             graphics::rewrite(&mut work, all);
             chardevs::rewrite(&mut work, all);
             devices::rewrite(&mut work, all);
         }
         report::look(&mut work, domain);
-        let Work { edits, notes, .. } = work;
-        Ok(Rewritten {
-            xml: edits.apply(self.document.text()),
-            notes,
-        })
+        Ok(work.done(self.document.text()))
+    }
+
+    /// Adds what the author of the XML could not know, where the XML was made for
+    /// this very domain: the chains of its disks, what it is told about itself, and
+    /// its lineage.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Rewriter::rewrite`].
+    pub fn complete(&self, spec: &CloneSpec<'_>) -> Result<Rewritten> {
+        let domain = read::root(&self.document)?;
+        let mut work = self.work(spec);
+        smbios::rewrite(&mut work, domain)?;
+        metadata::rewrite(&mut work, domain)?;
+        if let Some(all) = domain.child("devices") {
+            disks::rewrite(&mut work, all)?;
+            seed::rewrite(&mut work, all)?;
+        }
+        // Notes compare with a golden domain, and there is none.
+        work.notes.clear();
+        Ok(work.done(self.document.text()))
+    }
+
+    fn work<'w>(&'w self, spec: &'w CloneSpec<'w>) -> Work<'w> {
+        Work {
+            text: self.document.text(),
+            facts: &self.facts,
+            spec,
+            names: Names::new(&self.facts, spec),
+            edits: Edits::default(),
+            notes: Vec::new(),
+        }
     }
 }
 
@@ -97,6 +122,13 @@ pub(super) struct Work<'w> {
 }
 
 impl Work<'_> {
+    fn done(self, text: &str) -> Rewritten {
+        Rewritten {
+            xml: self.edits.apply(text),
+            notes: self.notes,
+        }
+    }
+
     /// Tells the user something, once: a console is often written down twice,
     /// as `<serial>` and as `<console>`.
     pub(super) fn note(&mut self, kind: NoteKind, message: impl Into<String>) {

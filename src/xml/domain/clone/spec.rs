@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::model::{DiskSource, DiskTarget, DomainName, ImageFormat, Lineage, Mac};
+use crate::model::{DiskSource, DiskTarget, DomainName, ImageFormat, Lineage, Mac, Smbios};
 
 /// What a clone gets that its golden domain does not have. All decisions are
 /// the caller's: nothing here is drawn, looked up or checked to be free.
@@ -31,6 +31,11 @@ pub struct CloneSpec<'a> {
     pub hostdevs: HostdevRule,
     /// Whether it gets a copy of the state of an emulated TPM.
     pub tpm_copied: bool,
+    /// The disk that was made for it and tells its guest who it is. That of the
+    /// golden domain is not kept in any case.
+    pub seed: Option<&'a Path>,
+    /// What its firmware tells its guest.
+    pub smbios: Option<&'a Smbios>,
     /// What its metadata tells about where it came from.
     pub lineage: &'a Lineage,
 }

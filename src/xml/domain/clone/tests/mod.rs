@@ -13,6 +13,7 @@ use crate::xml::domain::read;
 
 mod disks;
 mod properties;
+mod told;
 
 const OLD_UUID: &str = "11111111-2222-4333-8444-555555555555";
 const NEW_UUID: &str = "00000000-0000-4000-8000-000000000007";
@@ -29,6 +30,8 @@ struct Clone {
     hostdevs: HostdevRule,
     nvram: Option<&'static str>,
     name: &'static str,
+    seed: Option<&'static str>,
+    smbios: Option<crate::model::Smbios>,
 }
 
 impl Default for Clone {
@@ -38,6 +41,8 @@ impl Default for Clone {
             hostdevs: HostdevRule::Drop,
             nvram: Some("/nvram/web-01_VARS.fd"),
             name: "web-01",
+            seed: None,
+            smbios: None,
         }
     }
 }
@@ -68,7 +73,7 @@ impl Clone {
             time: "2026-03-04T05:06:07Z".to_owned(),
             mode: CloneMode::Linked,
             disks: Vec::new(),
-            files: Vec::new(),
+            files: self.seed.iter().map(Into::into).collect(),
         };
         let macs: Vec<Mac> = (1..=9).map(|n| Mac::kvm([0, 0xff, n])).collect();
         let spec = CloneSpec {
@@ -80,6 +85,8 @@ impl Clone {
             nvram: self.nvram.map(Path::new),
             hostdevs: self.hostdevs,
             tpm_copied: false,
+            seed: self.seed.map(Path::new),
+            smbios: self.smbios.as_ref(),
             lineage: &lineage,
         };
         let out = rewrite(xml, &spec)?;

@@ -1,0 +1,127 @@
+use serde::Serialize;
+
+use crate::cli::session::{Session, batch_result};
+use crate::cli::ui::Ui;
+use crate::error::{Error, Kind, Result};
+use crate::hypervisor::Connection;
+use crate::ops::clone::{self, Cloned, Plan};
+use crate::ops::{Host, Observer as _, start_clones};
+use crate::xml::domain::NoteKind;
+
+/// What becomes of a plan: it is printed, or it is made.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Making {
+    pub(super) start: bool,
+    pub(super) print_xml: bool,
+    pub(super) dry_run: bool,
+}
+
+impl Making {
+    /// Connects to libvirt; to change something, unless it is only printed.
+    pub(super) fn connect(self, session: &Session<'_>) -> Result<Connection> {
+        if self.print_xml || self.dry_run {
+            session.connect()
+        } else {
+            session.connect_to_change()
+        }
+    }
+
+    /// Prints the plan, or carries it out. `made` is told what was made, before
+    /// any of it is started.
+    pub(super) fn make(
+        self,
+        ui: &Ui,
+        host: Host<'_>,
+        plan: Plan,
+        made: &dyn Fn(&[Cloned]),
+    ) -> Result<()> {
+        report(ui, &plan)?;
+        if self.print_xml {
+            let documents = clone::xml(host, &plan)?;
+            return ui.result(&documents.join("\n"), &documents);
+        }
+        if self.dry_run {
+            let mut steps = clone::steps(&plan);
+            if self.start {
+                let start = plan.clones.iter().map(|clone| &clone.name);
+                steps.extend(start.map(|name| format!("start domain '{name}'")));
+            }
+            return ui.result(&format!("{}\n", steps.join("\n")), &steps);
+        }
+        let outcome = clone::apply(host, plan)?;
+        made(&outcome.done);
+        let not_started = if self.start {
+            start_clones(host, &outcome.done)
+        } else {
+            Vec::new()
+        };
+        print(ui, &outcome.done)?;
+        conclude(outcome, not_started)
+    }
+}
+
+/// Says what the clones share or what two of them would fight over.
+fn report(ui: &Ui, plan: &Plan) -> Result<()> {
+    if let Some(chosen) = &plan.chosen {
+        ui.status(chosen);
+    }
+    for warning in &plan.warnings {
+        ui.warning(warning);
+    }
+    // The notes name the files and addresses of one clone; the others are alike.
+    let note_of = match plan.clones.as_slice() {
+        [first, _, ..] => format!("Note (of '{}', and the others likewise)", first.name),
+        _ => "Note".to_owned(),
+    };
+    for note in clone::report(plan)? {
+        match note.kind {
+            NoteKind::Warning | NoteKind::Shared => ui.warning(&format!("{}.", note.message)),
+            NoteKind::Dropped | NoteKind::Reset | NoteKind::Renamed => {
+                ui.status(&format!("{note_of}: {}.", note.message));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct Made<'a> {
+    clones: &'a [Cloned],
+}
+
+fn print(ui: &Ui, done: &[Cloned]) -> Result<()> {
+    let uuids: String = done.iter().map(|one| format!("{}\n", one.uuid)).collect();
+    ui.result(&uuids, &Made { clones: done })
+}
+
+/// The error for clones that were not made, or not started.
+fn conclude(outcome: clone::Outcome, not_started: Vec<(String, Error)>) -> Result<()> {
+    let made = outcome.done.len();
+    if outcome.failed.is_empty() {
+        let started = made - not_started.len();
+        return batch_result(not_started, started, "started, and are there");
+    }
+    let mut error = Error::new(
+        Kind::Partial,
+        format!(
+            "{} of {} clones could not be made",
+            outcome.failed.len(),
+            made + outcome.failed.len()
+        ),
+    );
+    for (name, cause) in outcome.failed {
+        match cause {
+            Some(cause) => {
+                error = error.part(format!("{name}: {cause}"));
+                for hint in cause.hints() {
+                    error = error.hint(hint.clone());
+                }
+            }
+            None => error = error.part(format!("{name}: not begun")),
+        }
+    }
+    for (name, cause) in not_started {
+        error = error.part(format!("{name}: made, but not started: {cause}"));
+    }
+    Err(error)
+}

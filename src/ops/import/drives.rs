@@ -1,0 +1,340 @@
+//! Which disks guests have, and what is on them.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::{Path, PathBuf};
+
+use super::Wishes;
+use super::profile::Profile;
+use crate::error::{Error, Kind, Result};
+use crate::image;
+use crate::model::import::DiskOption;
+use crate::model::{DiskDevice, DiskSource, DiskTarget, DomainName, ImageFormat, Pool};
+use crate::ops::Host;
+use crate::ops::blueprint::{Contents, Drive};
+
+/// The storage pool that new images go to if nothing is said, as in virt-install.
+const DEFAULT_POOL: &str = "default";
+
+/// Works out the disks of `count` guests.
+pub(super) fn drives(
+    host: Host<'_>,
+    wishes: &Wishes,
+    profile: &Profile,
+    count: u64,
+    chosen: &mut Vec<String>,
+) -> Result<Vec<Drive>> {
+    let pools = host.hypervisor.pools()?;
+    let looking = Looking {
+        host,
+        pools: &pools,
+        wishes,
+    };
+    let old_machine = wishes
+        .machine
+        .as_deref()
+        .or(profile.machine)
+        .is_some_and(|machine| machine == "pc" || machine.starts_with("pc-i440fx"));
+    let mut drives: Vec<Drive> = Vec::new();
+    for disk in &wishes.disks {
+        let contents = looking.contents(disk, chosen)?;
+        if count > 1 {
+            one_for_each(disk, &contents, count)?;
+        }
+        let bus = match (&disk.bus, disk.device) {
+            (Some(bus), _) => bus.clone(),
+            (None, DiskDevice::Disk) => profile.disk_bus.to_owned(),
+            (None, DiskDevice::Lun) => "scsi".to_owned(),
+            (None, DiskDevice::Floppy) => "fdc".to_owned(),
+            (None, DiskDevice::Cdrom) if old_machine => "ide".to_owned(),
+            (None, DiskDevice::Cdrom) => "sata".to_owned(),
+        };
+        let taken = |name: &DiskTarget| drives.iter().any(|drive| drive.target == *name);
+        let target = match &disk.target {
+            Some(target) if taken(target) => {
+                return Err(usage(format!("two disks have the target {target}")));
+            }
+            Some(target) => target.clone(),
+            None => free_target(&bus, &wishes.disks, &taken)?,
+        };
+        drives.push(Drive {
+            target,
+            device: disk.device,
+            bus,
+            contents,
+            readonly: disk.readonly,
+            shareable: disk.shareable,
+            cache: disk.cache.clone(),
+            io: disk.io.clone(),
+            discard: disk.discard.clone(),
+            detect_zeroes: disk.detect_zeroes.clone(),
+            serial: disk.serial.clone(),
+            boot_order: disk.boot_order,
+        });
+    }
+    Ok(drives)
+}
+
+/// The disk of a guest that is made up.
+pub(super) fn sample(name: &DomainName) -> Result<Drive> {
+    let source = DiskSource::File(format!("/var/lib/libvirt/images/{name}.qcow2").into());
+    Ok(Drive {
+        target: free_target("virtio", &[], &|_| false)?,
+        device: DiskDevice::Disk,
+        bus: "virtio".to_owned(),
+        contents: Contents::There {
+            source,
+            format: ImageFormat::Qcow2,
+        },
+        readonly: false,
+        shareable: false,
+        cache: None,
+        io: None,
+        discard: None,
+        detect_zeroes: None,
+        serial: None,
+        boot_order: None,
+    })
+}
+
+struct Looking<'a> {
+    host: Host<'a>,
+    pools: &'a [Pool],
+    wishes: &'a Wishes,
+}
+
+impl Looking<'_> {
+    fn contents(&self, disk: &DiskOption, chosen: &mut Vec<String>) -> Result<Contents> {
+        let path = disk.path.as_deref().map(absolute).transpose()?;
+        let dir = match (&disk.pool, &path) {
+            (Some(pool), _) => Some(self.pool_dir(pool)?),
+            (None, Some(_)) => None,
+            (None, None) => self.default_dir(disk),
+        };
+        if let Some(base) = &disk.backing {
+            let base = absolute(base)?;
+            self.must_be_image(&base)?;
+            let base_format = match disk.backing_format {
+                Some(format) => format,
+                None => format_of(&base, chosen)?,
+            };
+            return Ok(Contents::Overlay {
+                base,
+                base_format,
+                size: disk.size.map(sectors),
+                path,
+                dir,
+            });
+        }
+        if let Some((pool, volume)) = &disk.volume {
+            let source = DiskSource::Volume {
+                pool: pool.clone(),
+                volume: volume.clone(),
+            };
+            let path = self.host.hypervisor.volume_path(pool, volume)?;
+            self.must_be_image(&path)?;
+            return Ok(Contents::There {
+                source,
+                format: self.format(disk, &path, chosen)?,
+            });
+        }
+        let Some(path) = path else {
+            return Ok(match disk.size {
+                Some(size) => Contents::Blank {
+                    size: sectors(size),
+                    format: disk.format.unwrap_or(ImageFormat::Qcow2),
+                    path: None,
+                    dir,
+                },
+                None => Contents::Empty,
+            });
+        };
+        match (fs::symlink_metadata(&path), disk.size) {
+            (Err(e), Some(size)) if e.kind() == ErrorKind::NotFound => Ok(Contents::Blank {
+                size: sectors(size),
+                format: disk.format.unwrap_or(ImageFormat::Qcow2),
+                path: Some(path),
+                dir: None,
+            }),
+            (Ok(_), Some(_)) => Err(Error::new(
+                Kind::Exists,
+                format!("{} exists already, and size= is for a new image", path.display()),
+            )
+            .hint("leave size= out to use it as it is, or name another path")),
+            (_, None) => {
+                let is_block = self.must_be_image(&path)?;
+                let format = self.format(disk, &path, chosen)?;
+                let source = if is_block {
+                    DiskSource::Block(path)
+                } else {
+                    DiskSource::File(path)
+                };
+                Ok(Contents::There { source, format })
+            }
+            (Err(e), Some(_)) => Err(Error::io(format!("cannot look at {}", path.display()), e)),
+        }
+    }
+
+    fn format(
+        &self,
+        disk: &DiskOption,
+        path: &Path,
+        chosen: &mut Vec<String>,
+    ) -> Result<ImageFormat> {
+        match (disk.format, disk.device) {
+            (Some(format), _) => Ok(format),
+            (None, DiskDevice::Cdrom | DiskDevice::Floppy | DiskDevice::Lun) => Ok(ImageFormat::Raw),
+            (None, DiskDevice::Disk) => format_of(path, chosen),
+        }
+    }
+
+    /// Refuses what cannot hold a disk; says whether it is a block device.
+    fn must_be_image(&self, path: &Path) -> Result<bool> {
+        let meta = fs::metadata(path).map_err(|e| {
+            let missing = e.kind() == ErrorKind::NotFound;
+            let error = Error::io(format!("there is no image {}", path.display()), e);
+            if missing {
+                error.hint(format!(
+                    "to make a new one say how large: `--disk path={},size=10`",
+                    path.display()
+                ))
+            } else {
+                error
+            }
+        })?;
+        let kind = meta.file_type();
+        if kind.is_block_device() {
+            if self.wishes.block {
+                return Ok(true);
+            }
+            return Err(Error::new(
+                Kind::WrongState,
+                format!(
+                    "{} is a block device of the host, which a guest would write to",
+                    path.display()
+                ),
+            )
+            .hint("if that is what you want, say so: `--block`"));
+        }
+        if kind.is_file() {
+            return Ok(false);
+        }
+        let what = if kind.is_dir() { "a directory" } else { "no file" };
+        Err(Error::new(
+            Kind::WrongState,
+            format!("{} is {what}, and must be an image", path.display()),
+        ))
+    }
+
+    fn pool_dir(&self, name: &str) -> Result<PathBuf> {
+        let pool = self.pools.iter().find(|pool| pool.name == name);
+        let pool = pool.ok_or_else(|| {
+            Error::new(Kind::NotFound, format!("no storage pool '{name}'"))
+                .hint("see which there are: `virsh pool-list --all`")
+        })?;
+        if !pool.active {
+            return Err(Error::new(
+                Kind::Storage,
+                format!("storage pool '{name}' is not active"),
+            )
+            .hint(format!("start it: `virsh pool-start {name}`")));
+        }
+        pool.path.clone().ok_or_else(|| {
+            Error::new(
+                Kind::WrongState,
+                format!("storage pool '{name}' is not a directory"),
+            )
+            .hint("name a pool of type dir, fs or netfs, or a path: `path=`")
+        })
+    }
+
+    /// Where a new and empty image goes if nothing is said: an overlay goes
+    /// beside its base.
+    fn default_dir(&self, disk: &DiskOption) -> Option<PathBuf> {
+        if disk.backing.is_some() {
+            return None;
+        }
+        let mut active = self.pools.iter().filter(|pool| pool.active);
+        active
+            .find(|pool| pool.name == DEFAULT_POOL)
+            .and_then(|pool| pool.path.clone())
+    }
+}
+
+/// The format that an image says it has. What says nothing is raw, and the user
+/// is told.
+fn format_of(path: &Path, chosen: &mut Vec<String>) -> Result<ImageFormat> {
+    let format = image::format_of(path)?;
+    if format == ImageFormat::Raw {
+        chosen.push(format!(
+            "{} has no header that vmkin knows, and is taken as raw.",
+            path.display()
+        ));
+    }
+    Ok(format)
+}
+
+/// Whole sectors, as a guest reads a disk.
+fn sectors(size: crate::model::Size) -> u64 {
+    let bytes = size.bytes();
+    bytes.checked_next_multiple_of(512).unwrap_or(bytes)
+}
+
+/// Refuses to give one image to several guests that would all write to it.
+fn one_for_each(disk: &DiskOption, contents: &Contents, count: u64) -> Result<()> {
+    let named = match contents {
+        Contents::Empty => None,
+        Contents::There { source, .. } if !disk.readonly && !disk.shareable => {
+            Some(source.to_string())
+        }
+        Contents::There { .. } => None,
+        Contents::Overlay { path, .. } | Contents::Blank { path, .. } => {
+            path.as_ref().map(|path| path.display().to_string())
+        }
+    };
+    let Some(name) = named else { return Ok(()) };
+    let error = usage(format!(
+        "{name} is one image, and {count} guests would write to it"
+    ));
+    Err(match contents {
+        Contents::There { .. } => error.hint(format!(
+            "give each an overlay on it: `--disk backing={name}`"
+        )),
+        _ => error.hint("leave path= out, and each gets one that is named after it"),
+    })
+}
+
+/// The first name in the guest that no disk has, nor is going to have.
+fn free_target(
+    bus: &str,
+    all: &[DiskOption],
+    taken: &dyn Fn(&DiskTarget) -> bool,
+) -> Result<DiskTarget> {
+    let prefix = match bus {
+        "virtio" => "vd",
+        "ide" => "hd",
+        "fdc" => "fd",
+        _ => "sd",
+    };
+    let asked = |name: &DiskTarget| all.iter().any(|disk| disk.target.as_ref() == Some(name));
+    ('a'..='z')
+        .filter_map(|letter| format!("{prefix}{letter}").parse::<DiskTarget>().ok())
+        .find(|name| !taken(name) && !asked(name))
+        .ok_or_else(|| usage("a guest cannot have so many disks on one bus".to_owned()))
+}
+
+/// Makes a path absolute, and refuses what XML cannot carry.
+fn absolute(path: &Path) -> Result<PathBuf> {
+    let text = path
+        .to_str()
+        .ok_or_else(|| usage(format!("{path:?} is not UTF-8, which domain XML must be")))?;
+    if let Some(bad) = text.chars().find(|c| c.is_control()) {
+        return Err(usage(format!("a path cannot contain {bad:?}")));
+    }
+    std::path::absolute(path).map_err(|e| Error::io(format!("cannot use {text}"), e))
+}
+
+fn usage(message: String) -> Error {
+    Error::new(Kind::Usage, message)
+}

@@ -1,0 +1,347 @@
+//! Guests from images that are no domain's yet: `virt-install --import`, for one
+//! or for hundreds.
+//!
+//! This works out what the guests are to be (a [`Blueprint`]); what is made, and
+//! in which order, is that of clones, with all that keeps those whole.
+//!
+//! * `profile`: what the operating system wants;
+//! * `machine`: what the host can run;
+//! * `drives`: which disks there are, and what is on them.
+
+mod drives;
+mod machine;
+mod profile;
+#[cfg(test)]
+mod tests;
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+
+use uuid::Uuid;
+
+use self::profile::Profile;
+use super::Host;
+use super::blueprint::{Blueprint, Contents, Drive, Guest, Screen};
+use super::clone::Cloned;
+use crate::error::{Error, Kind, Result};
+use crate::model::import::{
+    BootOption, ConsoleOption, CpuOption, DiskOption, GraphicsKind, GraphicsOption, NicOption,
+    NicPlace, TpmOption, VcpuOption, VirtType,
+};
+use crate::model::options::InvalidOption;
+use crate::model::{
+    Capabilities, DiskSource, Domain, DomainName, GuestAbility, Mac, SecretText, Size,
+};
+use crate::template::{self, DomainTemplate};
+
+/// What the user wants the guests to be. Whatever is `None` is taken from the
+/// template, then from what the operating system wants, then from the host.
+#[derive(Clone, Debug, Default)]
+pub struct Wishes {
+    /// The name of a template, or the path of one.
+    pub template: Option<String>,
+    /// Values for the template.
+    pub set: Vec<(String, String)>,
+    /// The operating system, by its id in the osinfo database.
+    pub os_variant: Option<String>,
+    /// A title for people.
+    pub title: Option<String>,
+    /// A longer text for people.
+    pub description: Option<String>,
+    /// The memory.
+    pub memory: Option<Size>,
+    /// The processors.
+    pub vcpus: Option<VcpuOption>,
+    /// What processors they see.
+    pub cpu: Option<CpuOption>,
+    /// The disks.
+    pub disks: Vec<DiskOption>,
+    /// The network interfaces; `[none]` for no interface.
+    pub nics: Vec<NicOption>,
+    /// The screen, and its password.
+    pub screen: Option<Graphics>,
+    /// The console.
+    pub console: Option<ConsoleOption>,
+    /// How they boot.
+    pub boot: Option<BootOption>,
+    /// The TPM.
+    pub tpm: Option<TpmOption>,
+    /// What runs them.
+    pub virt_type: Option<VirtType>,
+    /// The architecture.
+    pub arch: Option<String>,
+    /// The machine type.
+    pub machine: Option<String>,
+    /// The video device.
+    pub video: Option<String>,
+    /// Whether disks may be block devices of the host.
+    pub block: bool,
+}
+
+/// A screen, and its password.
+#[derive(Clone, Debug)]
+pub struct Graphics {
+    /// The screen.
+    pub option: GraphicsOption,
+    /// The password.
+    pub password: Option<SecretText>,
+}
+
+/// What guests are to be, and what there is to say about it.
+#[derive(Debug)]
+pub struct Designed {
+    /// What they are to be.
+    pub blueprint: Blueprint,
+    /// What was chosen for the user. Sentences.
+    pub chosen: Vec<String>,
+    /// What is not as the user may think. Sentences.
+    pub warnings: Vec<String>,
+    /// The addresses that were asked for, in the order of the interfaces.
+    pub macs: Vec<Mac>,
+}
+
+/// Works out what guests are to be, `count` of them. Changes nothing.
+///
+/// # Errors
+///
+/// [`Kind::Usage`] if the wishes do not fit together, [`Kind::NotFound`] if an
+/// image, a pool or a template is not there, [`Kind::Environment`] if the host
+/// cannot run such guests, [`Kind::Unsafe`] if an image is not to be trusted.
+pub fn design(host: Host<'_>, wishes: &Wishes, count: u64) -> Result<Designed> {
+    host.must_be_here()?;
+    let (mut chosen, mut warnings) = (Vec::new(), Vec::new());
+    let capabilities = host.hypervisor.capabilities()?;
+    let arch = wishes
+        .arch
+        .clone()
+        .unwrap_or_else(|| capabilities.host_arch.clone());
+    let profile = Profile::of(wishes.os_variant.as_deref(), &arch)?;
+    warnings.extend(profile.warnings.iter().cloned());
+    let name = wishes.template.as_deref().unwrap_or(profile.template);
+    let template = template::find(name)?;
+    let wishes = &with_defaults(wishes, &template)?;
+    let drives = drives::drives(host, wishes, &profile, count, &mut chosen)?;
+    let machine = machine::machine(&capabilities, &arch, wishes, &profile, &mut chosen)?;
+    machine::one_order(&machine.boot, &drives, &wishes.nics)?;
+    let nics = nics(host, wishes, &profile);
+    let macs = macs(&nics, count)?;
+    let blueprint = Blueprint {
+        label: label(&drives, &template),
+        title: wishes.title.clone(),
+        description: wishes.description.clone(),
+        os_id: profile.os_id.clone(),
+        machine,
+        console: wishes.console.clone().unwrap_or_default(),
+        screen: screen(wishes, &mut warnings),
+        tpm: wishes.tpm.clone().or_else(|| profile.tpm()),
+        set: wishes.set.clone(),
+        template,
+        drives,
+        nics,
+    };
+    Ok(Designed {
+        blueprint,
+        chosen,
+        warnings,
+        macs,
+    })
+}
+
+/// The XML that a template makes of a guest with one disk and one interface,
+/// without asking libvirt for anything.
+///
+/// # Errors
+///
+/// Those of [`Blueprint::render`].
+pub fn sample(template: &str, name: &DomainName, set: &[(String, String)]) -> Result<String> {
+    let template = template::find(template)?;
+    let wishes = with_defaults(&Wishes::default(), &template)?;
+    let profile = Profile::of(None, SAMPLE_ARCH)?;
+    let capabilities = Capabilities {
+        host_arch: SAMPLE_ARCH.to_owned(),
+        guests: vec![GuestAbility {
+            os_type: "hvm".to_owned(),
+            arch: SAMPLE_ARCH.to_owned(),
+            domain_types: vec!["qemu".to_owned()],
+            machines: vec!["q35".to_owned()],
+        }],
+    };
+    let machine = machine::machine(
+        &capabilities,
+        SAMPLE_ARCH,
+        &wishes,
+        &profile,
+        &mut Vec::new(),
+    )?;
+    let disk = drives::sample(name)?;
+    let blueprint = Blueprint {
+        label: template.name.clone(),
+        title: None,
+        description: None,
+        os_id: None,
+        machine,
+        drives: vec![disk],
+        nics: vec![NicOption::on(NicPlace::Network("default".to_owned()))],
+        console: ConsoleOption::default(),
+        screen: screen(&wishes, &mut Vec::new()),
+        tpm: wishes.tpm.clone(),
+        set: set.to_vec(),
+        template,
+    };
+    let guest = Guest {
+        name,
+        uuid: Uuid::new_v4(),
+        macs: &[Mac::kvm([0, 0, 1])],
+        images: &[],
+    };
+    Ok(blueprint.render(&guest)?.expose().to_owned())
+}
+
+/// The architecture of a guest that is made up.
+const SAMPLE_ARCH: &str = "x86_64";
+
+/// Has these guests start with the host. That one does not is no reason to undo
+/// anything.
+pub fn start_with_host(host: Host<'_>, made: &[Cloned]) {
+    for one in made {
+        let domain = Domain {
+            name: one.name.clone(),
+            uuid: one.uuid,
+            id: None,
+        };
+        if let Err(error) = host.hypervisor.set_autostart(&domain, true) {
+            host.observer.warning(&format!(
+                "'{}' does not start with the host ({error}); `virsh autostart {}` changes that.",
+                one.name, one.name
+            ));
+        }
+    }
+}
+
+/// The wishes, with what the template wants where the user wishes nothing.
+fn with_defaults(wishes: &Wishes, template: &DomainTemplate) -> Result<Wishes> {
+    let mut all = wishes.clone();
+    for (option, value) in &template.defaults {
+        let wrong = |why: String| {
+            Error::new(
+                Kind::Usage,
+                format!(
+                    "the template '{}' has the default {option}={value}: {why}",
+                    template.name
+                ),
+            )
+        };
+        let text = |e: InvalidOption| wrong(e.to_string());
+        match option.as_str() {
+            "memory" if all.memory.is_none() => {
+                let memory = Size::parse(value, MIB).map_err(|e| wrong(e.to_string()))?;
+                all.memory = Some(memory);
+            }
+            "vcpus" if all.vcpus.is_none() => all.vcpus = Some(value.parse().map_err(text)?),
+            "graphics" if all.screen.is_none() => {
+                all.screen = Some(Graphics {
+                    option: value.parse().map_err(text)?,
+                    password: None,
+                });
+            }
+            "boot" if all.boot.is_none() => all.boot = Some(value.parse().map_err(text)?),
+            "tpm" if all.tpm.is_none() => all.tpm = Some(value.parse().map_err(text)?),
+            "video" if all.video.is_none() => all.video = Some(value.clone()),
+            "os-variant" if all.os_variant.is_none() => {
+                return Err(wrong("the operating system is chosen by --os-variant".to_owned()));
+            }
+            "memory" | "vcpus" | "graphics" | "boot" | "tpm" | "video" => {}
+            _ => return Err(wrong("there is no such option".to_owned())),
+        }
+    }
+    Ok(all)
+}
+
+/// The unit of memory without one, as virt-install has it.
+const MIB: u64 = 1 << 20;
+
+fn nics(host: Host<'_>, wishes: &Wishes, profile: &Profile) -> Vec<NicOption> {
+    let place = if host.hypervisor.uri().ends_with("/session") {
+        // There is no network that an ordinary user may give a guest.
+        NicPlace::User
+    } else {
+        NicPlace::Network("default".to_owned())
+    };
+    let all = if wishes.nics.is_empty() {
+        vec![NicOption::on(place)]
+    } else {
+        wishes.nics.clone()
+    };
+    all.into_iter()
+        .filter(|nic| nic.place.is_some())
+        .map(|nic| NicOption {
+            model: nic.model.or_else(|| Some(profile.nic_model.to_owned())),
+            ..nic
+        })
+        .collect()
+}
+
+/// The addresses that interfaces are to have, as the maker of clones wants them:
+/// those of the first so many interfaces.
+fn macs(nics: &[NicOption], count: u64) -> Result<Vec<Mac>> {
+    let Some(last) = nics.iter().rposition(|nic| nic.mac.is_some()) else {
+        return Ok(Vec::new());
+    };
+    if count > 1 {
+        return Err(Error::new(
+            Kind::Usage,
+            format!("mac= is one address, and {count} guests need one each"),
+        )
+        .hint("leave it out, and each gets one; or repeat `--mac` for each of them"));
+    }
+    Ok(nics
+        .iter()
+        .take(last + 1)
+        .map(|nic| {
+            nic.mac.unwrap_or_else(|| {
+                let [a, b, c, ..] = *Uuid::new_v4().as_bytes();
+                Mac::kvm([a, b, c])
+            })
+        })
+        .collect())
+}
+
+fn screen(wishes: &Wishes, warnings: &mut Vec<String>) -> Option<Screen> {
+    let graphics = wishes.screen.as_ref()?;
+    let option = &graphics.option;
+    if option.kind == GraphicsKind::None {
+        return None;
+    }
+    let listen = option.listen.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    if !listen.is_loopback() && graphics.password.is_none() {
+        warnings.push(format!(
+            "The screen listens on {listen} without a password: whoever reaches this host can \
+             use it. A password comes from a file: `--graphics {},listen={listen},password-file=FILE`.",
+            option.kind.as_str()
+        ));
+    }
+    Some(Screen {
+        kind: option.kind,
+        listen,
+        port: option.port,
+        keymap: option.keymap.clone(),
+        password: graphics.password.clone(),
+    })
+}
+
+/// What people call what the guests are made of.
+fn label(drives: &[Drive], template: &DomainTemplate) -> String {
+    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let base = drives.iter().find_map(|drive| match &drive.contents {
+        Contents::Overlay { base, .. } => name(base),
+        _ => None,
+    });
+    let image = drives.iter().find_map(|drive| match &drive.contents {
+        Contents::There {
+            source: DiskSource::File(path) | DiskSource::Block(path),
+            ..
+        } => name(path),
+        _ => None,
+    });
+    base.or(image).unwrap_or_else(|| template.name.clone())
+}

@@ -1,0 +1,69 @@
+//! What a hypervisor can run, out of `virConnectGetCapabilities`.
+
+use super::span::{Document, Node};
+use crate::error::Result;
+use crate::model::{Capabilities, GuestAbility};
+
+/// Reads the capabilities of a hypervisor.
+///
+/// # Errors
+///
+/// [`Kind::Usage`](crate::error::Kind::Usage) if this is no such XML.
+pub fn read(xml: &str) -> Result<Capabilities> {
+    let document = Document::parse(xml, "capabilities")?;
+    let Some(root) = document.root() else {
+        return Ok(Capabilities::default());
+    };
+    let text = |node: Option<Node<'_, '_>>| {
+        node.map(|node| node.text().trim().to_owned())
+            .unwrap_or_default()
+    };
+    let guests = root.all("guest").filter_map(|guest| {
+        let arch = guest.child("arch")?;
+        let words = |parent: Node<'_, '_>, name: &str| -> Vec<String> {
+            parent.all(name).map(|node| text(Some(node))).collect()
+        };
+        let mut machines = words(arch, "machine");
+        let domains: Vec<Node<'_, '_>> = arch.all("domain").collect();
+        // What only one of them can be is listed there.
+        for domain in &domains {
+            machines.extend(words(*domain, "machine"));
+        }
+        machines.dedup();
+        Some(GuestAbility {
+            os_type: text(guest.child("os_type")),
+            arch: arch.get("name").unwrap_or_default().to_owned(),
+            domain_types: domains
+                .iter()
+                .filter_map(|domain| domain.get("type").map(str::to_owned))
+                .collect(),
+            machines,
+        })
+    });
+    Ok(Capabilities {
+        host_arch: text(root.at(&["host", "cpu", "arch"])),
+        guests: guests.collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_be_run_is_read() {
+        let xml = "<capabilities><host><cpu><arch>x86_64</arch></cpu></host>\
+            <guest><os_type>hvm</os_type><arch name='i686'><domain type='qemu'/></arch></guest>\
+            <guest><os_type>hvm</os_type><arch name='x86_64'><wordsize>64</wordsize>\
+            <machine canonical='pc-q35-10.0'>q35</machine><machine>pc-q35-10.0</machine>\
+            <domain type='qemu'/><domain type='kvm'><machine>microvm</machine></domain></arch></guest>\
+            </capabilities>";
+        let all = read(xml).unwrap();
+        assert_eq!(all.host_arch, "x86_64");
+        let guest = all.hvm("x86_64").unwrap();
+        assert_eq!(guest.domain_types, ["qemu", "kvm"]);
+        assert_eq!(guest.machines, ["q35", "pc-q35-10.0", "microvm"]);
+        assert!(all.hvm("riscv64").is_none());
+        assert!(read("<domain/>").is_err());
+    }
+}
