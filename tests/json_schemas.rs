@@ -250,6 +250,17 @@ fn changes_are_as_documented() {
 }
 
 #[test]
+fn a_clone_whose_guest_is_told_who_it_is() {
+    let bench = Bench::new();
+    let told = bench.result(
+        "clone",
+        &["clone", "-d", "golden", "told", "--hostname", "h"],
+    );
+    assert_eq!(told["clones"][0]["hostname"], "h");
+    assert!(told["clones"][0]["seed"].is_string());
+}
+
+#[test]
 fn clones_and_what_is_known_of_them_are_as_documented() {
     let bench = Bench::new();
     let clone = |more: &[&'static str]| {

@@ -267,6 +267,73 @@ fn a_run_that_fails_or_dies_at_any_step_tells_no_password() {
     }
 }
 
+/// A guest's password is nowhere, not even in what the guest is told; texts of
+/// the user's own are in that and nowhere else.
+#[test]
+fn what_a_guest_is_told_is_told_to_nobody_else() {
+    let watched = Watched::new();
+    let password = watched.given("password", &format!("{MARK}-guest\n"));
+    let text = watched.given("user-data", &format!("#cloud-config\npassword: {MARK}\n"));
+    let clone = |name: &str, option: &str, file: &Path, more: &[&str]| {
+        let file = file.to_str().unwrap();
+        let args = [&["clone", "-d", "golden", name, option, file], more].concat();
+        let outcome = Outcome::of(watched.command().args(&args).output().unwrap());
+        silent(&outcome, &format!("{args:?}"));
+        outcome
+    };
+    for (number, more) in [
+        &["-vv"][..],
+        &["--json"],
+        &["--dry-run", "--json"],
+        &["--print-xml"],
+        &["--print-xml", "--json"],
+        &["--user", "alice", "-vv"],
+        &["--identity", "smbios", "-vv"],
+        &["--hostname", "a_b", "-vv"],
+        &["--dir", "/nothing/here", "-vv"],
+    ]
+    .iter()
+    .enumerate()
+    {
+        clone(&format!("p{number}"), "--password-file", &password, more);
+        watched.clean(&format!("{more:?}"));
+    }
+    let seed = fs::metadata(watched.host.image("p0-seed.img")).unwrap();
+    assert_eq!(seed.mode() & 0o777, 0o600);
+
+    for step in ["clone.journal", "clone.seed", "clone.made", "clone.defined"] {
+        for action in ["error", "kill"] {
+            let mut command = watched.command();
+            command.env("VMKIN_FAILPOINTS", format!("{step}={action}"));
+            let args = args![
+                "clone",
+                "-d",
+                "golden",
+                "f",
+                "-vv",
+                "--password-file",
+                &password
+            ];
+            let outcome = Outcome::of(command.args(args).output().unwrap());
+            assert_ne!(outcome.code(), Some(0), "{step}={action}: {outcome}");
+            silent(&outcome, step);
+            watched.clean(step);
+            watched.words("recover -vv").success();
+            assert!(
+                !watched.host.image("f-seed.img").exists(),
+                "{step}={action}"
+            );
+        }
+    }
+
+    clone("t", "--user-data", &text, &["-vv"]).success();
+    clone("u", "--user-data", &text, &["--user", "alice", "-vv"]).fails(2, "sent as it is");
+    let seed = watched.host.image("t-seed.img");
+    assert!(has(&fs::read(&seed).unwrap()));
+    fs::remove_file(seed).unwrap();
+    watched.clean("--user-data");
+}
+
 #[test]
 fn xml_that_cannot_be_read_or_defined_is_not_quoted() {
     let watched = Watched::new();

@@ -531,7 +531,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__clone)
-            opts="-o -d -n -m -u -f -c -q -v -y -h --original --domain --original-xml --name --count --from --linked --full --reflink --start --dir --pool --mac --uuid --file --nvram --share --tpm --keep-hostdevs --no-seal --allow-dir --all-or-nothing --auto-clone --print-xml --security-info --dry-run --connect --json --quiet --verbose --yes --color --help"
+            opts="-o -d -n -m -u -f -c -q -v -y -h --original --domain --original-xml --name --count --from --linked --full --reflink --hostname --ssh-key --user --password-file --user-data --meta-data --network-config --identity --start --dir --pool --mac --uuid --file --nvram --share --tpm --keep-hostdevs --no-seal --allow-dir --all-or-nothing --auto-clone --print-xml --security-info --dry-run --connect --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -575,6 +575,38 @@ _vmkin() {
                     ;;
                 --reflink)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --hostname)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ssh-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --password-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user-data)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --meta-data)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --network-config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --identity)
+                    COMPREPLY=($(compgen -W "auto cloud-init smbios none" -- "${cur}"))
                     return 0
                     ;;
                 --dir)

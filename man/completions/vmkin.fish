@@ -110,6 +110,17 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l from -d 'The first
 complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l reflink -d 'Whether --full shares blocks with the original, where the file system can' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l hostname -d 'The host name of the guest, or a pattern such as \'{name}.lab\' or \'node-{n:02}\' [default: the name]' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l ssh-key -d 'A file of public keys that may log in over SSH' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l user -d 'Make this user, who may become root, and give it the keys and the password instead of the image\'s default user' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l password-file -d 'A file with the password of the user; - for standard input' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l user-data -d 'User-data of your own for cloud-init, sent as it is' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l meta-data -d 'Metadata of your own for cloud-init, sent as it is' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l network-config -d 'A network configuration for cloud-init, sent as it is' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l identity -d 'How guests are told who they are [default: auto if there is something to tell, else none]' -r -f -a "auto\t'A disk for cloud-init, and SMBIOS for systemd'
+cloud-init\t'A small disk that cloud-init reads'
+smbios\t'SMBIOS alone, which systemd and cloud-init read'
+none\t'Not at all'"
 complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l dir -d 'Put the disks into this directory instead of beside their originals' -r -F
 complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l pool -d 'Put the disks into this storage pool' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -s m -l mac -d 'A MAC address; repeat it in the order of clones and their interfaces' -r

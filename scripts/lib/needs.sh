@@ -35,6 +35,9 @@ cmd:dnsmasq | dnsmasq-base | dnsmasq
 cmd:ip | iproute2 | iproute
 cmd:mke2fs | e2fsprogs | e2fsprogs
 cmd:debugfs | e2fsprogs | e2fsprogs
+cmd:blkid | util-linux | util-linux
+cmd:mtype | mtools | mtools
+cmd:fsck.fat | dosfstools | dosfstools
 cmd:xmllint | libxml2-utils | libxml2
 cmd:virt-clone | virtinst | virt-install
 file:/usr/share/osinfo/os/*/*.xml | osinfo-db | osinfo-db

@@ -66,7 +66,7 @@ pub use self::overlay::{
 pub use self::qemu_img::refuse_export;
 pub use self::scan::{FoundOverlay, Scan, overlays_in};
 pub use self::seal::{SEALED_MODE, Sealed, is_immutable, is_sealed_mode, seal, unseal};
-pub use self::seed::{MAX_SEED, Seed};
+pub use self::seed::{MAX_SEED, Seed, looks_like_seed};
 pub use self::self_test::fault_of_locks;
 pub use self::tree::copy_tree;
 pub use self::trust::Trust;

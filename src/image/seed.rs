@@ -5,8 +5,11 @@ use std::io::{Cursor, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use fatfs::{FatType, FileSystem, FormatVolumeOptions, FsOptions};
+use fatfs::{
+    Date, DateTime, FatType, FileSystem, FormatVolumeOptions, FsOptions, Time, TimeProvider,
+};
 
+use super::file::ImageFile;
 use super::overlay::{NewFile, cannot_write};
 use crate::error::{Error, Kind, Result};
 use crate::model::SecretText;
@@ -19,6 +22,9 @@ const SIZE: usize = 1 << 20;
 
 /// What of it is written at once, or not at all.
 const BLOCK: usize = 4096;
+
+/// How much of a file system says what it is.
+const SECTOR: usize = 512;
 
 /// The most that the files of an image may have together.
 pub const MAX_SEED: usize = 2 << 20;
@@ -108,7 +114,8 @@ impl Seed {
                 .volume_id(self.volume_id)
                 .volume_label(*LABEL);
             fatfs::format_volume(&mut image, options)?;
-            let system = FileSystem::new(&mut image, FsOptions::new())?;
+            let options = FsOptions::new().time_provider(&NoTime);
+            let system = FileSystem::new(&mut image, options)?;
             for (name, text) in files {
                 let mut file = system.root_dir().create_file(name)?;
                 file.write_all(text.expose().as_bytes())?;
@@ -118,6 +125,49 @@ impl Seed {
         })();
         made.map_err(|e| Error::wrap(Kind::Storage, "cannot make a disk for cloud-init", e))?;
         Ok(image.into_inner())
+    }
+}
+
+/// Whether cloud-init would take this file for a seed: an image of a FAT file
+/// system or of a CD with that label. What cannot be read is none.
+pub fn looks_like_seed(path: &Path) -> bool {
+    let Ok(image) = ImageFile::open(path) else {
+        return false;
+    };
+    let holds = |offset: u64, magic: &[u8], label_at: usize, length: usize| {
+        let bytes = image.read_at(offset, SECTOR).unwrap_or_default();
+        let label = bytes.get(label_at..label_at.saturating_add(length));
+        bytes.windows(magic.len()).any(|part| part == magic)
+            && label.is_some_and(|label| label.trim_ascii_end().eq_ignore_ascii_case(b"cidata"))
+    };
+    // FAT12 and FAT16; FAT32; ISO 9660.
+    holds(0, b"FAT1", 43, 11) || holds(0, b"FAT32", 71, 11) || holds(32768, b"CD001", 40, 32)
+}
+
+/// The first second that FAT knows, for all files: when they were made is
+/// nobody's business, and would make two images of one seed differ.
+#[derive(Debug)]
+struct NoTime;
+
+impl TimeProvider for NoTime {
+    fn get_current_date(&self) -> Date {
+        Date {
+            year: 1980,
+            month: 1,
+            day: 1,
+        }
+    }
+
+    fn get_current_date_time(&self) -> DateTime {
+        DateTime {
+            date: self.get_current_date(),
+            time: Time {
+                hour: 0,
+                min: 0,
+                sec: 0,
+                millis: 0,
+            },
+        }
     }
 }
 
@@ -187,6 +237,25 @@ mod tests {
         let link = dir.path().join("link");
         std::os::unix::fs::symlink("nowhere", &link).unwrap();
         assert_eq!(seed("b").write(&link).unwrap_err().kind(), Kind::Exists);
+    }
+
+    #[test]
+    fn a_seed_is_known_by_its_label() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        seed("a").write(&path("ours")).unwrap();
+        assert!(looks_like_seed(&path("ours")));
+        let mut cd = vec![0_u8; 40 << 10];
+        cd[32769..32774].copy_from_slice(b"CD001");
+        cd[32808..32840].copy_from_slice(b"cidata                          ");
+        std::fs::write(path("cd"), &cd).unwrap();
+        assert!(looks_like_seed(&path("cd")));
+        cd[32808] = b'x';
+        std::fs::write(path("other"), &cd).unwrap();
+        std::fs::write(path("short"), "CIDATA").unwrap();
+        for name in ["other", "short", "missing", ""] {
+            assert!(!looks_like_seed(&path(name)), "{name}");
+        }
     }
 
     #[test]

@@ -135,7 +135,7 @@ mod tests {
             String::new(),
             "ssh-ed25519".to_owned(),
             format!("ssh-rsa {KEY}"),
-            format!("{KEY}"),
+            KEY.to_owned(),
             format!("ssh-ed25519 {}", &KEY[..20]),
             format!("ssh-ed25519 {}!", &KEY[..67]),
             format!("ssh-ed25519 {KEY} a\nssh-ed25519 {KEY}"),

@@ -225,11 +225,8 @@ impl DeletePlan {
             .flat_map(|lineage| &lineage.disks)
             .map(|disk| &disk.path)
             .collect();
-        let told = known.facts.lineage.iter().flat_map(|own| &own.files);
-        let told: Vec<&PathBuf> = told.collect();
         for (depth, layer) in layers.iter().enumerate() {
-            // The disk that tells the guest who it is was made for it alone.
-            let is_seed = depth == 0 && disk.readonly && told.contains(&&layer.path);
+            let is_seed = depth == 0 && known.facts.is_seed(disk);
             let is_made = is_seed || made.contains(&&layer.path);
             // Below the top, only what was made for this very domain can be
             // its own: a snapshot's lower half, and never a golden image.

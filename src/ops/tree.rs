@@ -96,6 +96,10 @@ pub fn tree(host: Host<'_>) -> Result<Tree> {
         // Without a state it is gone by now.
         let Some(state) = state else { continue };
         for (disk, layers) in known.facts.disks.iter().zip(&known.layers) {
+            // Nothing is based on it, and it would stand beside each clone.
+            if known.facts.is_seed(disk) {
+                continue;
+            }
             add_layers(&mut found, layers);
             if let Some(image) = layers.first().and_then(|top| found.get_mut(&top.file)) {
                 image.users.insert(User {

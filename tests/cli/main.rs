@@ -34,6 +34,8 @@ mod delete;
 mod disk_check;
 mod doctor;
 mod hostile;
+mod identity;
+mod import;
 mod json;
 mod lifecycle;
 mod list;

@@ -31,6 +31,7 @@ mod faults;
 mod faults_meanwhile;
 mod guard;
 mod hostile;
+mod identity;
 mod lab;
 mod many;
 mod nbd;

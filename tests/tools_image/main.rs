@@ -21,3 +21,4 @@ mod header;
 mod hostile;
 mod lock;
 mod overlay;
+mod seed;

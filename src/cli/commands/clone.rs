@@ -1,19 +1,23 @@
 use std::fs::File;
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use uuid::Uuid;
 
 use super::identity_args::IdentityArgs;
+use super::import::pair;
 use super::making::Making;
 use crate::cli::session::Session;
 use crate::cli::ui::Ui;
 use crate::error::{Error, Kind, Result};
 use crate::image::ReflinkRule;
-use crate::model::{CloneMode, DiskTarget, DomainRef, Mac, NamePattern};
+use crate::model::import::DiskOption;
+use crate::model::{CloneMode, DiskTarget, DomainRef, ImageFormat, Mac, NamePattern};
 use crate::ops::clone::request::Golden;
 use crate::ops::clone::{self, CloneRequest, Cloned, NameChoice, Placement, TpmRule};
+use crate::ops::import::{self, Wishes};
 use crate::ops::{Host, Observer as _, ShutOff};
 
 /// How much of a file of domain XML is read; the XML layer accepts less.
@@ -24,7 +28,8 @@ const MAX_XML: u64 = 16 << 20;
 /// Each clone gets a name, a UUID and MAC addresses of its own, and its own
 /// disks: overlays on the golden domain's, or with --full independent copies.
 /// The golden domain must be shut off. Its disks are sealed when overlays are
-/// made on them, because starting it once would corrupt every clone.
+/// made on them, because starting it once would corrupt every clone. With --base
+/// there is an image and no golden domain.
 ///
 /// Prints the UUIDs of the clones, one per line.
 #[derive(Debug, Args)]
@@ -36,13 +41,33 @@ pub(in crate::cli) struct CloneArgs {
         visible_short_alias = 'o',
         visible_alias = "original",
         value_name = "DOMAIN",
-        required_unless_present = "original_xml"
+        required_unless_present_any = ["original_xml", "base"]
     )]
     domain: Option<DomainRef>,
 
     /// Clone what this file of domain XML describes, which need not be defined
     #[arg(long, value_name = "FILE", conflicts_with = "domain")]
     original_xml: Option<PathBuf>,
+
+    /// Make guests of this image, which is no domain's; what else they are is up
+    /// to --template
+    ///
+    /// `vmkin import --disk backing=IMAGE` says the same, and has options for all
+    /// that a guest can be.
+    #[arg(long, value_name = "IMAGE", conflicts_with_all = ["domain", "original_xml"])]
+    base: Option<PathBuf>,
+
+    /// The format of the image [default: what its header says]
+    #[arg(long, value_name = "FORMAT", requires = "base")]
+    base_format: Option<ImageFormat>,
+
+    /// The template that makes the domain XML of guests on --base [default: server]
+    #[arg(long, value_name = "TEMPLATE", requires = "base")]
+    template: Option<String>,
+
+    /// A value for the template; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", requires = "base", value_parser = pair)]
+    set: Vec<(String, String)>,
 
     /// The names of the clones, or a pattern such as 'web-{n:02}'
     ///
@@ -180,21 +205,42 @@ pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &CloneArgs) -> R
     };
     let hypervisor = making.connect(session)?;
     let host = session.host(&hypervisor);
-    let request = request(host, args, names)?;
+    let request = request(ui, host, args, names)?;
     let plan = clone::plan(host, &request)?;
     let golden = plan.golden_name.clone();
     making.make(ui, host, plan, &|done| say(ui, &golden, done))
 }
 
-fn request(host: Host<'_>, args: &CloneArgs, names: NameChoice) -> Result<CloneRequest> {
-    let golden = match (&args.original_xml, &args.domain) {
-        (Some(file), _) => Golden::Xml(read_xml(file)?.into()),
-        (None, Some(which)) => {
+/// Guests on an image that is no domain's.
+fn on_base(ui: &Ui, host: Host<'_>, args: &CloneArgs, base: &Path, count: u64) -> Result<Golden> {
+    let wishes = Wishes {
+        template: args.template.clone(),
+        set: args.set.clone(),
+        disks: vec![DiskOption::on(base.to_owned(), args.base_format)],
+        ..Wishes::default()
+    };
+    let designed = import::design(host, &wishes, count)?;
+    for sentence in designed.chosen.iter().chain(&designed.warnings) {
+        ui.status(sentence);
+    }
+    Ok(Golden::Blueprint(Arc::new(designed.blueprint)))
+}
+
+fn request(
+    ui: &Ui,
+    host: Host<'_>,
+    args: &CloneArgs,
+    names: NameChoice,
+) -> Result<CloneRequest> {
+    let golden = match (&args.base, &args.original_xml, &args.domain) {
+        (Some(base), ..) => on_base(ui, host, args, base, names.count())?,
+        (None, Some(file), _) => Golden::Xml(read_xml(file)?.into()),
+        (None, None, Some(which)) => {
             let golden = host.hypervisor.find(which)?;
             ShutOff::check(host.hypervisor, &golden)?;
             Golden::Domain(golden)
         }
-        (None, None) => {
+        (None, None, None) => {
             return Err(Error::new(Kind::Usage, "no domain is named")
                 .hint("name the golden domain: `-d DOMAIN`"));
         }

@@ -90,7 +90,11 @@ fn text(shown: &Shown) -> String {
     }
     if let Some(lineage) = &shown.lineage {
         line(
-            "Clone of:",
+            if lineage.golden_uuid.is_nil() {
+                "Made of:"
+            } else {
+                "Clone of:"
+            },
             &format!(
                 "{} ({}, {})",
                 lineage.golden_name,

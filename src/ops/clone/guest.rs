@@ -7,8 +7,8 @@ use super::place::{Placing, free, writable};
 use super::plan::PlannedClone;
 use super::request::{CloneRequest, NameChoice};
 use crate::error::{Error, Kind, Result};
-use crate::image::Seed;
-use crate::model::{Hostname, Smbios};
+use crate::image::{self, Seed};
+use crate::model::{DiskSource, Hostname, Smbios};
 use crate::ops::identity::{Guest, Machine, prepare};
 use crate::xml::domain::DomainFacts;
 
@@ -99,10 +99,35 @@ pub(super) fn add(
             smbios: told.smbios,
         };
     }
+    let mut warnings = prepared.warnings;
+    if clones.iter().any(|clone| clone.guest.seed.is_some()) {
+        warnings.extend(seeds_of_others(facts));
+    }
     Ok(Decided {
         chosen: prepared.chosen,
-        warnings: prepared.warnings,
+        warnings,
     })
+}
+
+/// Disks for cloud-init that the golden domain has from elsewhere, and that
+/// clones share.
+fn seeds_of_others(facts: &DomainFacts) -> Vec<String> {
+    let disks = facts.disks.iter();
+    disks
+        .filter(|disk| !disk.is_private() && !facts.is_seed(disk))
+        .filter_map(|disk| match &disk.source {
+            DiskSource::File(path) | DiskSource::Block(path) => Some((&disk.target, path)),
+            _ => None,
+        })
+        .filter(|(_, path)| image::looks_like_seed(path))
+        .map(|(target, path)| {
+            format!(
+                "Disk {target} ({}) tells cloud-init who the golden guest is, and cloud-init reads \
+                 one of the two; take it out of the golden domain.",
+                path.display()
+            )
+        })
+        .collect()
 }
 
 /// The files that a clone has without this.

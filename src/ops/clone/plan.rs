@@ -505,7 +505,7 @@ fn bases(
         let identity = image::identity(&top.path)?;
         base::compare_with_known(host, usage, top, &identity)?;
         for layer in chain.layers() {
-            nobody_saved(host, usage, layer)?;
+            nobody_uses(host, request, usage, layer)?;
         }
         let mut below = Vec::new();
         for layer in chain.backing() {
@@ -544,10 +544,15 @@ fn bases(
     Ok(bases)
 }
 
-/// Refuses an image that a domain with saved memory writes to. Such a domain
-/// holds no lock, and goes on where it was when it is started: its disk is in
-/// the middle of something now, and must not be kept from it later.
-fn nobody_saved(host: Host<'_>, usage: &Usage, layer: &Layer) -> Result<()> {
+/// Refuses an image that a domain writes to that runs or is saved. One that is
+/// saved holds no lock, and goes on where it was when it is started: its disk is
+/// in the middle of something now, and must not be kept from it later.
+fn nobody_uses(
+    host: Host<'_>,
+    request: &CloneRequest,
+    usage: &Usage,
+    layer: &Layer,
+) -> Result<()> {
     for one in usage.of(layer.file).iter().filter(|one| one.writes) {
         let Some(other) = usage.domain(one) else {
             continue;
@@ -557,18 +562,22 @@ fn nobody_saved(host: Host<'_>, usage: &Usage, layer: &Layer) -> Result<()> {
             Err(e) if e.kind() == Kind::NotFound => continue,
             status => status?,
         };
-        if status.state == DomainState::Saved {
-            let name = &other.domain.name;
-            return Err(Error::new(
-                Kind::WrongState,
-                format!(
-                    "{} is a disk of domain '{name}', which is saved, and must be shut off",
-                    layer.path.display()
-                ),
-            )
-            .hint(format!(
+        let (name, state) = (&other.domain.name, status.state);
+        let path = layer.path.display();
+        let error = Error::new(
+            Kind::WrongState,
+            format!("{path} is a disk of domain '{name}', which is {state}, and must be shut off"),
+        );
+        if state == DomainState::Saved {
+            return Err(error.hint(format!(
                 "start '{name}' and shut it down, or drop its memory: \
                  `virsh managedsave-remove {name}`"
+            )));
+        }
+        // Of the golden domain itself it is said in other words.
+        if state.is_active() && !is_golden(&request.golden, other.domain.uuid) {
+            return Err(error.hint(format!(
+                "shut it down first: `vmkin shutdown -d {name} --wait`"
             )));
         }
     }

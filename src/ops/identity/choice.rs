@@ -351,8 +351,8 @@ fn credentials(identity: &GuestIdentity, uuid: Uuid, hostname: &Hostname) -> Vec
 fn warnings(identity: &GuestIdentity, guests: usize) -> Vec<String> {
     let mut warnings = Vec::new();
     if let Some(text) = &identity.user_data {
-        let known = |beginning: &&str| text.expose().starts_with(*beginning);
-        if !BEGINNINGS.iter().any(|beginning| known(&beginning)) {
+        let begins = |beginning: &&str| text.expose().starts_with(*beginning);
+        if !BEGINNINGS.iter().any(begins) {
             warnings.push(
                 "The user-data begins with nothing that cloud-init knows, such as #cloud-config; \
                  it will be ignored."

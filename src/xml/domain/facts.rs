@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::model::{Disk, Lineage, Nic, Nvram};
+use crate::model::{Disk, DiskSource, Lineage, Nic, Nvram};
 
 /// What the XML of a domain says about it.
 ///
@@ -54,6 +54,18 @@ pub struct DomainFacts {
     /// Why there is no `lineage` although the XML has one: somebody changed
     /// it. What it owns is then not known.
     pub lineage_damage: Option<String>,
+}
+
+impl DomainFacts {
+    /// Whether this disk of the domain was made for it by vmkin to tell its
+    /// guest who it is: no other domain may have it, and it goes with this one.
+    pub fn is_seed(&self, disk: &Disk) -> bool {
+        let DiskSource::File(path) = &disk.source else {
+            return false;
+        };
+        let made = self.lineage.as_ref().map(|lineage| &lineage.files);
+        disk.readonly && made.is_some_and(|made| made.contains(path))
+    }
 }
 
 /// A screen of a domain.

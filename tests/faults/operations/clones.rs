@@ -84,6 +84,39 @@ pub(super) const ALL_OR_NOTHING: Operation = Operation {
     ..MANY
 };
 
+/// A clone whose guest is told who it is.
+pub(super) const TOLD: Operation = Operation {
+    name: "clone-told",
+    args: "clone -d golden web --hostname web1",
+    files: &[
+        "images/data.img",
+        "images/golden.qcow2",
+        "images/web-seed.img",
+        "images/web-vdb.qcow2",
+        "images/web.qcow2",
+        "nvram/golden_VARS.fd",
+        "nvram/web_VARS.fd",
+    ],
+    ..ONE
+};
+
+/// A guest of an image that is no domain's: an overlay, a new disk, and a seed.
+pub(super) const IMPORT: Operation = Operation {
+    name: "import",
+    host: hosts::image_alone,
+    args: "import --name web --disk backing=../images/golden.qcow2 \
+           --disk path=../images/web-vdb.qcow2,size=1M --hostname web",
+    files: &[
+        "images/golden.qcow2",
+        "images/web-seed.img",
+        "images/web-vdb.qcow2",
+        "images/web.qcow2",
+    ],
+    sealed: &["images/golden.qcow2"],
+    expect: import,
+    ..ONE
+};
+
 fn one(fault: Fault) -> Expect {
     use Fault::*;
     match fault {
@@ -175,5 +208,19 @@ fn many_full(fault: Fault) -> Expect {
         }
         NoSpaceForImages => taken_back(&[0, 10, 12], ""),
         other => many(other),
+    }
+}
+
+fn import(fault: Fault) -> Expect {
+    use Fault::*;
+    const NO_DOMAIN: &str = "there is no golden domain";
+    match fault {
+        PoolUnknown => refused(&[3], "no storage pool"),
+        BaseReplaced | BaseTruncated | BaseChanged | BaseInUse => {
+            never("nothing is recorded of an image that is no domain's")
+        }
+        BaseMissing => refused(&[3], "there is no image"),
+        Active | Saved | Transient | OddDisks | VariablesMissing | HugeXml => never(NO_DOMAIN),
+        other => one(other),
     }
 }

@@ -66,6 +66,8 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     clones::FULL,
     clones::MANY_FULL,
     clones::ALL_OR_NOTHING,
+    clones::TOLD,
+    clones::IMPORT,
     deletion::DELETE,
     changing::RESET,
     changing::REPAIR,

@@ -6,6 +6,7 @@ use super::{
     chardevs, devices, disks, firmware, graphics, identity, metadata, nics, report, seed, smbios,
 };
 use crate::error::Result;
+use crate::model::Lineage;
 use crate::xml::domain::facts::DomainFacts;
 use crate::xml::domain::read;
 use crate::xml::span::{Document, Node};
@@ -88,7 +89,11 @@ impl<'a> Rewriter<'a> {
         let domain = read::root(&self.document)?;
         let mut work = self.work(spec);
         smbios::rewrite(&mut work, domain)?;
-        metadata::rewrite(&mut work, domain)?;
+        // Where nothing was made for it, there is nothing to know later.
+        let Lineage { disks, files, .. } = spec.lineage;
+        if !disks.is_empty() || !files.is_empty() {
+            metadata::rewrite(&mut work, domain)?;
+        }
         if let Some(all) = domain.child("devices") {
             disks::rewrite(&mut work, all)?;
             seed::rewrite(&mut work, all)?;

@@ -6,21 +6,10 @@ use super::metadata::deeper;
 use super::rewriter::Work;
 use super::spec::NoteKind;
 use crate::error::{Error, Kind, Result};
-use crate::model::{Disk, DiskSource};
 use crate::xml::domain::facts::DomainFacts;
 use crate::xml::escape::{escaped, path_text};
 use crate::xml::span::Node;
 use crate::xml::splice::indent_of;
-
-/// Whether this disk tells the golden domain who it is: it was made for that
-/// domain, and no clone may have it.
-pub(super) fn is_of_golden(facts: &DomainFacts, disk: &Disk) -> bool {
-    let DiskSource::File(path) = &disk.source else {
-        return false;
-    };
-    let made = facts.lineage.as_ref().map(|lineage| &lineage.files);
-    disk.readonly && made.is_some_and(|made| made.contains(path))
-}
 
 pub(super) fn rewrite(work: &mut Work<'_>, devices: Node<'_, '_>) -> Result<()> {
     let facts = work.facts;
@@ -28,7 +17,7 @@ pub(super) fn rewrite(work: &mut Work<'_>, devices: Node<'_, '_>) -> Result<()> 
     let mut last = None;
     for (node, disk) in devices.all("disk").zip(&facts.disks) {
         last = Some(node);
-        if !is_of_golden(facts, disk) {
+        if !facts.is_seed(disk) {
             continue;
         }
         if let Some(path) = new.take() {
