@@ -172,6 +172,7 @@ fn lineage(case: &str) -> Lineage {
             })
             .collect(),
         files: vec!["/var/lib/libvirt/qemu/nvram/web-01_VARS.fd".into()],
+        reservations: Vec::new(),
     }
 }
 

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use proptest::prelude::*;
 use uuid::Uuid;
 use vmkin::error::Kind;
-use vmkin::model::FileId;
+use vmkin::model::{FileId, Mac, Reservation};
 use vmkin::store::{
     CloneFiles, DeletedFile, FilePair, Holder, Journal, Operation, SealIntent, Step, Store,
 };
@@ -56,14 +56,28 @@ fn file() -> impl Strategy<Value = FileId> {
     any::<(u64, u64)>().prop_map(|(device, inode)| FileId { device, inode })
 }
 
+fn reservation() -> impl Strategy<Value = Reservation> {
+    (text(), any::<[u8; 3]>(), any::<u32>(), text()).prop_map(|(network, mac, ip, name)| {
+        Reservation {
+            network,
+            mac: Mac::kvm(mac),
+            ip: ip.into(),
+            name,
+        }
+    })
+}
+
 fn operation() -> impl Strategy<Value = Operation> {
     let pair = (path(), path()).prop_map(|(temp, path)| FilePair { temp, path });
-    let clone = (text(), any::<u128>(), prop::collection::vec(pair, 0..3)).prop_map(
-        |(name, uuid, files)| CloneFiles {
+    let reservations = || prop::collection::vec(reservation(), 0..3);
+    let files = prop::collection::vec(pair, 0..3);
+    let clone = (text(), any::<u128>(), files, reservations()).prop_map(
+        |(name, uuid, files, reservations)| CloneFiles {
             name,
             uuid: Uuid::from_u128(uuid),
             macs: vec!["52:54:00:00:00:01".to_owned()],
             files,
+            reservations,
         },
     );
     let seal = (path(), any::<u32>(), file()).prop_map(|(path, mode_before, file)| SealIntent {
@@ -90,14 +104,19 @@ fn operation() -> impl Strategy<Value = Operation> {
             bases,
             seals,
         }),
-        (text(), any::<u128>(), prop::collection::vec(deleted, 0..3)).prop_map(
-            |(name, uuid, files)| Operation::Delete {
+        (
+            text(),
+            any::<u128>(),
+            prop::collection::vec(deleted, 0..3),
+            reservations()
+        )
+            .prop_map(|(name, uuid, files, reservations)| Operation::Delete {
                 name,
                 uuid: Uuid::from_u128(uuid),
                 files,
+                reservations,
                 allow_dirs: Vec::new(),
-            }
-        ),
+            }),
     ]
 }
 

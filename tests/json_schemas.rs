@@ -209,9 +209,9 @@ fn the_schema_of_errors_has_every_kind_and_code() {
 fn a_field_that_is_not_documented_is_found() {
     let schema = strict(schema("changes"));
     let validator = jsonschema::draft202012::new(&schema).unwrap();
-    let fine = json!([{"name": "a", "uuid": GOLDEN, "changed": true}]);
-    let more = json!([{"name": "a", "uuid": GOLDEN, "changed": true, "new": 1}]);
-    let less = json!([{"name": "a", "uuid": GOLDEN}]);
+    let fine = json!([{"name": "a", "uuid": GOLDEN, "changed": true, "addresses": null}]);
+    let more = json!([{"name": "a", "uuid": GOLDEN, "changed": true, "addresses": null, "new": 1}]);
+    let less = json!([{"name": "a", "uuid": GOLDEN, "addresses": null}]);
     assert!(validator.is_valid(&fine));
     assert!(!validator.is_valid(&more));
     assert!(!validator.is_valid(&less));
@@ -341,6 +341,7 @@ fn what_was_recovered_is_as_documented() {
         name: "web-01".to_owned(),
         uuid: CLONE.parse().unwrap(),
         files: Vec::new(),
+        reservations: Vec::new(),
         allow_dirs: Vec::new(),
     };
     // Left behind: nobody holds it any more.

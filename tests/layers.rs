@@ -56,7 +56,7 @@ const CLI: &[&str] = &[
 /// Crates, and parts of the standard library, that are the business of a few
 /// files only: those whose path begins with one of these.
 const OWNED: &[(&str, &[&str])] = &[
-    ("virt", &["hypervisor/libvirt.rs"]),
+    ("virt", &["hypervisor/libvirt.rs", "hypervisor/libvirt/"]),
     ("quick_xml", &["xml/"]),
     ("handlebars", &["template/"]),
     ("fatfs", &["image/seed.rs"]),

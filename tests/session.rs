@@ -129,6 +129,7 @@ fn request(golden: &Domain, name: &str) -> CloneRequest {
         mode: CloneMode::Linked,
         placement: Placement::Beside,
         macs: Vec::new(),
+        addresses: Vec::new(),
         uuids: Vec::new(),
         files: Vec::new(),
         nvrams: Vec::new(),

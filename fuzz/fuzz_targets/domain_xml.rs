@@ -11,6 +11,7 @@ use uuid::Uuid;
 use vmkin::error::Kind;
 use vmkin::model::{
     CloneMode, DeclaredLayer, Disk, DiskSource, ImageFormat, Lineage, LineageDisk, Mac,
+    Reservation,
 };
 use vmkin::xml::domain::{
     BackingLayer, CloneSpec, DomainFacts, HostdevRule, LINEAGE_NAMESPACE, NewDisk, Rewriter,
@@ -129,6 +130,12 @@ fn lineage(facts: &DomainFacts, mode: CloneMode, disks: &[NewDisk]) -> Lineage {
             })
             .collect(),
         files: vec![NVRAM.into()],
+        reservations: vec![Reservation {
+            network: "default".to_owned(),
+            mac: Mac::kvm([9, 9, 9]),
+            ip: [192, 168, 122, 50].into(),
+            name: "web-01".to_owned(),
+        }],
     }
 }
 

@@ -625,6 +625,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --ip)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --uuid)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1611,7 +1615,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__start)
-            opts="-d -c -q -v -y -h --domain --paused --force-boot --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -c -q -v -y -h --domain --paused --force-boot --wait-ip --connect --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1622,6 +1626,10 @@ _vmkin() {
                     return 0
                     ;;
                 -d)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --wait-ip)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -124,6 +124,7 @@ none\t'Not at all'"
 complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l dir -d 'Put the disks into this directory instead of beside their originals' -r -F
 complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l pool -d 'Put the disks into this storage pool' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -s m -l mac -d 'A MAC address; repeat it in the order of clones and their interfaces' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l ip -d 'Reserve this IPv4 address for a clone, or addresses of this range for several; repeat it in the order of clones' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -s u -l uuid -d 'A UUID; repeat it in the order of clones' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -s f -l file -d 'The path of a disk; repeat it in the order of clones and their disks' -r -F
 complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l nvram -d 'The path of the copy of the UEFI variables; repeat it in the order of clones' -r -F
@@ -151,6 +152,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -s v -l verbose -d 'S
 complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -s y -l yes -d 'Do what cannot be undone without asking'
 complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vmkin -n "__fish_vmkin_using_subcommand start" -s d -l domain -d 'Domains, by name, UUID or id' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand start" -l wait-ip -d 'Wait until each guest has an address, and print it; for TIME at the most, such as 90s [default: 2m]' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand start" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand start" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''

@@ -18,6 +18,10 @@ use crate::ops::Observer;
 /// Work that takes less than this shows no progress bar.
 const SHOW_AFTER: Duration = Duration::from_millis(500);
 
+/// How progress on bytes and on a number of things is shown.
+const BYTES: &str = "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
+const COUNT: &str = "{msg} {wide_bar} {pos}/{len} {elapsed}";
+
 /// Where a command writes to.
 pub(super) struct Ui {
     quiet: bool,
@@ -168,22 +172,8 @@ impl Ui {
             bar.finish_and_clear();
         }
     }
-}
 
-impl Observer for Ui {
-    fn status(&self, message: &str) {
-        if !self.quiet {
-            self.note(message);
-        }
-    }
-
-    fn warning(&self, message: &str) {
-        self.clear_bar();
-        let label = paint(AnsiColor::Yellow, "warning:");
-        self.stderr(&format!("{label} {}\n", one_line(message)));
-    }
-
-    fn progress(&self, what: &str, done: u64, total: u64) {
+    fn show_progress(&self, template: &str, what: &str, done: u64, total: u64) {
         if self.quiet || !io::stderr().is_terminal() {
             return;
         }
@@ -200,7 +190,7 @@ impl Observer for Ui {
         }
         let Some(current) = slot.as_mut() else { return };
         if current.bar.is_none() && current.since.elapsed() > SHOW_AFTER {
-            current.bar = Some(bar(what, total));
+            current.bar = Some(bar(template, what, total));
         }
         if let Some(bar) = &current.bar {
             bar.set_length(total);
@@ -209,9 +199,30 @@ impl Observer for Ui {
     }
 }
 
-fn bar(what: &str, total: u64) -> ProgressBar {
+impl Observer for Ui {
+    fn status(&self, message: &str) {
+        if !self.quiet {
+            self.note(message);
+        }
+    }
+
+    fn warning(&self, message: &str) {
+        self.clear_bar();
+        let label = paint(AnsiColor::Yellow, "warning:");
+        self.stderr(&format!("{label} {}\n", one_line(message)));
+    }
+
+    fn progress(&self, what: &str, done: u64, total: u64) {
+        self.show_progress(BYTES, what, done, total);
+    }
+
+    fn counted(&self, what: &str, done: u64, total: u64) {
+        self.show_progress(COUNT, what, done, total);
+    }
+}
+
+fn bar(template: &str, what: &str, total: u64) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
-    let template = "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }

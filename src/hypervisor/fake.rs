@@ -3,15 +3,15 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use uuid::Uuid;
 
-use super::{Hypervisor, Start, Undefine};
+use super::{Hypervisor, Networks, Start, Undefine};
 use crate::error::{Error, Kind, Result};
 use crate::model::{
-    Address, AddressSource, Capabilities, Domain, DomainRef, DomainState, DomainStatus, GuestAbility,
-    Pool, SecretText, Size,
+    Address, AddressSource, Capabilities, DhcpHost, DnsHost, Domain, DomainRef, DomainState,
+    DomainStatus, GuestAbility, Lease, Network, Pool, Reservation, SecretText, Size,
 };
 use crate::xml::domain;
 
@@ -44,6 +44,14 @@ impl std::fmt::Debug for Meanwhile {
 pub(crate) struct Fake {
     domains: Mutex<Vec<FakeDomain>>,
     pub(crate) pools: Vec<Pool>,
+    /// Its only network.
+    pub(crate) network: Arc<Mutex<Option<(String, Network)>>>,
+    pub(crate) leases: Vec<Lease>,
+    /// This reservation, counted from 1, is refused; 0 refuses none.
+    pub(crate) refuse_reserve: AtomicUsize,
+    /// No reservation is removed any more.
+    pub(crate) refuse_release: AtomicBool,
+    reserved: AtomicUsize,
     /// This definition, counted from 1, is refused; 0 refuses none.
     pub(crate) refuse_define: AtomicUsize,
     /// A domain of this name does not start.
@@ -115,6 +123,7 @@ impl Fake {
     pub(crate) fn copy(&self) -> Self {
         Self {
             domains: Mutex::new(self.all().clone()),
+            network: Arc::clone(&self.network),
             ..Self::default()
         }
     }
@@ -332,5 +341,62 @@ impl Hypervisor for Fake {
 
     fn refresh_pool(&self, _name: &str) -> Result<()> {
         self.answer()
+    }
+}
+
+impl Networks for Fake {
+    fn network(&self, name: &str) -> Result<Option<Network>> {
+        self.answer()?;
+        let network = self.network.lock().expect("nobody fails");
+        let found = network.as_ref().filter(|(known, _)| known == name);
+        Ok(found.map(|(_, network)| network.clone()))
+    }
+
+    fn leases(&self, _network: &str) -> Result<Vec<Lease>> {
+        self.answer()?;
+        Ok(self.leases.clone())
+    }
+
+    fn reserve(&self, reservation: &Reservation) -> Result<()> {
+        let number = self.reserved.fetch_add(1, Ordering::SeqCst) + 1;
+        if number == self.refuse_reserve.load(Ordering::SeqCst) {
+            return Err(Error::new(Kind::Libvirt, "I do not like this address"));
+        }
+        let known = self.network(&reservation.network)?;
+        if known.is_none_or(|known| known.conflict(reservation).is_some()) {
+            return Err(Error::new(Kind::Exists, "somebody was faster"));
+        }
+        self.release(reservation)?;
+        let mut network = self.network.lock().expect("nobody fails");
+        let sides = network.iter_mut();
+        for facts in sides.flat_map(|(_, n)| n.live.iter_mut().chain(&mut n.stored)) {
+            facts.hosts.push(DhcpHost {
+                mac: Some(reservation.mac),
+                ip: Some(reservation.ip.into()),
+                name: Some(reservation.name.clone()),
+            });
+            facts.names.push(DnsHost {
+                ip: reservation.ip.into(),
+                names: vec![reservation.name.clone()],
+            });
+        }
+        Ok(())
+    }
+
+    fn release(&self, reservation: &Reservation) -> Result<bool> {
+        self.answer()?;
+        if self.refuse_release.load(Ordering::SeqCst) {
+            return Err(Error::new(Kind::Libvirt, "it stays"));
+        }
+        let mut network = self.network.lock().expect("nobody fails");
+        let mut found = false;
+        let sides = network.iter_mut();
+        for facts in sides.flat_map(|(_, n)| n.live.iter_mut().chain(&mut n.stored)) {
+            found |= facts.has_host(reservation) || facts.has_name(reservation);
+            let (mac, ip) = (Some(reservation.mac), reservation.ip.into());
+            facts.hosts.retain(|h| h.mac != mac || h.ip != Some(ip));
+            facts.names.retain(|n| n.ip != ip);
+        }
+        Ok(found)
     }
 }

@@ -1,6 +1,8 @@
 //! The hypervisor behind a libvirt connection.
 //!
-//! This is the only file that names the `virt` crate.
+//! With the files in `libvirt/` it is the only one that names the `virt` crate.
+
+mod network;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;

@@ -7,6 +7,7 @@
 #[cfg(test)]
 pub(crate) mod fake;
 mod libvirt;
+mod networks;
 mod reconnect;
 mod uri;
 
@@ -20,10 +21,11 @@ use crate::model::{
 };
 
 pub use self::libvirt::Libvirt;
+pub use self::networks::Networks;
 pub use self::reconnect::Connection;
 
 /// A host that runs domains. One value may be used by many threads at once.
-pub trait Hypervisor: Send + Sync {
+pub trait Hypervisor: Networks + Send + Sync {
     /// The URI of the connection, as libvirt spells it.
     fn uri(&self) -> &str;
 

@@ -5,6 +5,8 @@
 //! once more, what was asked is asked again, and of what was to be changed it is
 //! looked first whether that was still done.
 
+mod network;
+
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};

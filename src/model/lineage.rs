@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{BaseIdentity, DiskTarget, ImageFormat};
+use super::{BaseIdentity, DiskTarget, ImageFormat, Reservation};
 
 /// Where a clone came from.
 ///
@@ -27,6 +27,8 @@ pub struct Lineage {
     /// Other files that were made for it: its UEFI variables, and the disk that
     /// tells it who it is.
     pub files: Vec<PathBuf>,
+    /// The addresses that were reserved for it.
+    pub reservations: Vec<Reservation>,
 }
 
 /// How the disks of a clone are made.

@@ -15,6 +15,7 @@ mod nearest;
 mod network;
 pub mod options;
 mod pattern;
+mod reservation;
 mod secret;
 mod size;
 mod ssh_key;
@@ -36,6 +37,9 @@ pub use self::name::{DomainName, InvalidName};
 pub use self::nearest::nearest;
 pub use self::network::{NbdExport, NbdServer, NetworkSource};
 pub use self::pattern::{InvalidPattern, NamePattern};
+pub use self::reservation::{
+    DhcpHost, DnsHost, InvalidIpRange, IpRange, Lease, Network, NetworkFacts, Reservation, Subnet,
+};
 pub use self::secret::SecretText;
 pub use self::size::{InvalidSize, Size, human_bytes};
 pub use self::ssh_key::{InvalidSshKey, SshKey};

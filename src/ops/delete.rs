@@ -8,11 +8,11 @@ use serde::Serialize;
 
 use super::guard::RemovalGuard;
 use super::images::pools_over;
-use super::{Host, KnownDomain, Usage, base, clone};
+use super::{Host, KnownDomain, Usage, base, clone, reservations};
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::Undefine;
 use crate::image;
-use crate::model::{Disk, DiskSource, Domain, DomainState, FileId, Layer};
+use crate::model::{Disk, DiskSource, Domain, DomainState, FileId, Layer, Reservation};
 use crate::store::{DeletedFile, Operation};
 
 /// Which files go with a guest.
@@ -52,6 +52,8 @@ pub struct DeletePlan {
     pub remove: Vec<PathBuf>,
     /// The files that stay, and why.
     pub keep: Vec<Kept>,
+    /// The addresses that are no longer reserved.
+    pub release: Vec<Reservation>,
     /// How many snapshots are forgotten.
     pub snapshots: usize,
     /// Whether it has no stored definition, and is gone with its process.
@@ -138,6 +140,7 @@ pub fn plan_with(
         state: status.state,
         remove: Vec::new(),
         keep: Vec::new(),
+        release: Vec::new(),
         snapshots: snapshots.len(),
         transient: !status.persistent,
         request: request.clone(),
@@ -162,6 +165,9 @@ pub fn plan_with(
     let Some(known) = usage.domains.get(index) else {
         return Ok(plan);
     };
+    if let Some(lineage) = &known.facts.lineage {
+        plan.release = reservations::own(usage, domain.uuid, &lineage.reservations);
+    }
     if !hypervisor.is_local() {
         plan.keep_elsewhere(known);
         return Ok(plan);
@@ -431,6 +437,7 @@ fn one(host: Host<'_>, plan: &DeletePlan, now: &Now) -> Result<()> {
             name: plan.domain.name.clone(),
             uuid: plan.domain.uuid,
             files: plan.files.clone(),
+            reservations: plan.release.clone(),
             allow_dirs: plan.request.allow_dirs.clone(),
         },
     );
@@ -458,12 +465,30 @@ fn one(host: Host<'_>, plan: &DeletePlan, now: &Now) -> Result<()> {
         remove_if_same(host, file)?;
         crate::failpoint::hit("delete.file").map_err(unfinished)?;
     }
+    release(host, plan)?;
     host.refresh_pools(&plan.pools);
     if let Err(error) = journal.finish() {
         host.observer.warning(&format!(
             "'{}' is deleted, but its journal not closed ({error}); `vmkin recover` does that.",
             plan.domain.name
         ));
+    }
+    Ok(())
+}
+
+/// Gives back what was reserved. Last, for an address that stays reserved takes
+/// no room.
+fn release(host: Host<'_>, plan: &DeletePlan) -> Result<()> {
+    for reservation in &plan.release {
+        let one = std::slice::from_ref(reservation);
+        reservations::release(host, one)
+            .and_then(|()| crate::failpoint::hit("delete.reservation"))
+            .map_err(|error| {
+                error.with_kind(Kind::NotUndone).hint(
+                    "the domain and its files are gone; when the cause is too, `vmkin recover` \
+                     releases the address",
+                )
+            })?;
     }
     Ok(())
 }

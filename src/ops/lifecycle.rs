@@ -5,14 +5,12 @@ use std::time::{Duration, Instant};
 
 use super::clone::Cloned;
 use super::images::{chain_of, dirs_of, open_dirs, path_of, trust_for};
+use super::wait::{LOOK, none_known};
 use super::{Host, Usage, base, list};
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::Start;
 use crate::model::{Address, DiskSource, Domain, DomainState, NetworkSource};
 use crate::xml::domain;
-
-/// How often to look while waiting for a guest.
-const LOOK: Duration = Duration::from_millis(200);
 
 /// How often to ask a guest again to shut down: one that is still booting may
 /// not have heard the first time.
@@ -288,33 +286,8 @@ pub fn addresses(host: Host<'_>, domain: &Domain, limit: Option<Duration>) -> Re
         if !found.is_empty() {
             return Ok(found);
         }
-        let error = |how: String| {
-            Err(Error::new(
-                Kind::NotFound,
-                format!("no address of domain '{}' is known{how}", domain.name),
-            ))
-        };
-        match limit {
-            None => {
-                return error(String::new()).map_err(|e: Error| {
-                    e.hint(format!(
-                        "it may still be booting; wait for it: `vmkin ip -d {} --wait`",
-                        domain.name
-                    ))
-                });
-            }
-            Some(limit) if since.elapsed() >= limit => {
-                return error(format!(" after {}", humantime::format_duration(limit))).map_err(
-                    |e: Error| {
-                        e.hint(format!(
-                            "only libvirt's networks, the guest agent and the host's ARP table are \
-                             asked; see what it is connected to: `vmkin show -d {}`",
-                            domain.name
-                        ))
-                    },
-                );
-            }
-            Some(_) => {}
+        if limit.is_none_or(|limit| since.elapsed() >= limit) {
+            return Err(none_known(&domain.name, limit));
         }
         host.interrupt.check()?;
         thread::sleep(LOOK);
@@ -334,11 +307,7 @@ pub fn start_clones(host: Host<'_>, clones: &[Cloned]) -> Vec<(String, Error)> {
     let start_part = |part: &[Cloned]| -> Vec<(String, Error)> {
         part.iter()
             .filter_map(|clone| {
-                let domain = Domain {
-                    name: clone.name.clone(),
-                    uuid: clone.uuid,
-                    id: None,
-                };
+                let domain = clone.domain();
                 let started = host
                     .interrupt
                     .check()
@@ -495,6 +464,7 @@ mod tests {
                     disks: Vec::new(),
                     hostname: None,
                     seed: None,
+                    reservations: Vec::new(),
                 }
             })
             .collect();

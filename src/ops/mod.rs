@@ -15,12 +15,14 @@ pub mod lifecycle;
 pub mod list;
 pub mod read_guard;
 pub mod recover;
+pub mod reservations;
 pub mod reset;
 mod shut_off;
 #[cfg(test)]
 mod testing;
 pub mod tree;
 mod usage;
+pub mod wait;
 
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::Hypervisor;
@@ -96,4 +98,10 @@ pub trait Observer: Sync {
 
     /// So much of the work that goes by this name is done.
     fn progress(&self, what: &str, done: u64, total: u64);
+
+    /// So many of the things that go by this name are done; nothing, where
+    /// nobody is shown that.
+    fn counted(&self, what: &str, done: u64, total: u64) {
+        let _ = (what, done, total);
+    }
 }

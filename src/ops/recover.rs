@@ -2,13 +2,15 @@
 
 use std::path::PathBuf;
 
+use uuid::Uuid;
+
 use super::guard::RemovalGuard;
-use super::{Host, Observer, Usage, clone};
+use super::{Host, Observer, Usage, clone, reservations};
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::Hypervisor;
 use crate::image;
 use crate::interrupt::Interrupt;
-use crate::model::FileId;
+use crate::model::{FileId, Reservation};
 use crate::store::{Begun, DeletedFile, Found, Holder, Journal, Operation, Step, Store};
 
 /// What was done about one journal.
@@ -99,13 +101,14 @@ fn one(
         Operation::Delete {
             uuid,
             files,
+            reservations,
             allow_dirs,
             ..
         } => {
             if hypervisor.find_uuid(*uuid)?.is_some() {
                 "Nothing had happened yet.".to_owned()
             } else {
-                remove_deleted(host, files, allow_dirs)?
+                remove_deleted(host, *uuid, files, reservations, allow_dirs)?
             }
         }
         Operation::Reset {
@@ -125,8 +128,14 @@ fn one(
 }
 
 /// Removes the files of a domain that is gone, but for those that somebody uses
-/// by now. Says what is there then, as a sentence.
-fn remove_deleted(host: Host<'_>, files: &[DeletedFile], allowed: &[PathBuf]) -> Result<String> {
+/// by now, and what was reserved for it. Says what is there then, as a sentence.
+fn remove_deleted(
+    host: Host<'_>,
+    uuid: Uuid,
+    files: &[DeletedFile],
+    reserved: &[Reservation],
+    allowed: &[PathBuf],
+) -> Result<String> {
     let usage = Usage::read_allowing(host.hypervisor, allowed)?;
     let mut kept = Vec::new();
     for file in files {
@@ -137,6 +146,7 @@ fn remove_deleted(host: Host<'_>, files: &[DeletedFile], allowed: &[PathBuf]) ->
             super::delete::remove_if_same(host, file)?;
         }
     }
+    reservations::release(host, &reservations::own(&usage, uuid, reserved))?;
     Ok(match kept.len() {
         0 => "The domain was gone already; its files are gone now too.".to_owned(),
         n => format!(
@@ -179,6 +189,8 @@ fn take_back_clones(
         });
         // Somebody may have made a domain of what was left.
         let adopted = |made: &&[FileId]| made.iter().any(|file| usage.user_of(*file).is_some());
+        let reserved = reservations::own(&usage, clone.uuid, &clone.reservations);
+        reservations::release(host, &reserved)?;
         clone::remove_files(&clone.files, made.filter(|made| !adopted(made)))?;
         crate::failpoint::hit("recover.clone")?;
     }

@@ -96,6 +96,7 @@ impl Bench {
             mode: CloneMode::Linked,
             placement: Placement::Beside,
             macs: Vec::new(),
+            addresses: Vec::new(),
             uuids: Vec::new(),
             files: Vec::new(),
             nvrams: Vec::new(),

@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use super::{Store, read_trusted};
 use crate::error::{Error, Kind, Result};
-use crate::model::{BaseIdentity, FileId};
+use crate::model::{BaseIdentity, FileId, Reservation};
 
 /// The version of the format that is written, and the only one that is read.
 const VERSION: u32 = 1;
@@ -63,6 +63,9 @@ pub enum Operation {
         uuid: Uuid,
         /// The files that go with it.
         files: Vec<DeletedFile>,
+        /// The addresses that are no longer reserved for it.
+        #[serde(default)]
+        reservations: Vec<Reservation>,
         /// Where the user allowed backing files besides the storage pools.
         #[serde(default)]
         allow_dirs: Vec<PathBuf>,
@@ -94,6 +97,9 @@ pub struct CloneFiles {
     pub macs: Vec<String>,
     /// The files that are made for it.
     pub files: Vec<FilePair>,
+    /// The addresses that are reserved for it.
+    #[serde(default)]
+    pub reservations: Vec<Reservation>,
 }
 
 /// A file that is made under a name of its own, and renamed when it is whole.
@@ -423,6 +429,7 @@ mod tests {
             name: "web-01".to_owned(),
             uuid: Uuid::from_u128(1),
             files: Vec::new(),
+            reservations: Vec::new(),
             allow_dirs: Vec::new(),
         }
     }

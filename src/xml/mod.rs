@@ -12,6 +12,7 @@
 pub mod capabilities;
 pub mod domain;
 pub mod osinfo;
+pub mod network;
 pub mod pool;
 
 mod escape;

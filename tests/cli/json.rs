@@ -60,6 +60,7 @@ fn documents_have_their_fields() {
         &[
             "golden_name",
             "golden_uuid",
+            "reservations",
             "time",
             "mode",
             "disks",
@@ -68,7 +69,10 @@ fn documents_have_their_fields() {
     );
     let made = host.vmkin("clone --json -d golden web-02").success().json();
     has(&made, &["clones"]);
-    has(&made["clones"][0], &["name", "uuid", "macs", "disks"]);
+    has(
+        &made["clones"][0],
+        &["name", "uuid", "macs", "disks", "reservations", "addresses"],
+    );
     let steps = host
         .vmkin("clone --json -d golden web-03 --dry-run")
         .success()
@@ -86,14 +90,14 @@ fn documents_have_their_fields() {
         .json();
     assert!(xml[0].as_str().unwrap().starts_with("<domain"));
     let started = host.vmkin("start --json -d web-01").success().json();
-    has(&started[0], &["name", "uuid", "changed"]);
+    has(&started[0], &["name", "uuid", "changed", "addresses"]);
     let plan = host
         .vmkin("delete --json -d web-01 --dry-run")
         .success()
         .json();
     has(
         &plan[0],
-        &["domain", "state", "remove", "keep", "snapshots"],
+        &["domain", "state", "remove", "keep", "release", "snapshots"],
     );
     let sealed = host.vmkin("base seal --json -d golden").success().json();
     has(

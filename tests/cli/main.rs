@@ -40,6 +40,7 @@ mod json;
 mod lifecycle;
 mod list;
 mod recover;
+mod reservations;
 mod reset;
 mod show;
 mod tree;

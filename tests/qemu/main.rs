@@ -24,6 +24,7 @@
 #[allow(dead_code, reason = "the other tests need more of it")]
 mod hostile_images;
 
+mod addresses;
 mod bases;
 mod boot;
 mod devices;

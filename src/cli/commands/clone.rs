@@ -2,6 +2,7 @@ use std::fs::File;
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use uuid::Uuid;
@@ -14,7 +15,9 @@ use crate::cli::ui::Ui;
 use crate::error::{Error, Kind, Result};
 use crate::image::ReflinkRule;
 use crate::model::import::DiskOption;
-use crate::model::{CloneMode, DiskTarget, DomainRef, ImageFormat, Mac, NamePattern};
+use crate::model::{
+    CloneMode, DiskTarget, DomainRef, ImageFormat, IpRange, Mac, NamePattern,
+};
 use crate::ops::clone::request::Golden;
 use crate::ops::clone::{self, CloneRequest, Cloned, NameChoice, Placement, TpmRule};
 use crate::ops::import::{self, Wishes};
@@ -31,7 +34,8 @@ const MAX_XML: u64 = 16 << 20;
 /// made on them, because starting it once would corrupt every clone. With --base
 /// there is an image and no golden domain.
 ///
-/// Prints the UUIDs of the clones, one per line.
+/// Prints the UUIDs of the clones, one per line; with --wait-ip their names and
+/// addresses, or the address alone if it is one clone.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct CloneArgs {
     /// The golden domain, by name, UUID or id
@@ -112,6 +116,19 @@ pub(in crate::cli) struct CloneArgs {
     #[arg(long)]
     start: bool,
 
+    /// With --start, wait until each has an address, and print it; for TIME at
+    /// the most, such as 90s [default: 2m]
+    #[arg(
+        long,
+        value_name = "TIME",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "2m",
+        value_parser = humantime::parse_duration,
+        requires = "start",
+    )]
+    wait_ip: Option<Duration>,
+
     /// Put the disks into this directory instead of beside their originals
     #[arg(long, value_name = "DIR", conflicts_with = "pool")]
     dir: Option<PathBuf>,
@@ -123,6 +140,15 @@ pub(in crate::cli) struct CloneArgs {
     /// A MAC address; repeat it in the order of clones and their interfaces
     #[arg(short, long, value_name = "MAC")]
     mac: Vec<Mac>,
+
+    /// Reserve this IPv4 address for a clone, or addresses of this range for
+    /// several; repeat it in the order of clones
+    ///
+    /// The DHCP server of the libvirt network gives the address to the clone
+    /// alone, and its DNS server knows the clone by its name. `vmkin delete`
+    /// gives it back.
+    #[arg(long, value_name = "ADDRESS|FIRST-LAST")]
+    ip: Vec<IpRange>,
 
     /// A UUID; repeat it in the order of clones
     #[arg(short, long, value_name = "UUID")]
@@ -200,6 +226,7 @@ pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &CloneArgs) -> R
     let names = NameChoice::from_words(words, args.count, args.from)?;
     let making = Making {
         start: args.start,
+        wait_ip: args.wait_ip,
         print_xml: args.print_xml,
         dry_run: args.dry_run,
     };
@@ -259,6 +286,7 @@ fn request(
             (None, None) => Placement::Beside,
         },
         macs: args.mac.clone(),
+        addresses: args.ip.clone(),
         uuids: args.uuid.clone(),
         files: args.file.clone(),
         nvrams: args.nvram.clone(),

@@ -120,6 +120,13 @@ fn text(plan: &DeletePlan) -> String {
             one_line(&path.display().to_string())
         ));
     }
+    for one in &plan.release {
+        text.push_str(&format!(
+            "  release {} on network '{}'\n",
+            one.ip,
+            one_line(&one.network)
+        ));
+    }
     for kept in &plan.keep {
         text.push_str(&format!(
             "  keep    {} ({})\n",

@@ -1,13 +1,11 @@
 use clap::Args;
-use serde::Serialize;
-use uuid::Uuid;
 
-use super::{Domains, Patience};
+use super::{Domains, Patience, addresses_text};
 use crate::cli::session::Session;
 use crate::cli::ui::Ui;
 use crate::error::Result;
-use crate::model::Address;
 use crate::ops::lifecycle;
+use crate::ops::wait::Reached;
 
 /// Print the addresses of guests
 ///
@@ -22,13 +20,6 @@ pub(in crate::cli) struct IpArgs {
     patience: Patience,
 }
 
-#[derive(Serialize)]
-struct Addresses {
-    name: String,
-    uuid: Uuid,
-    addresses: Vec<Address>,
-}
-
 pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &IpArgs) -> Result<()> {
     let hypervisor = session.connect()?;
     let host = session.host(&hypervisor);
@@ -36,25 +27,13 @@ pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &IpArgs) -> Resu
     let domains = args.domains.all();
     let mut all = Vec::new();
     let result = session.each(&hypervisor, &domains, "found", |domain| {
-        all.push(Addresses {
+        all.push(Reached {
             name: domain.name.clone(),
             uuid: domain.uuid,
             addresses: lifecycle::addresses(host, domain, limit)?,
         });
         Ok(())
     });
-    // One guest: its addresses alone, for `ssh $(vmkin ip -d web-01)`.
-    let alone = domains.len() == 1;
-    let mut text = String::new();
-    for one in &all {
-        for address in &one.addresses {
-            if alone {
-                text.push_str(&format!("{}\n", address.ip));
-            } else {
-                text.push_str(&format!("{} {}\n", one.name, address.ip));
-            }
-        }
-    }
-    ui.result(&text, &all)?;
+    ui.result(&addresses_text(&all, domains.len() == 1), &all)?;
     result
 }

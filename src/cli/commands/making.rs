@@ -1,10 +1,15 @@
+use std::time::Duration;
+
 use serde::Serialize;
 
+use super::{addresses_of, addresses_text, with_waited};
 use crate::cli::session::{Session, batch_result};
 use crate::cli::ui::Ui;
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::Connection;
+use crate::model::{Address, Domain};
 use crate::ops::clone::{self, Cloned, Plan};
+use crate::ops::wait::{self, Waited};
 use crate::ops::{Host, Observer as _, start_clones};
 use crate::xml::domain::NoteKind;
 
@@ -12,6 +17,8 @@ use crate::xml::domain::NoteKind;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Making {
     pub(super) start: bool,
+    /// How long to wait for their addresses, if at all.
+    pub(super) wait_ip: Option<Duration>,
     pub(super) print_xml: bool,
     pub(super) dry_run: bool,
 }
@@ -55,8 +62,18 @@ impl Making {
         } else {
             Vec::new()
         };
-        print(ui, &outcome.done)?;
-        conclude(outcome, not_started)
+        let Some(limit) = self.wait_ip else {
+            print(ui, &outcome.done, None)?;
+            return conclude(outcome, not_started);
+        };
+        let started = outcome
+            .done
+            .iter()
+            .filter(|clone| not_started.iter().all(|(name, _)| *name != clone.name));
+        let started: Vec<Domain> = started.map(Cloned::domain).collect();
+        let waited = wait::for_addresses(host, &started, limit);
+        print(ui, &outcome.done, Some(&waited))?;
+        with_waited(conclude(outcome, not_started), waited)
     }
 }
 
@@ -86,12 +103,30 @@ fn report(ui: &Ui, plan: &Plan) -> Result<()> {
 
 #[derive(Serialize)]
 struct Made<'a> {
-    clones: &'a [Cloned],
+    clones: Vec<MadeOne<'a>>,
 }
 
-fn print(ui: &Ui, done: &[Cloned]) -> Result<()> {
-    let uuids: String = done.iter().map(|one| format!("{}\n", one.uuid)).collect();
-    ui.result(&uuids, &Made { clones: done })
+#[derive(Serialize)]
+struct MadeOne<'a> {
+    #[serde(flatten)]
+    clone: &'a Cloned,
+    /// Its addresses, if they were waited for and are known.
+    addresses: Option<Vec<Address>>,
+}
+
+fn print(ui: &Ui, done: &[Cloned], waited: Option<&Waited>) -> Result<()> {
+    let made = done.iter().map(|clone| MadeOne {
+        clone,
+        addresses: waited.and_then(|waited| addresses_of(waited, clone.uuid)),
+    });
+    let made = Made {
+        clones: made.collect(),
+    };
+    let text = match waited {
+        Some(waited) => addresses_text(&waited.reached, done.len() == 1),
+        None => done.iter().map(|one| format!("{}\n", one.uuid)).collect(),
+    };
+    ui.result(&text, &made)
 }
 
 /// The error for clones that were not made, or not started.

@@ -29,13 +29,14 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 
-use super::session::Session;
+use super::session::{Session, batch_result};
 use super::ui::Ui;
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::hypervisor::Hypervisor;
-use crate::model::{Domain, DomainRef};
+use crate::model::{Address, Domain, DomainRef};
 use crate::ops::Observer as _;
 use crate::ops::lifecycle::Change;
+use crate::ops::wait::{Reached, Waited};
 
 /// The domains a command is about.
 #[derive(Debug, Args)]
@@ -87,6 +88,8 @@ struct Changed {
     name: String,
     uuid: uuid::Uuid,
     changed: bool,
+    /// Its addresses, if they were waited for and are known.
+    addresses: Option<Vec<Address>>,
 }
 
 /// Does something to each domain and says so: `done` and `already` are
@@ -97,8 +100,22 @@ fn change_each(
     hypervisor: &dyn Hypervisor,
     domains: &Domains,
     words: Words,
-    mut act: impl FnMut(&Domain) -> Result<Change>,
+    act: impl FnMut(&Domain) -> Result<Change>,
 ) -> Result<()> {
+    let (changed, result) = change_all(ui, session, hypervisor, domains, words, act);
+    ui.result("", &changed)?;
+    result
+}
+
+/// The same, without printing what became of them.
+fn change_all(
+    ui: &Ui,
+    session: &Session<'_>,
+    hypervisor: &dyn Hypervisor,
+    domains: &Domains,
+    words: Words,
+    mut act: impl FnMut(&Domain) -> Result<Change>,
+) -> (Vec<Changed>, Result<()>) {
     let mut changed = Vec::new();
     let result = session.each(hypervisor, &domains.all(), words.could, |domain| {
         let change = act(domain)?;
@@ -110,11 +127,60 @@ fn change_each(
             name: domain.name.clone(),
             uuid: domain.uuid,
             changed: change == Change::Done,
+            addresses: None,
         });
         Ok(())
     });
-    ui.result("", &changed)?;
-    result
+    (changed, result)
+}
+
+/// Addresses for people: of one guest alone, for `ssh $(vmkin ip -d web-01)`; of
+/// several with their names.
+fn addresses_text(all: &[Reached], alone: bool) -> String {
+    let mut text = String::new();
+    for one in all {
+        for address in &one.addresses {
+            if alone {
+                text.push_str(&format!("{}\n", address.ip));
+            } else {
+                text.push_str(&format!("{} {}\n", one.name, address.ip));
+            }
+        }
+    }
+    text
+}
+
+/// The addresses of this domain, if they were waited for and are known.
+fn addresses_of(waited: &Waited, uuid: uuid::Uuid) -> Option<Vec<Address>> {
+    let mut reached = waited.reached.iter();
+    let reached = reached.find(|reached| reached.uuid == uuid);
+    reached.map(|reached| reached.addresses.clone())
+}
+
+/// What to end with where guests were started with this result and then waited
+/// for.
+fn with_waited(started: Result<()>, waited: Waited) -> Result<()> {
+    let Waited {
+        reached,
+        failed,
+        stopped,
+    } = waited;
+    let Err(mut error) = started else {
+        return match stopped {
+            Some(stopped) => {
+                Err(stopped.context("the guests run, and not all of them have an address yet"))
+            }
+            None => batch_result(failed, reached.len(), "given an address in time"),
+        };
+    };
+    for (name, cause) in failed {
+        error = error.part(format!("{name}: {cause}"));
+    }
+    Err(match stopped.map(|stopped| stopped.kind()) {
+        // That there is something to recover must not be lost.
+        Some(kind) if error.kind() != Kind::NotUndone => error.with_kind(kind),
+        _ => error,
+    })
 }
 
 /// How to speak of a change.

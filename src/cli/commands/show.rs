@@ -102,6 +102,15 @@ fn text(shown: &Shown) -> String {
                 lineage.time
             ),
         );
+        for one in &lineage.reservations {
+            line(
+                "Reserved:",
+                &format!(
+                    "{} as '{}' for {} on network {}",
+                    one.ip, one.name, one.mac, one.network
+                ),
+            );
+        }
     }
     if !shown.children.is_empty() {
         line("Clones:", &shown.children.join(", "));

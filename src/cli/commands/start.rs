@@ -1,11 +1,13 @@
+use std::time::Duration;
+
 use clap::Args;
 
-use super::{Domains, Words, change_each};
+use super::{Domains, Words, addresses_of, addresses_text, change_all, with_waited};
 use crate::cli::session::Session;
 use crate::cli::ui::Ui;
 use crate::error::Result;
 use crate::hypervisor::Start;
-use crate::ops::{Usage, lifecycle};
+use crate::ops::{Usage, lifecycle, wait};
 
 /// Start domains
 ///
@@ -23,6 +25,19 @@ pub(in crate::cli) struct StartArgs {
     /// Throw saved memory away and boot from the disks
     #[arg(long)]
     force_boot: bool,
+
+    /// Wait until each guest has an address, and print it; for TIME at the most,
+    /// such as 90s [default: 2m]
+    #[arg(
+        long,
+        value_name = "TIME",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "2m",
+        value_parser = humantime::parse_duration,
+        conflicts_with = "paused",
+    )]
+    wait_ip: Option<Duration>,
 }
 
 pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &StartArgs) -> Result<()> {
@@ -42,7 +57,22 @@ pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &StartArgs) -> R
         already: "is running",
         could: "started",
     };
-    change_each(ui, session, &hypervisor, &args.domains, words, |domain| {
-        lifecycle::start(host, &usage, domain, how)
-    })
+    let mut active = Vec::new();
+    let domains = &args.domains;
+    let (mut changed, result) = change_all(ui, session, &hypervisor, domains, words, |domain| {
+        let change = lifecycle::start(host, &usage, domain, how)?;
+        active.push(domain.clone());
+        Ok(change)
+    });
+    let Some(limit) = args.wait_ip else {
+        ui.result("", &changed)?;
+        return result;
+    };
+    let waited = wait::for_addresses(host, &active, limit);
+    for one in &mut changed {
+        one.addresses = addresses_of(&waited, one.uuid);
+    }
+    let alone = domains.all().len() == 1;
+    ui.result(&addresses_text(&waited.reached, alone), &changed)?;
+    with_waited(result, waited)
 }

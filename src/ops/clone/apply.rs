@@ -10,11 +10,11 @@ use uuid::Uuid;
 
 use super::plan::{Plan, PlannedClone};
 use super::render::Renderer;
-use super::{files, undo};
+use super::{files, reserve, undo};
 use crate::error::{Error, Kind, Result};
 use crate::image;
-use crate::model::{BaseIdentity, FileId, Mac};
-use crate::ops::{Host, base};
+use crate::model::{BaseIdentity, Domain, FileId, Mac, Reservation};
+use crate::ops::{Host, base, reservations};
 use crate::store::{CloneFiles, Journal, Operation, SealIntent, Step};
 
 /// How many threads write overlays: most of their time is waiting for the disk.
@@ -41,6 +41,19 @@ pub struct Cloned {
     /// The disk that tells it, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<PathBuf>,
+    /// The IP addresses that are reserved for it.
+    pub reservations: Vec<Reservation>,
+}
+
+impl Cloned {
+    /// The domain, which was not active when it was made.
+    pub fn domain(&self) -> Domain {
+        Domain {
+            name: self.name.clone(),
+            uuid: self.uuid,
+            id: None,
+        }
+    }
 }
 
 /// What became of the clones of a plan.
@@ -118,6 +131,7 @@ fn operation(plan: &Plan) -> Operation {
                 uuid: clone.uuid,
                 macs: clone.macs.iter().map(ToString::to_string).collect(),
                 files: files::pairs(clone),
+                reservations: clone.reservations.clone(),
             })
             .collect(),
         bases: plan.bases.iter().map(|base| base.path.clone()).collect(),
@@ -201,6 +215,7 @@ impl Run<'_> {
         let clones: Vec<&PlannedClone> = group.iter().map(|work| work.clone).collect();
         files::publish(&clones)?;
         self.bases_are_still(&self.plan.identities()?)?;
+        reserve::make(self.host, &clones)?;
         self.define(group, first == 0, renderer)
     }
 
@@ -379,6 +394,7 @@ impl Run<'_> {
                 one.clone.name.as_str(),
                 one.clone.uuid,
             )?;
+            reservations::release(self.host, &one.clone.reservations)?;
             undo::remove_files(&files::pairs(one.clone), one.made.as_deref())?;
         }
         self.host.refresh_pools(&self.plan.refresh);
@@ -397,6 +413,7 @@ fn cloned(clone: &PlannedClone) -> Cloned {
         disks: clone.disks.iter().map(|disk| disk.path.clone()).collect(),
         hostname: clone.guest.hostname.as_ref().map(ToString::to_string),
         seed: clone.guest.seed.as_ref().map(|seed| seed.path.clone()),
+        reservations: clone.reservations.clone(),
     }
 }
 

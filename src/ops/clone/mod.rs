@@ -7,6 +7,7 @@
 //! * `plan`: what will be made, and whether it may be; changes nothing;
 //! * `guest`: what the guests are told about who they are;
 //! * `apply`: makes it, in the order of `docs/architecture.md`;
+//! * `reserve`: the addresses that DHCP servers keep for them;
 //! * `files`: the files of the clones, from a temporary name to their own;
 //! * `undo`: takes back what this run has made.
 
@@ -19,6 +20,7 @@ mod place;
 mod plan;
 mod render;
 pub mod request;
+mod reserve;
 #[cfg(test)]
 mod tests;
 mod there;
@@ -66,6 +68,12 @@ pub fn steps(plan: &Plan) -> Vec<String> {
             }
         }
         steps.extend(guest::steps(clone));
+        for one in &clone.reservations {
+            steps.push(format!(
+                "reserve {} on network '{}' for '{}' ({})",
+                one.ip, one.network, one.name, one.mac
+            ));
+        }
         steps.push(format!(
             "define domain '{}' (UUID {})",
             clone.name, clone.uuid

@@ -258,6 +258,7 @@ pub(super) fn place(
             uuid: identity.uuid,
             genid: Uuid::new_v4(),
             macs: identity.macs,
+            reservations: Vec::new(),
             disks: planned,
             nvram,
             tpm,

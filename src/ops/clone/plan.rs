@@ -14,17 +14,18 @@ use super::network::{self, Origin};
 use super::parent;
 use super::place::{Placing, Source, place};
 use super::request::{CloneRequest, Golden};
+use super::reserve;
 use super::there;
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::Hypervisor;
 use crate::image::{self, Guard, MAX_OVERLAYS, ReflinkRule};
 use crate::model::{
     BaseIdentity, BaseRecord, Chain, CloneMode, Disk, DiskSource, DiskTarget, Domain, DomainName,
-    DomainState, ImageFormat, Layer, Mac, SecretText,
+    DomainState, ImageFormat, Layer, Mac, Reservation, SecretText,
 };
 use crate::ops::blueprint::{Blueprint, Contents};
 use crate::ops::images::{chain_of, dirs_of, dirty, open_dirs, path_of, pools_over, trust_for};
-use crate::ops::{Host, ShutOff, Usage, base};
+use crate::ops::{Host, ShutOff, Usage, base, reservations};
 use crate::xml::domain::{self, DomainFacts};
 
 /// Clones that have been thought through but not made.
@@ -95,6 +96,8 @@ pub struct PlannedClone {
     pub genid: Uuid,
     /// The addresses of its interfaces.
     pub macs: Vec<Mac>,
+    /// The IP addresses that are reserved for it.
+    pub reservations: Vec<Reservation>,
     /// Its own disks.
     pub disks: Vec<PlannedDisk>,
     /// Its UEFI variables.
@@ -184,6 +187,7 @@ pub fn plan(host: Host<'_>, request: &CloneRequest) -> Result<Plan> {
     let usage = Usage::read(hypervisor)?;
     let identities =
         Taken::new(&usage, &journals).choose(request, &facts.name, facts.nics.len())?;
+    let reserving = reservations::under_way(host, &journals);
     drop(journals);
 
     let pools = hypervisor.pools()?;
@@ -242,6 +246,13 @@ pub fn plan(host: Host<'_>, request: &CloneRequest) -> Result<Plan> {
     let mut clones = place(host, request, &facts, &sources, identities, &placing)?;
     let told = guest::add(request, &facts, &placing, &mut clones)?;
     warnings.extend(told.warnings);
+    warnings.extend(reserve::plan(
+        host,
+        request,
+        &facts,
+        &reserving,
+        &mut clones,
+    )?);
     let new_disks = clones.iter().flat_map(|clone| &clone.disks);
     let old_dirs = images.iter().flat_map(|(_, chain)| dirs_of(chain));
     warnings.extend(open_dirs(

@@ -185,6 +185,7 @@ impl<'a> Renderer<'a> {
                 let seed = clone.guest.seed.iter().map(|seed| seed.path.clone());
                 nvram.chain(seed).collect()
             },
+            reservations: clone.reservations.clone(),
         }
     }
 }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::error::{Error, Kind, Result};
 use crate::image::ReflinkRule;
 use crate::model::{
-    CloneMode, DiskTarget, Domain, DomainName, GuestIdentity, Mac, NamePattern, SecretText,
+    CloneMode, DiskTarget, Domain, DomainName, GuestIdentity, IpRange, Mac, NamePattern, SecretText,
 };
 use crate::ops::blueprint::Blueprint;
 
@@ -29,6 +29,8 @@ pub struct CloneRequest {
     pub placement: Placement,
     /// Addresses, in the order of clones and their interfaces.
     pub macs: Vec<Mac>,
+    /// IP addresses to reserve, in the order of clones; none reserves none.
+    pub addresses: Vec<IpRange>,
     /// UUIDs, in the order of clones.
     pub uuids: Vec<Uuid>,
     /// Paths of disks, in the order of clones and their disks.

@@ -167,6 +167,7 @@ fn names_that_another_process_is_about_to_use_are_busy() {
                         .map(ToString::to_string)
                         .collect(),
                     files: Vec::new(),
+                    reservations: Vec::new(),
                 }],
                 bases: Vec::<PathBuf>::new(),
                 seals: Vec::new(),

@@ -165,6 +165,7 @@ fn a_file_that_another_domain_has_by_now_is_not_recovered_away() {
             name: plan.domain.name.clone(),
             uuid: plan.domain.uuid,
             files: plan.files.clone(),
+            reservations: Vec::new(),
             allow_dirs: Vec::new(),
         };
         drop(bench.store.begin("fake:///", operation).unwrap());
@@ -275,6 +276,7 @@ fn what_came_to_be_since_is_not_recovered_away() {
             name: plan.domain.name.clone(),
             uuid: plan.domain.uuid,
             files: plan.files.clone(),
+            reservations: Vec::new(),
             allow_dirs: Vec::new(),
         };
         drop(bench.store.begin("fake:///", operation).unwrap());

@@ -30,7 +30,7 @@ use crate::model::import::{
 };
 use crate::model::options::InvalidOption;
 use crate::model::{
-    Capabilities, DiskSource, Domain, DomainName, GuestAbility, Mac, SecretText, Size,
+    Capabilities, DiskSource, DomainName, GuestAbility, Mac, SecretText, Size,
 };
 use crate::template::{self, DomainTemplate};
 
@@ -204,12 +204,7 @@ const SAMPLE_ARCH: &str = "x86_64";
 /// anything.
 pub fn start_with_host(host: Host<'_>, made: &[Cloned]) {
     for one in made {
-        let domain = Domain {
-            name: one.name.clone(),
-            uuid: one.uuid,
-            id: None,
-        };
-        if let Err(error) = host.hypervisor.set_autostart(&domain, true) {
+        if let Err(error) = host.hypervisor.set_autostart(&one.domain(), true) {
             host.observer.warning(&format!(
                 "'{}' does not start with the host ({error}); `virsh autostart {}` changes that.",
                 one.name, one.name

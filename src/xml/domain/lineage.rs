@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::error::{self, Error, Kind};
 use crate::model::{
-    BaseIdentity, BaseRecord, CloneMode, FileId, ImageFormat, Lineage, LineageDisk,
+    BaseIdentity, BaseRecord, CloneMode, FileId, ImageFormat, Lineage, LineageDisk, Reservation,
 };
 use crate::xml::escape::{escaped, is_xml_char, path_text, shown};
 use crate::xml::span::Node;
@@ -65,6 +65,9 @@ pub(super) fn read(clone: Node<'_, '_>) -> Result<Lineage, String> {
         files: children(clone, "file")
             .map(|file| get(file, "path").map(PathBuf::from))
             .collect::<Result<_, _>>()?,
+        reservations: children(clone, "reservation")
+            .map(reservation)
+            .collect::<Result<_, _>>()?,
     })
 }
 
@@ -77,6 +80,15 @@ fn disk(node: Node<'_, '_>) -> Result<LineageDisk, String> {
             .next()
             .map(|export| get(export, "uri").map(str::to_owned))
             .transpose()?,
+    })
+}
+
+fn reservation(node: Node<'_, '_>) -> Result<Reservation, String> {
+    Ok(Reservation {
+        network: get(node, "network")?.to_owned(),
+        mac: parsed(node, "mac")?,
+        ip: parsed(node, "ip")?,
+        name: get(node, "name")?.to_owned(),
     })
 }
 
@@ -138,6 +150,7 @@ pub(super) fn write(lineage: &Lineage, indent: &str) -> error::Result<String> {
         mode,
         disks,
         files,
+        reservations,
     } = lineage;
     // Writing to a string does not fail.
     let _ = write!(
@@ -187,6 +200,20 @@ pub(super) fn write(lineage: &Lineage, indent: &str) -> error::Result<String> {
     }
     for file in files {
         let _ = write!(out, "{one}<vmkin:file path='{}'/>", path(file)?);
+    }
+    for Reservation {
+        network,
+        mac,
+        ip,
+        name,
+    } in reservations
+    {
+        let _ = write!(
+            out,
+            "{one}<vmkin:reservation network='{}' mac='{mac}' ip='{ip}' name='{}'/>",
+            value(network)?,
+            value(name)?,
+        );
     }
     let _ = write!(out, "{indent}</vmkin:clone>");
     Ok(out)
@@ -248,6 +275,18 @@ mod tests {
             })
     }
 
+    fn any_reservation() -> impl Strategy<Value = Reservation> {
+        let text = "[ -~\\tß]{1,20}";
+        (text, any::<[u8; 3]>(), any::<u32>(), text).prop_map(|(network, mac, ip, name)| {
+            Reservation {
+                network,
+                mac: crate::model::Mac::kvm(mac),
+                ip: ip.into(),
+                name,
+            }
+        })
+    }
+
     proptest! {
         #[test]
         fn what_is_written_is_read_again(
@@ -256,6 +295,7 @@ mod tests {
             linked in any::<bool>(),
             disks in prop::collection::vec(any_disk(), 0..4),
             files in prop::collection::vec("/[ -~]{0,20}", 0..3),
+            reservations in prop::collection::vec(any_reservation(), 0..3),
             indent in "|\n|\n  ",
         ) {
             let lineage = Lineage {
@@ -265,6 +305,7 @@ mod tests {
                 mode: if linked { CloneMode::Linked } else { CloneMode::Full },
                 disks,
                 files: files.into_iter().map(PathBuf::from).collect(),
+                reservations,
             };
             let element = write(&lineage, &indent).unwrap();
             let xml = format!("<domain><metadata>{element}</metadata></domain>");
@@ -283,6 +324,7 @@ mod tests {
             mode: CloneMode::Full,
             disks: Vec::new(),
             files: Vec::new(),
+            reservations: Vec::new(),
         };
         assert_eq!(write(&lineage, "").unwrap_err().kind(), Kind::Usage);
     }

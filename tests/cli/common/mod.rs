@@ -33,6 +33,8 @@ pub(crate) struct Host {
     _filters: SettingsBindDropGuard,
     root: PathBuf,
     parts: RefCell<Vec<(String, String)>>,
+    /// What DHCP reserves in the network `default`, as XML.
+    reserved: RefCell<String>,
     // Last: it goes when all else has.
     _dir: tempfile::TempDir,
 }
@@ -53,6 +55,7 @@ impl Host {
             _filters: filters(&root).bind_to_scope(),
             root,
             parts: RefCell::default(),
+            reserved: RefCell::default(),
             _dir: dir,
         };
         host.write();
@@ -123,6 +126,12 @@ impl Host {
         self.write();
     }
 
+    /// Has the network `default` keep an address for somebody.
+    pub(crate) fn reserve(&self, entry: &str) {
+        self.reserved.borrow_mut().push_str(entry);
+        self.write();
+    }
+
     fn part(&self, name: &str, xml: String) {
         self.parts.borrow_mut().retain(|(known, _)| known != name);
         self.parts.borrow_mut().push((name.to_owned(), xml));
@@ -131,8 +140,12 @@ impl Host {
 
     fn write(&self) {
         let parts: Vec<String> = self.parts.borrow().iter().map(|p| p.1.clone()).collect();
-        let network = "<network><name>default</name><bridge name='virbr0'/>\
-                       <ip address='192.168.122.1' netmask='255.255.255.0'/></network>";
+        let network = format!(
+            "<network><name>default</name><bridge name='virbr0'/>\
+             <ip address='192.168.122.1' netmask='255.255.255.0'><dhcp>\
+             <range start='192.168.122.2' end='192.168.122.254'/>{}</dhcp></ip></network>",
+            self.reserved.borrow()
+        );
         let text = format!("<node>\n{}\n{network}\n</node>\n", parts.join("\n"));
         fs::write(self.root.join("host.xml"), text).unwrap();
     }
@@ -140,11 +153,17 @@ impl Host {
     /// Clones `golden`, and adds the clone to the host as libvirt would have
     /// it. Returns the path of its disk.
     pub(crate) fn child(&self, name: &str) -> PathBuf {
+        self.child_with(name, &[])
+    }
+
+    /// The same, with more arguments.
+    pub(crate) fn child_with(&self, name: &str, more: &[&str]) -> PathBuf {
         let uuid = uuid::Uuid::new_v4().to_string();
         let mac = vmkin::model::Mac::kvm([uuid.as_bytes()[0], uuid.as_bytes()[1], 7]).to_string();
         let args = [
             "clone", "-d", "golden", name, "--uuid", &uuid, "--mac", &mac, "--quiet",
         ];
+        let args = [&args[..], more].concat();
         // What is printed before differs from what is defined in nothing but the
         // time of the seal.
         let xml = self

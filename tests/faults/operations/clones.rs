@@ -41,6 +41,13 @@ pub(super) const ONE: Operation = Operation {
     expect: one,
 };
 
+/// With an address that is reserved for it.
+pub(super) const RESERVED: Operation = Operation {
+    name: "clone-reserved",
+    args: "clone -d golden web --ip 192.168.122.50",
+    ..ONE
+};
+
 pub(super) const MANY: Operation = Operation {
     name: "clone-many",
     host: hosts::plain,

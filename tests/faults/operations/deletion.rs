@@ -21,6 +21,13 @@ pub(super) const DELETE: Operation = Operation {
     expect,
 };
 
+/// A clone that has an address reserved.
+pub(super) const RESERVED: Operation = Operation {
+    name: "delete-reserved",
+    host: hosts::with_a_reserved_clone,
+    ..DELETE
+};
+
 fn expect(fault: Fault) -> Expect {
     use Fault::*;
     match fault {

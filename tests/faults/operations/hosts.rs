@@ -93,6 +93,16 @@ pub(super) fn with_a_clone() -> Host {
     host
 }
 
+/// The same, where the network keeps an address for the clone.
+pub(super) fn with_a_reserved_clone() -> Host {
+    let host = rich();
+    host.child_with("web", &["--ip", "192.168.122.50"]);
+    let web = host.domains().pop().unwrap();
+    let lineage = vmkin::xml::domain::read(&web).unwrap().lineage.unwrap();
+    host.reserve(&vmkin::xml::network::dhcp_entry(&lineage.reservations[0]));
+    host
+}
+
 /// The same, where the guest of the clone has written to both disks.
 pub(super) fn with_a_used_clone() -> Host {
     let host = with_a_clone();

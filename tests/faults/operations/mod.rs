@@ -62,6 +62,7 @@ pub(crate) enum Effect {
 /// All columns.
 pub(crate) static OPERATIONS: &[Operation] = &[
     clones::ONE,
+    clones::RESERVED,
     clones::MANY,
     clones::FULL,
     clones::MANY_FULL,
@@ -69,6 +70,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     clones::TOLD,
     clones::IMPORT,
     deletion::DELETE,
+    deletion::RESERVED,
     changing::RESET,
     changing::REPAIR,
     bases::SEAL,

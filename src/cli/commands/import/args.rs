@@ -1,4 +1,5 @@
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use uuid::Uuid;
@@ -10,7 +11,7 @@ use crate::model::import::{
     BootOption, ConsoleOption, CpuOption, DiskOption, GraphicsKind, GraphicsOption, NicOption,
     TpmOption, VcpuOption, VirtType,
 };
-use crate::model::{CloneMode, DiskDevice, Mac, NamePattern, SecretText, Size};
+use crate::model::{CloneMode, DiskDevice, IpRange, Mac, NamePattern, SecretText, Size};
 use crate::ops::clone::request::Golden;
 use crate::ops::clone::{CloneRequest, NameChoice, Placement, TpmRule};
 use crate::ops::import::{Graphics, Wishes};
@@ -143,6 +144,15 @@ pub(in crate::cli) struct ImportArgs {
     #[arg(short, long, value_name = "MAC")]
     mac: Vec<Mac>,
 
+    /// Reserve this IPv4 address for a guest, or addresses of this range for
+    /// several; repeat it in the order of guests
+    ///
+    /// The DHCP server of the libvirt network gives the address to the guest
+    /// alone, and its DNS server knows the guest by its name. `vmkin delete`
+    /// gives it back.
+    #[arg(long, value_name = "ADDRESS|FIRST-LAST")]
+    ip: Vec<IpRange>,
+
     /// A UUID; repeat it in the order of guests
     #[arg(short, long, value_name = "UUID")]
     uuid: Vec<Uuid>,
@@ -153,6 +163,19 @@ pub(in crate::cli) struct ImportArgs {
     /// Start the guests
     #[arg(long)]
     pub(super) start: bool,
+
+    /// With --start, wait until each has an address, and print it; for TIME at
+    /// the most, such as 90s [default: 2m]
+    #[arg(
+        long,
+        value_name = "TIME",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "2m",
+        value_parser = humantime::parse_duration,
+        requires = "start",
+    )]
+    pub(super) wait_ip: Option<Duration>,
 
     /// Have the guests start with the host
     #[arg(long)]
@@ -277,6 +300,7 @@ impl ImportArgs {
                 (None, None) => Placement::Beside,
             },
             macs: if macs.is_empty() { self.mac.clone() } else { macs },
+            addresses: self.ip.clone(),
             uuids: self.uuid.clone(),
             files: Vec::new(),
             nvrams: Vec::new(),

@@ -90,8 +90,13 @@ impl<'a> Rewriter<'a> {
         let mut work = self.work(spec);
         smbios::rewrite(&mut work, domain)?;
         // Where nothing was made for it, there is nothing to know later.
-        let Lineage { disks, files, .. } = spec.lineage;
-        if !disks.is_empty() || !files.is_empty() {
+        let Lineage {
+            disks,
+            files,
+            reservations,
+            ..
+        } = spec.lineage;
+        if !(disks.is_empty() && files.is_empty() && reservations.is_empty()) {
             metadata::rewrite(&mut work, domain)?;
         }
         if let Some(all) = domain.child("devices") {

@@ -74,6 +74,7 @@ impl Clone {
             mode: CloneMode::Linked,
             disks: Vec::new(),
             files: self.seed.iter().map(Into::into).collect(),
+            reservations: Vec::new(),
         };
         let macs: Vec<Mac> = (1..=9).map(|n| Mac::kvm([0, 0xff, n])).collect();
         let spec = CloneSpec {
