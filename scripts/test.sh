@@ -62,7 +62,7 @@ total() {
 }
 
 lint_scripts() {
-    shellcheck -x --severity=warning .ci/run scripts/*.sh scripts/lib/*.sh scripts/lib/private-bin/* scripts/golden/{init,rcS,udhcpc.script}
+    shellcheck -x --severity=warning .ci/run scripts/*.sh scripts/lib/*.sh scripts/lib/private-bin/* scripts/golden/{init,rcS,udhcpc.script} scripts/debian/ready
 }
 
 check 'cargo fmt' cargo fmt --check
@@ -79,7 +79,7 @@ check 'fuzz: cargo clippy' cargo clippy --manifest-path fuzz/Cargo.toml --all-ta
 check 'fuzz' scripts/fuzz.sh --seconds "$FUZZ_SECONDS"
 
 # The last rung: tests/qemu and the examples, all of it #[ignore], on real guests. It finds a golden image (golden.xml, golden.qcow2,
-# vmlinuz, initrd) in VMKIN_GOLDEN_DIR, and may restart the daemon with `vmkin-private-libvirtd-restart`.
+# vmlinuz, initrd) in VMKIN_GOLDEN_DIR, those of the Debian guests in VMKIN_DEBIAN_DIR, and may restart the daemon with `vmkin-private-libvirtd-restart`.
 if [[ -z $WITH_QEMU ]]; then
     say "left out: the tests on real guests"
 else
@@ -87,7 +87,7 @@ else
     export VMKIN_PRIVATE_LOGS
     # Built out here, where the registry can be reached.
     check 'cargo test on a private libvirtd' bash -c 'cargo test --locked --all-features --test qemu --test examples --no-run &&
-        CARGO_NET_OFFLINE=true scripts/with-private-libvirtd.sh --golden cargo test --locked --all-features --no-fail-fast --test qemu --test examples -- --ignored --test-threads=1'
+        CARGO_NET_OFFLINE=true scripts/with-private-libvirtd.sh --golden --debian cargo test --locked --all-features --no-fail-fast --test qemu --test examples -- --ignored --test-threads=1'
 fi
 
 for name in "${FAILED_STEPS[@]}"; do say "failed: $name"; done

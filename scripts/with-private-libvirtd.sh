@@ -12,9 +12,10 @@ SELF=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)/$(basename -- "${BASH_S
 
 usage() {
     cat <<'TEXT'
-usage: scripts/with-private-libvirtd.sh [--golden] [--images DIR] COMMAND [ARGUMENT…]
+usage: scripts/with-private-libvirtd.sh [--golden] [--debian] [--images DIR] COMMAND [ARGUMENT…]
 
   --golden      make a golden image first (scripts/make-golden.sh); VMKIN_GOLDEN_DIR says where
+  --debian      make Debian guests of both flavors first (scripts/make-debian.sh); VMKIN_DEBIAN_DIR says where
   --images DIR  use DIR as /var/lib/libvirt/images (default: a fresh one on disk, removed at the end)
 
 COMMAND sees LIBVIRT_DEFAULT_URI=qemu:///system, a network named 'default' with DHCP and no way out, and
@@ -30,10 +31,12 @@ if [[ ${1:-} == --inside ]]; then
 fi
 
 GOLDEN=
+DEBIAN=
 IMAGES=
 while [[ $# -gt 0 ]]; do
     case $1 in
         --golden) GOLDEN=yes ;;
+        --debian) DEBIAN=yes ;;
         --images) IMAGES=$(realpath -- "$2") && shift ;;
         -h | --help) usage && exit 0 ;;
         --) shift && break ;;
@@ -49,7 +52,7 @@ if ! is_root; then
     # The user's own cargo and caches stay in use; what is built before this call is not built again as root.
     exec sudo -- env PATH="$PATH" HOME="$HOME" CARGO_HOME="${CARGO_HOME:-$HOME/.cargo}" \
         RUSTUP_HOME="${RUSTUP_HOME:-$HOME/.rustup}" VMKIN_CACHE_DIR="$CACHE_DIR" VMKIN_PRIVATE_LOGS="${VMKIN_PRIVATE_LOGS:-}" \
-        "$SELF" ${GOLDEN:+--golden} ${IMAGES:+--images "$IMAGES"} -- "$@"
+        "$SELF" ${GOLDEN:+--golden} ${DEBIAN:+--debian} ${IMAGES:+--images "$IMAGES"} -- "$@"
 fi
 
 private_outside "$@"

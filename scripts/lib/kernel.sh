@@ -50,18 +50,22 @@ kernel_prepare() {
         "if it is there and only root may read it: sudo chmod +r /boot/vmlinuz-*"
 }
 
+# kernel_packages META [COMMAND…]: the packages with the kernel that META, a meta package, stands for today; its modules
+# may be a package of their own. COMMAND runs apt-cache elsewhere.
+kernel_packages() {
+    "${@:2}" env LC_ALL=C apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces \
+        --no-enhances -- "$1" 2>/dev/null |
+        # Signed and unsigned are alternatives with the same files.
+        awk '/^linux-(image|modules|binary|main-modules)-[0-9]/ && !/-unsigned/ { print $1 }' | sort -u
+}
+
 kernel_unpack_debian() {
     local meta package packages=() folder
     apt_update
     for meta in linux-image-cloud-amd64 linux-image-virtual linux-image-kvm linux-image-amd64 linux-image-generic; do
         [[ -z $(apt_candidate "$meta") ]] || break
     done
-    # The meta package names the one of today, which may name its modules as a package of their own.
-    mapfile -t packages < <(LC_ALL=C apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks \
-        --no-replaces --no-enhances -- "$meta" 2>/dev/null |
-        awk '/^linux-(image|modules|binary|main-modules)-[0-9]/ { print $1 }' | sort -u)
-    # Signed and unsigned are alternatives with the same files.
-    mapfile -t packages < <(printf '%s\n' "${packages[@]}" | grep -v -e '-unsigned' -e '^$')
+    mapfile -t packages < <(kernel_packages "$meta")
     [[ ${#packages[@]} -gt 0 ]] || return 0
     step "unpacking ${packages[*]} into $CACHE_DIR/kernel"
     mkdir -p -- "$CACHE_DIR"

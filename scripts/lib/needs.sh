@@ -59,6 +59,12 @@ cmd:losetup | mount | util-linux
 cmd:lsattr | e2fsprogs | e2fsprogs
 cmd:chattr | e2fsprogs | e2fsprogs
 cmd:setpriv | util-linux | util-linux
+cmd:debootstrap | debootstrap | debootstrap
+cmd:wget | wget | wget
+file:/usr/share/keyrings/debian-archive-keyring.* | debian-archive-keyring | debian-keyring
+cmd:chroot | coreutils | coreutils
+cmd:ssh | openssh-client | openssh-clients
+cmd:ssh-keygen | openssh-client | openssh
 cmd:shellcheck | shellcheck | ShellCheck
 LIST
 }

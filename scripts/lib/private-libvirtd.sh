@@ -15,9 +15,11 @@ PRIVATE_WORK_PREFIX=/var/tmp/vmkin-private.
 
 # --- outside: a work folder, the walls, and a broom ---
 
-# private_outside COMMAND…: uses GOLDEN, IMAGES and SELF of the caller; ends the script with the command's exit code.
+# private_outside COMMAND…: uses GOLDEN, DEBIAN, IMAGES and SELF of the caller; ends the script with the command's exit
+# code.
 private_outside() {
     local status=0 place
+    [[ -z $DEBIAN ]] || private_debian
     private_sweep
     PRIVATE_WORK=$(mktemp -d -- "${PRIVATE_WORK_PREFIX}XXXXXX")
     chmod 0755 "$PRIVATE_WORK"
@@ -30,7 +32,7 @@ private_outside() {
     mkdir -p "$PRIVATE_WORK/images"
     # Process 1 dies with unshare (--kill-child), and unshare with us (--pdeathsig), so a kill -9 leaves nobody.
     # A shell starts background commands with SIGINT ignored; `env` gives it its meaning back.
-    GOLDEN=$GOLDEN env --default-signal=INT,QUIT setpriv --pdeathsig KILL \
+    GOLDEN=$GOLDEN DEBIAN=$DEBIAN env --default-signal=INT,QUIT setpriv --pdeathsig KILL \
         unshare --mount --net --pid --fork --kill-child --mount-proc --propagation private \
         "$SELF" --inside "${IMAGES:-$PRIVATE_WORK/images}" "$@" <&0 9>&9 &
     PRIVATE_CHILD=$!
@@ -40,6 +42,16 @@ private_outside() {
         wait "$PRIVATE_CHILD" || status=$?
     done
     exit "$status"
+}
+
+# private_debian [DIR]: both guests, into the cache where packages can still be reached, or from there into DIR.
+private_debian() {
+    local flavor made=() child
+    for flavor in cloud-init credentials; do
+        "$SCRIPTS_DIR/make-debian.sh" --flavor "$flavor" "$@" &
+        made+=($!)
+    done
+    for child in "${made[@]}"; do wait "$child" || die "there is no Debian guest for the tests"; done
 }
 
 # unshare itself ignores signals: the one to tell is its child, process 1 in there.
@@ -93,6 +105,10 @@ private_inside() {
     if [[ -n ${GOLDEN:-} ]]; then
         "$SCRIPTS_DIR/make-golden.sh" /var/lib/libvirt/images/golden
         export VMKIN_GOLDEN_DIR=/var/lib/libvirt/images/golden
+    fi
+    if [[ -n ${DEBIAN:-} ]]; then
+        private_debian /var/lib/libvirt/images/debian
+        export VMKIN_DEBIAN_DIR=/var/lib/libvirt/images/debian
     fi
     # In the background with our input, so that a signal is acted on at once and not when the command ends.
     env --default-signal=INT,QUIT "$@" <&0 &

@@ -52,10 +52,14 @@ pub struct Ran {
 impl Lab {
     /// Makes a golden domain named after the test.
     pub fn new(test: &str) -> Self {
-        let source = PathBuf::from(
-            std::env::var_os("VMKIN_GOLDEN_DIR")
-                .expect("run by scripts/with-private-libvirtd.sh --golden"),
-        );
+        let source = std::env::var_os("VMKIN_GOLDEN_DIR")
+            .expect("run by scripts/with-private-libvirtd.sh --golden");
+        Self::on(test, &PathBuf::from(source), "golden", str::to_owned)
+    }
+
+    /// The same of the guest `name` in `source`, with its XML changed by
+    /// `edit` before it is defined.
+    pub fn on(test: &str, source: &Path, name: &str, edit: impl Fn(&str) -> String) -> Self {
         assert!(
             Path::new("/run/vmkin-private").exists(),
             "this is not a private libvirtd"
@@ -66,23 +70,27 @@ impl Lab {
         let dir = PathBuf::from(format!("/var/lib/libvirt/images/{test}"));
         fs::create_dir_all(&dir).unwrap();
         let image = dir.join("golden.qcow2");
-        fs::copy(source.join("golden.qcow2"), &image).unwrap();
-        let xml = fs::read_to_string(source.join("golden.xml"))
+        let (original, log) = (format!("{name}.qcow2"), format!("{name}.log"));
+        fs::copy(source.join(&original), &image).unwrap();
+        let xml = fs::read_to_string(source.join(format!("{name}.xml")))
             .unwrap()
-            .replace("<name>golden</name>", &format!("<name>{golden}</name>"))
             .replace(
-                &source.join("golden.qcow2").display().to_string(),
+                &format!("<name>{name}</name>"),
+                &format!("<name>{golden}</name>"),
+            )
+            .replace(
+                &source.join(original).display().to_string(),
                 &image.display().to_string(),
             )
             .replace(
-                &source.join("golden.log").display().to_string(),
+                &source.join(log).display().to_string(),
                 &dir.join(format!("{golden}.log")).display().to_string(),
             );
         let lab = Self {
             golden,
             dir,
-            recipe: xml,
-            source,
+            recipe: edit(&xml),
+            source: source.to_owned(),
             conn,
         };
         lab.define(&lab.recipe);
@@ -245,6 +253,11 @@ impl Lab {
 
     /// Waits until a guest has printed its READY line, and returns its fields.
     pub fn ready(&self, name: &str) -> BTreeMap<String, String> {
+        self.ready_within(name, BOOT)
+    }
+
+    /// The same of a guest that takes its time.
+    pub fn ready_within(&self, name: &str, limit: Duration) -> BTreeMap<String, String> {
         let log = self.dir.join(format!("{name}.log"));
         let since = Instant::now();
         loop {
@@ -257,7 +270,7 @@ impl Lab {
                     .map(|(k, v)| (k.to_owned(), v.to_owned()))
                     .collect();
             }
-            assert!(since.elapsed() < BOOT, "'{name}' is not up: {text}");
+            assert!(since.elapsed() < limit, "'{name}' is not up: {text}");
             sleep(Duration::from_millis(200));
         }
     }

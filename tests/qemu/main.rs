@@ -1,12 +1,12 @@
 //! Real guests on a real libvirtd.
 //!
 //! All of these are `#[ignore]`d: they need the private libvirtd and the golden
-//! image of `scripts/with-private-libvirtd.sh --golden`, and refuse to run
-//! beside any other. `scripts/test.sh` runs them:
+//! images of `scripts/with-private-libvirtd.sh --golden --debian`, and refuse
+//! to run beside any other. `scripts/test.sh` runs them:
 //!
 //! ```text
-//! scripts/with-private-libvirtd.sh --golden cargo test --features failpoints \
-//!     --test qemu -- --ignored --test-threads=1
+//! scripts/with-private-libvirtd.sh --golden --debian cargo test \
+//!     --features failpoints --test qemu -- --ignored --test-threads=1
 //! ```
 
 #![allow(
@@ -27,6 +27,7 @@ mod hostile_images;
 mod addresses;
 mod bases;
 mod boot;
+mod debian;
 mod devices;
 mod faults;
 mod faults_meanwhile;
