@@ -312,6 +312,30 @@ fn clones_and_what_is_known_of_them_are_as_documented() {
 }
 
 #[test]
+fn guests_of_images_and_templates_are_as_documented() {
+    let bench = Bench::new();
+    let image = bench.path("images/free.img");
+    fs::write(&image, vec![0; 1 << 20]).unwrap();
+    let disk = format!("backing={}", image.display());
+    let import = |more: &[&'static str]| -> Vec<String> {
+        let args = ["import", "--name", "web-01", "--no-seal", "--disk", &disk];
+        args.iter().chain(more).map(ToString::to_string).collect()
+    };
+    let run = |schema: &str, args: Vec<String>| {
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        bench.result(schema, &args)
+    };
+    run("clone-text", import(&["--print-xml"]));
+    run("clone-text", import(&["--dry-run"]));
+    let made = run("clone", import(&["--hostname", "h"]));
+    assert_eq!(made["clones"][0]["name"], "web-01");
+    let list = bench.result("template-list", &["template", "list"]);
+    assert!(list.as_array().unwrap().len() > 4);
+    bench.result("template-show", &["template", "show", "desktop"]);
+    bench.result("template-render", &["template", "render", "desktop"]);
+}
+
+#[test]
 fn a_domain_with_a_disk_that_is_no_overlay_keeps_it_as_documented() {
     let bench = Bench::new();
     let plan = bench.result("delete", &["delete", "--yes", "-d", "golden"]);

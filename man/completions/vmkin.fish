@@ -39,6 +39,8 @@ complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "ls" -d 'List all domain
 complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "show" -d 'Show all that is known of a domain'
 complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "tree" -d 'Draw which images and domains depend on which'
 complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "clone" -d 'Make clones of a golden domain'
+complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "import" -d 'Make guests of disk images, in the words of virt-install'
+complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "template" -d 'Templates of domains: what there is, and what they make'
 complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "start" -d 'Start domains'
 complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "shutdown" -d 'Ask guests to shut down'
 complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "reboot" -d 'Ask guests to reboot'
@@ -104,6 +106,10 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand tree" -s y -l yes -d 'Do wha
 complete -c vmkin -n "__fish_vmkin_using_subcommand tree" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -s d -s o -l domain -l original -d 'The golden domain, by name, UUID or id' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l original-xml -d 'Clone what this file of domain XML describes, which need not be defined' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l base -d 'Make guests of this image, which is no domain\'s; what else they are is up to --template' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l base-format -d 'The format of the image [default: what its header says]' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l template -d 'The template that makes the domain XML of guests on --base [default: server]' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l set -d 'A value for the template; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -s n -l name -d 'The same as NAME: a name, or a pattern such as \'web-{n:02}\'' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l count -d 'How many clones, numbered by the pattern in NAME [default: 1]' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l from -d 'The first number of a pattern [default: 1]' -r
@@ -121,6 +127,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l identity -d 'How g
 cloud-init\t'A small disk that cloud-init reads'
 smbios\t'SMBIOS alone, which systemd and cloud-init read'
 none\t'Not at all'"
+complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l wait-ip -d 'With --start, wait until each has an address, and print it; for TIME at the most, such as 90s [default: 2m]' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l dir -d 'Put the disks into this directory instead of beside their originals' -r -F
 complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l pool -d 'Put the disks into this storage pool' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -s m -l mac -d 'A MAC address; repeat it in the order of clones and their interfaces' -r
@@ -151,6 +158,123 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -s q -l quiet -d 'Pri
 complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
 complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -s y -l yes -d 'Do what cannot be undone without asking'
 complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -s n -l name -d 'The name of the guest, or a pattern such as \'web-{n:02}\'; may be repeated' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l count -d 'How many guests, numbered by the pattern in --name [default: 1]' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l from -d 'The first number of a pattern [default: 1]' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l disk -d 'A disk: path=IMAGE, backing=BASE or size=GIB, and bus=, format=, cache=, readonly=, shareable=, device=, target=, serial=, pool=, vol=, …' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l cdrom -d 'An image for a CD drive' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -s r -l memory -l ram -d 'The memory, in MiB if there is no unit [default: 1024, or what the operating system should have]' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l vcpus -d 'How many processors, and maxvcpus=, sockets=, cores=, threads= [default: 1]' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l cpu -d 'The processor that guests see: host-passthrough, host-model, maximum or a model, and +feature, -feature' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -s w -l network -d 'A network interface: network=NAME, bridge=NAME, user or none, and model=, mac=, portgroup=, mtu=, … [default: network=default]' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l graphics -d 'A screen: none, vnc or spice, and listen=, port=, password-file=, keymap=' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l console -d 'The console: pty or none, and target_type=serial or virtio, log=FILE' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l boot -d 'How guests boot: uefi, hd, cdrom, network, kernel=, initrd=, cmdline=, menu=on, secure_boot=' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l os-variant -l osinfo -d 'The operating system, such as debian12: it decides on devices, firmware and amounts where nothing else is said' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l tpm -d 'A TPM: default, none, 2.0 or 1.2, and model=' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l video -d 'The video device where there is a screen' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l virt-type -d 'What runs the guests, kvm or qemu [default: kvm where it works]' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l arch -d 'The architecture [default: that of the host]' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l machine -d 'The machine type [default: q35, or what the operating system knows]' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l title -d 'A title for people' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l description -d 'A longer text for people' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l template -d 'The template that makes the domain XML, by name or by path [default: server, or windows]' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l set -d 'A value for the template; may be repeated' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l dir -d 'Put new images into this directory' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l pool -d 'Put new images into this storage pool' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -s m -l mac -d 'A MAC address; repeat it in the order of guests and their interfaces' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l ip -d 'Reserve this IPv4 address for a guest, or addresses of this range for several; repeat it in the order of guests' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -s u -l uuid -d 'A UUID; repeat it in the order of guests' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l hostname -d 'The host name of the guest, or a pattern such as \'{name}.lab\' or \'node-{n:02}\' [default: the name]' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l ssh-key -d 'A file of public keys that may log in over SSH' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l user -d 'Make this user, who may become root, and give it the keys and the password instead of the image\'s default user' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l password-file -d 'A file with the password of the user; - for standard input' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l user-data -d 'User-data of your own for cloud-init, sent as it is' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l meta-data -d 'Metadata of your own for cloud-init, sent as it is' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l network-config -d 'A network configuration for cloud-init, sent as it is' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l identity -d 'How guests are told who they are [default: auto if there is something to tell, else none]' -r -f -a "auto\t'A disk for cloud-init, and SMBIOS for systemd'
+cloud-init\t'A small disk that cloud-init reads'
+smbios\t'SMBIOS alone, which systemd and cloud-init read'
+none\t'Not at all'"
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l wait-ip -d 'With --start, wait until each has an address, and print it; for TIME at the most, such as 90s [default: 2m]' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l allow-dir -d 'Allow backing files in this directory, which is no storage pool' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l os-type -d 'What virt-install has given up too' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l start -d 'Start the guests'
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l autostart -d 'Have the guests start with the host'
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l no-seal -d 'Do not seal the images that overlays are made on'
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l block -d 'Allow block devices of the host as disks'
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l all-or-nothing -d 'If one guest fails, take back those made before it too'
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l print-xml -d 'Print the XML of the guests and change nothing'
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l security-info -d 'With --print-xml, print passwords too, as `virsh dumpxml` does'
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l dry-run -d 'Print each step and change nothing'
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l import -d 'What happens anyway; for those who are used to virt-install'
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l hvm -d 'The same'
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l noautoconsole -d 'The same: nobody waits at a console'
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and not __fish_seen_subcommand_from list ls show render help" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and not __fish_seen_subcommand_from list ls show render help" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and not __fish_seen_subcommand_from list ls show render help" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and not __fish_seen_subcommand_from list ls show render help" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and not __fish_seen_subcommand_from list ls show render help" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and not __fish_seen_subcommand_from list ls show render help" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and not __fish_seen_subcommand_from list ls show render help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and not __fish_seen_subcommand_from list ls show render help" -f -a "list" -d 'List the templates'
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and not __fish_seen_subcommand_from list ls show render help" -f -a "ls" -d 'List the templates'
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and not __fish_seen_subcommand_from list ls show render help" -f -a "show" -d 'Print the text of a template'
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and not __fish_seen_subcommand_from list ls show render help" -f -a "render" -d 'Print the XML that a template makes of a made-up guest'
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and not __fish_seen_subcommand_from list ls show render help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from list" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from list" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from list" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from list" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from ls" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from ls" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from ls" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from ls" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from ls" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from show" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from show" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from show" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from show" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from render" -s n -l name -d 'The name of the guest' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from render" -l set -d 'A value for the template; may be repeated' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from render" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from render" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from render" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from render" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from render" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from render" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from render" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the templates'
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from help" -f -a "show" -d 'Print the text of a template'
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from help" -f -a "render" -d 'Print the XML that a template makes of a made-up guest'
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c vmkin -n "__fish_vmkin_using_subcommand start" -s d -l domain -d 'Domains, by name, UUID or id' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand start" -l wait-ip -d 'Wait until each guest has an address, and print it; for TIME at the most, such as 90s [default: 2m]' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand start" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
@@ -417,26 +541,31 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand man" -s q -l quiet -d 'Print
 complete -c vmkin -n "__fish_vmkin_using_subcommand man" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
 complete -c vmkin -n "__fish_vmkin_using_subcommand man" -s y -l yes -d 'Do what cannot be undone without asking'
 complete -c vmkin -n "__fish_vmkin_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "list" -d 'List all domains'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "show" -d 'Show all that is known of a domain'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "tree" -d 'Draw which images and domains depend on which'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "clone" -d 'Make clones of a golden domain'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "start" -d 'Start domains'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "shutdown" -d 'Ask guests to shut down'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "reboot" -d 'Ask guests to reboot'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "suspend" -d 'Stop the processors of domains'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "resume" -d 'Let paused domains go on'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "destroy" -d 'Pull the plug of domains'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "ip" -d 'Print the addresses of guests'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "reset" -d 'Drop what guests have written: back to the base image, in milliseconds'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "delete" -d 'Delete guests: their definitions, and the files that are theirs alone'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "base" -d 'Look after the images that clones are based on'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "disk" -d 'Work on the disks of guests, or on images'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "doctor" -d 'Find out what this host lacks, and how to get it'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "recover" -d 'Finish or take back what an interrupted vmkin left behind'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "completions" -d 'Print the completion script for a shell'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "man" -d 'Write the manual pages into a directory'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "list" -d 'List all domains'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "show" -d 'Show all that is known of a domain'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "tree" -d 'Draw which images and domains depend on which'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "clone" -d 'Make clones of a golden domain'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "import" -d 'Make guests of disk images, in the words of virt-install'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "template" -d 'Templates of domains: what there is, and what they make'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "start" -d 'Start domains'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "shutdown" -d 'Ask guests to shut down'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "reboot" -d 'Ask guests to reboot'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "suspend" -d 'Stop the processors of domains'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "resume" -d 'Let paused domains go on'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "destroy" -d 'Pull the plug of domains'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "ip" -d 'Print the addresses of guests'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "reset" -d 'Drop what guests have written: back to the base image, in milliseconds'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "delete" -d 'Delete guests: their definitions, and the files that are theirs alone'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "base" -d 'Look after the images that clones are based on'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "disk" -d 'Work on the disks of guests, or on images'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "doctor" -d 'Find out what this host lacks, and how to get it'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "recover" -d 'Finish or take back what an interrupted vmkin left behind'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "completions" -d 'Print the completion script for a shell'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "man" -d 'Write the manual pages into a directory'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from template" -f -a "list" -d 'List the templates'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from template" -f -a "show" -d 'Print the text of a template'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from template" -f -a "render" -d 'Print the XML that a template makes of a made-up guest'
 complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from base" -f -a "seal" -d 'Seal base images: make them read-only and remember what they look like'
 complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from base" -f -a "unseal" -d 'Open the seals of base images that have no children'
 complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from base" -f -a "verify" -d 'Find out whether base images are what they were'

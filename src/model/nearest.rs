@@ -2,7 +2,11 @@
 
 /// The words of `known` that are nearest to `word`, the nearest first: those
 /// that a slip or two away, or that begin with it. None if all are far off.
-pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>, most: usize) -> Vec<&'a str> {
+pub fn nearest<'a>(
+    word: &str,
+    known: impl IntoIterator<Item = &'a str>,
+    most: usize,
+) -> Vec<&'a str> {
     let word = word.to_ascii_lowercase();
     let slips = (word.chars().count() / 3).clamp(1, 3);
     let mut near: Vec<(usize, &str)> = known
@@ -16,7 +20,10 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>, most: u
         .collect();
     near.sort_unstable();
     near.dedup();
-    near.into_iter().take(most).map(|(_, other)| other).collect()
+    near.into_iter()
+        .take(most)
+        .map(|(_, other)| other)
+        .collect()
 }
 
 /// How many letters have to be put in, left out, replaced or swapped with their
@@ -35,7 +42,8 @@ fn distance(one: &str, other: &str) -> usize {
             let mut cost = (at(&last, j) + usize::from(a != b))
                 .min(at(&last, j + 1) + 1)
                 .min(at(&row, j) + 1);
-            let swapped = i > 0 && j > 0 && one.get(i - 1) == Some(b) && other.get(j - 1) == Some(a);
+            let swapped =
+                i > 0 && j > 0 && one.get(i - 1) == Some(b) && other.get(j - 1) == Some(a);
             if swapped {
                 cost = cost.min(at(&before, j - 1) + 1);
             }
@@ -70,6 +78,9 @@ mod tests {
         assert_eq!(nearest("netwrok", known, 3), ["network"]);
         assert_eq!(nearest("net", known, 3), ["network"]);
         assert!(nearest("hypervisor", known, 3).is_empty());
-        assert_eq!(nearest("centos7", ["centos7.0", "centos8", "fedora"], 2), ["centos8", "centos7.0"]);
+        assert_eq!(
+            nearest("centos7", ["centos7.0", "centos8", "fedora"], 2),
+            ["centos8", "centos7.0"]
+        );
     }
 }

@@ -174,7 +174,10 @@ impl InvalidOption {
         let shown: String = word.chars().take(40).collect();
         match nearest(word, known.iter().copied(), 1).first() {
             Some(near) => Self(format!("unknown option '{shown}'; did you mean '{near}'?")),
-            None => Self(format!("unknown option '{shown}'; there are {}", list(known))),
+            None => Self(format!(
+                "unknown option '{shown}'; there are {}",
+                list(known)
+            )),
         }
     }
 }

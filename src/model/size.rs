@@ -39,7 +39,8 @@ impl Size {
             _ => return Err(InvalidSize::NoSize),
         };
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-        let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+        let is_number =
+            |digits: &str| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
         let has_point = number.contains('.');
         if !is_number(whole) || (has_point && !is_number(fraction)) || fraction.len() > 9 {
             return Err(InvalidSize::NoSize);
@@ -81,7 +82,9 @@ impl fmt::Display for InvalidSize {
         f.write_str(match self {
             Self::NoSize => "a size is a number with a unit, such as 10G or 512M",
             Self::Zero => "a size of nothing is no size",
-            Self::NotWhole => "that does not come to whole bytes; take a smaller unit, such as 512M",
+            Self::NotWhole => {
+                "that does not come to whole bytes; take a smaller unit, such as 512M"
+            }
             Self::TooLarge => "that is more than a file can have (8 EiB)",
         })
     }
@@ -164,7 +167,9 @@ mod tests {
         assert_eq!(size("9223372036854775807b"), Ok(i64::MAX.unsigned_abs()));
         assert_eq!(size("18446744073709551616"), Err(InvalidSize::TooLarge));
         assert_eq!(size(&"9".repeat(60)), Err(InvalidSize::TooLarge));
-        for text in ["", "-1", "1e3", "1GG", "G", "1.", ".5", "1..5", "1.5.5", "+1", "1 2", "٣"] {
+        for text in [
+            "", "-1", "1e3", "1GG", "G", "1.", ".5", "1..5", "1.5.5", "+1", "1 2", "٣",
+        ] {
             assert_eq!(size(text), Err(InvalidSize::NoSize), "{text}");
         }
     }

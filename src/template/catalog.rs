@@ -72,7 +72,9 @@ impl DomainTemplate {
             text: text.to_owned(),
         };
         for line in text.lines().map_while(comment) {
-            let option = line.strip_prefix("default ").and_then(|rest| rest.split_once('='));
+            let option = line
+                .strip_prefix("default ")
+                .and_then(|rest| rest.split_once('='));
             match option {
                 Some((option, value)) => template
                     .defaults

@@ -11,8 +11,8 @@
 
 pub mod capabilities;
 pub mod domain;
-pub mod osinfo;
 pub mod network;
+pub mod osinfo;
 pub mod pool;
 
 mod escape;

@@ -103,6 +103,8 @@ fn the_commands() {
       show         Show all that is known of a domain
       tree         Draw which images and domains depend on which
       clone        Make clones of a golden domain
+      import       Make guests of disk images, in the words of virt-install
+      template     Templates of domains: what there is, and what they make
       start        Start domains
       shutdown     Ask guests to shut down
       reboot       Ask guests to reboot

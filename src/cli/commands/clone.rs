@@ -15,9 +15,7 @@ use crate::cli::ui::Ui;
 use crate::error::{Error, Kind, Result};
 use crate::image::ReflinkRule;
 use crate::model::import::DiskOption;
-use crate::model::{
-    CloneMode, DiskTarget, DomainRef, ImageFormat, IpRange, Mac, NamePattern,
-};
+use crate::model::{CloneMode, DiskTarget, DomainRef, ImageFormat, IpRange, Mac, NamePattern};
 use crate::ops::clone::request::Golden;
 use crate::ops::clone::{self, CloneRequest, Cloned, NameChoice, Placement, TpmRule};
 use crate::ops::import::{self, Wishes};
@@ -62,15 +60,15 @@ pub(in crate::cli) struct CloneArgs {
     base: Option<PathBuf>,
 
     /// The format of the image [default: what its header says]
-    #[arg(long, value_name = "FORMAT", requires = "base")]
+    #[arg(long, value_name = "FORMAT", requires = "base", conflicts_with_all = ["domain", "original_xml"])]
     base_format: Option<ImageFormat>,
 
     /// The template that makes the domain XML of guests on --base [default: server]
-    #[arg(long, value_name = "TEMPLATE", requires = "base")]
+    #[arg(long, value_name = "TEMPLATE", requires = "base", conflicts_with_all = ["domain", "original_xml"])]
     template: Option<String>,
 
     /// A value for the template; may be repeated
-    #[arg(long, value_name = "NAME=VALUE", requires = "base", value_parser = pair)]
+    #[arg(long, value_name = "NAME=VALUE", requires = "base", conflicts_with_all = ["domain", "original_xml"], value_parser = pair)]
     set: Vec<(String, String)>,
 
     /// The names of the clones, or a pattern such as 'web-{n:02}'
@@ -253,12 +251,7 @@ fn on_base(ui: &Ui, host: Host<'_>, args: &CloneArgs, base: &Path, count: u64) -
     Ok(Golden::Blueprint(Arc::new(designed.blueprint)))
 }
 
-fn request(
-    ui: &Ui,
-    host: Host<'_>,
-    args: &CloneArgs,
-    names: NameChoice,
-) -> Result<CloneRequest> {
+fn request(ui: &Ui, host: Host<'_>, args: &CloneArgs, names: NameChoice) -> Result<CloneRequest> {
     let golden = match (&args.base, &args.original_xml, &args.domain) {
         (Some(base), ..) => on_base(ui, host, args, base, names.count())?,
         (None, Some(file), _) => Golden::Xml(read_xml(file)?.into()),

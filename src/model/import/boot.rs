@@ -81,7 +81,10 @@ impl FromStr for BootOption {
     fn from_str(text: &str) -> Result<Self, InvalidOption> {
         let options = Options::parse(text, "devices", WORDS)?;
         if let Some(other) = options.text("devices")? {
-            return Err(InvalidOption::unknown(other, WORDS.get(1..).unwrap_or_default()));
+            return Err(InvalidOption::unknown(
+                other,
+                WORDS.get(1..).unwrap_or_default(),
+            ));
         }
         let mut boot = Self {
             secure_boot: options.switch("secure_boot")?,
@@ -116,7 +119,9 @@ impl FromStr for BootOption {
             return Err(InvalidOption("secure boot needs UEFI".to_owned()));
         }
         if boot.kernel.is_none() && (boot.initrd.is_some() || boot.cmdline.is_some()) {
-            return Err(InvalidOption("initrd= and cmdline= need a kernel=".to_owned()));
+            return Err(InvalidOption(
+                "initrd= and cmdline= need a kernel=".to_owned(),
+            ));
         }
         Ok(boot)
     }
@@ -203,7 +208,15 @@ mod tests {
         assert_eq!(boot.devices, [BootDevice::Cdrom, BootDevice::Disk]);
         let boot: BootOption = "kernel=/k,initrd=/i,cmdline=a=b c,,d".parse().unwrap();
         assert_eq!(boot.cmdline.as_deref(), Some("a=b c,d"));
-        for text in ["", "uefii", "uefi,bios", "initrd=/i", "hd,hd", "bios,secure_boot=on", "floppy"] {
+        for text in [
+            "",
+            "uefii",
+            "uefi,bios",
+            "initrd=/i",
+            "hd,hd",
+            "bios,secure_boot=on",
+            "floppy",
+        ] {
             assert!(text.parse::<BootOption>().is_err(), "{text}");
         }
         let error = "uefii".parse::<BootOption>().unwrap_err();
@@ -212,7 +225,10 @@ mod tests {
 
     #[test]
     fn consoles_and_tpms() {
-        assert_eq!("pty,target_type=serial".parse(), Ok(ConsoleOption::default()));
+        assert_eq!(
+            "pty,target_type=serial".parse(),
+            Ok(ConsoleOption::default())
+        );
         assert!(!"none".parse::<ConsoleOption>().unwrap().there);
         assert!("ptty".parse::<ConsoleOption>().is_err());
         let version = |text: &str| text.parse::<TpmOption>().map(|tpm| tpm.version);

@@ -41,13 +41,17 @@ impl FromStr for VcpuOption {
             match options.parsed::<u32>(word)? {
                 Some(n) if (1..=MOST).contains(&n) => Ok(Some(n)),
                 None => Ok(None),
-                Some(n) => Err(InvalidOption(format!("{word}={n} is not between 1 and {MOST}"))),
+                Some(n) => Err(InvalidOption(format!(
+                    "{word}={n} is not between 1 and {MOST}"
+                ))),
             }
         };
         let most = number("maxvcpus")?;
         let parts = [number("sockets")?, number("cores")?, number("threads")?];
         let [sockets, cores, threads] = parts.map(|part| part.unwrap_or(1));
-        let product = sockets.checked_mul(cores).and_then(|n| n.checked_mul(threads));
+        let product = sockets
+            .checked_mul(cores)
+            .and_then(|n| n.checked_mul(threads));
         let product = product
             .filter(|n| *n <= MOST)
             .ok_or_else(|| InvalidOption(format!("there can be {MOST} processors at the most")))?;
@@ -59,7 +63,9 @@ impl FromStr for VcpuOption {
         };
         let all = most.unwrap_or(count);
         if all < count {
-            return Err(InvalidOption(format!("maxvcpus={all} is less than {count}")));
+            return Err(InvalidOption(format!(
+                "maxvcpus={all} is less than {count}"
+            )));
         }
         if topology && product != all {
             return Err(InvalidOption(format!(
@@ -87,14 +93,22 @@ impl FromStr for CpuOption {
     type Err = InvalidOption;
 
     fn from_str(text: &str) -> Result<Self, InvalidOption> {
-        let is_name =
-            |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+        let is_name = |name: &str| {
+            !name.is_empty()
+                && name
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+        };
         let mut parts = text.split(',');
         let model = match parts.next() {
             Some("host") => "host-passthrough",
             Some("max") => "maximum",
             Some(model) if is_name(model) => model,
-            _ => return Err(InvalidOption(format!("'{text}' does not begin with the name of a processor"))),
+            _ => {
+                return Err(InvalidOption(format!(
+                    "'{text}' does not begin with the name of a processor"
+                )));
+            }
         };
         let features = parts
             .map(|part| {
@@ -106,7 +120,9 @@ impl FromStr for CpuOption {
                 if is_name(name) {
                     Ok((name.to_owned(), has))
                 } else {
-                    Err(InvalidOption(format!("'{part}' is no feature, such as +vmx or -svm")))
+                    Err(InvalidOption(format!(
+                        "'{part}' is no feature, such as +vmx or -svm"
+                    )))
                 }
             })
             .collect::<Result<_, _>>()?;
@@ -134,7 +150,9 @@ impl FromStr for VirtType {
             "kvm" => Ok(Self::Kvm),
             "qemu" => Ok(Self::Qemu),
             other => Err(match nearest(other, ["kvm", "qemu"], 1).first() {
-                Some(near) => InvalidOption(format!("'{other}' is unknown; did you mean '{near}'?")),
+                Some(near) => {
+                    InvalidOption(format!("'{other}' is unknown; did you mean '{near}'?"))
+                }
                 None => InvalidOption(format!("'{other}' is unknown; it can be kvm or qemu")),
             }),
         }
@@ -152,7 +170,16 @@ mod tests {
         assert_eq!(vcpus("sockets=2,cores=4").unwrap().count, 8);
         let some = vcpus("2,maxvcpus=8,sockets=1,cores=4,threads=2").unwrap();
         assert_eq!((some.count, some.most), (2, Some(8)));
-        for text in ["", "0", "-1", "2,maxvcpus=1", "2,cores=3", "99999", "sockets=4096,cores=4096,threads=4096", "2,core=2"] {
+        for text in [
+            "",
+            "0",
+            "-1",
+            "2,maxvcpus=1",
+            "2,cores=3",
+            "99999",
+            "sockets=4096,cores=4096,threads=4096",
+            "2,core=2",
+        ] {
             assert!(vcpus(text).is_err(), "{text}");
         }
     }
@@ -161,7 +188,10 @@ mod tests {
     fn processors_have_names_and_features() {
         let cpu: CpuOption = "host,+vmx,-svm".parse().unwrap();
         assert_eq!(cpu.model, "host-passthrough");
-        assert_eq!(cpu.features, [("vmx".to_owned(), true), ("svm".to_owned(), false)]);
+        assert_eq!(
+            cpu.features,
+            [("vmx".to_owned(), true), ("svm".to_owned(), false)]
+        );
         for text in ["", "a'b", "host,vmx", "host,+", "+vmx"] {
             assert!(text.parse::<CpuOption>().is_err(), "{text}");
         }

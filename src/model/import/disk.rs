@@ -132,7 +132,9 @@ impl FromStr for DiskOption {
         };
         let size = options
             .text("size")?
-            .map(|size| Size::parse(size, GIB).map_err(|e| InvalidOption(format!("size={size}: {e}"))))
+            .map(|size| {
+                Size::parse(size, GIB).map_err(|e| InvalidOption(format!("size={size}: {e}")))
+            })
             .transpose()?;
         let disk = Self {
             size,
@@ -149,7 +151,14 @@ impl FromStr for DiskOption {
             shareable: options.switch("shareable")?.unwrap_or_default(),
             cache: options.one_of(
                 "cache",
-                &["none", "writethrough", "writeback", "directsync", "unsafe", "default"],
+                &[
+                    "none",
+                    "writethrough",
+                    "writeback",
+                    "directsync",
+                    "unsafe",
+                    "default",
+                ],
             )?,
             io: options.one_of("io", &["native", "threads", "io_uring"])?,
             discard: options.one_of("discard", &["ignore", "unmap"])?,
@@ -160,7 +169,9 @@ impl FromStr for DiskOption {
         };
         let disk = Self { path, ..disk };
         if options.switch("sparse")? == Some(false) {
-            return wrong("sparse=off is not known; `qemu-img create -o preallocation=full` makes such an image");
+            return wrong(
+                "sparse=off is not known; `qemu-img create -o preallocation=full` makes such an image",
+            );
         }
         let is_named = disk.path.is_some()
             || disk.volume.is_some()
@@ -169,8 +180,12 @@ impl FromStr for DiskOption {
         if !is_named && matches!(device, DiskDevice::Disk | DiskDevice::Lun) {
             return wrong("say which image: `path=`, `backing=` or `size=`");
         }
-        if disk.volume.is_some() && (disk.path.is_some() || disk.backing.is_some() || disk.size.is_some()) {
-            return wrong("vol= names an image that is there, and goes with neither path=, backing= nor size=");
+        if disk.volume.is_some()
+            && (disk.path.is_some() || disk.backing.is_some() || disk.size.is_some())
+        {
+            return wrong(
+                "vol= names an image that is there, and goes with neither path=, backing= nor size=",
+            );
         }
         if disk.path.is_some() && disk.pool.is_some() {
             return wrong("path= and pool= both say where the image is");
@@ -182,7 +197,11 @@ impl FromStr for DiskOption {
         if is_new && (device != DiskDevice::Disk || disk.readonly) {
             return wrong("a new image is for a disk that can be written to");
         }
-        if disk.backing.is_some() && disk.format.is_some_and(|format| format != ImageFormat::Qcow2) {
+        if disk.backing.is_some()
+            && disk
+                .format
+                .is_some_and(|format| format != ImageFormat::Qcow2)
+        {
             return wrong("an overlay is qcow2; the format of its base is backing_format=");
         }
         Ok(disk)
@@ -204,7 +223,10 @@ mod tests {
 
     #[test]
     fn what_fits_together_is_taken() {
-        let disk: DiskOption = "oa-disk0.qcow2,bus=scsi,cache=none,ro".replace(",ro", ",readonly=on").parse().unwrap();
+        let disk: DiskOption = "oa-disk0.qcow2,bus=scsi,cache=none,ro"
+            .replace(",ro", ",readonly=on")
+            .parse()
+            .unwrap();
         assert_eq!(disk.path, Some("oa-disk0.qcow2".into()));
         assert!(disk.readonly);
         let disk: DiskOption = "backing=/b.qcow2,size=30".parse().unwrap();
@@ -216,7 +238,10 @@ mod tests {
         let disk: DiskOption = "device=cdrom".parse().unwrap();
         assert!(disk.readonly && disk.path.is_none());
         let disk: DiskOption = "vol=default/x.qcow2".parse().unwrap();
-        assert_eq!(disk.volume, Some(("default".to_owned(), "x.qcow2".to_owned())));
+        assert_eq!(
+            disk.volume,
+            Some(("default".to_owned(), "x.qcow2".to_owned()))
+        );
     }
 
     #[test]

@@ -58,7 +58,10 @@ impl FromStr for GraphicsOption {
 
     fn from_str(text: &str) -> Result<Self, InvalidOption> {
         let options = Options::parse(text, "type", WORDS)?;
-        let kind = match options.one_of("type", &["none", "vnc", "spice"])?.as_deref() {
+        let kind = match options
+            .one_of("type", &["none", "vnc", "spice"])?
+            .as_deref()
+        {
             Some("none") => GraphicsKind::None,
             Some("spice") => GraphicsKind::Spice,
             Some(_) => GraphicsKind::Vnc,
@@ -78,7 +81,9 @@ impl FromStr for GraphicsOption {
                 InvalidOption(format!("listen={text} is no address, such as 127.0.0.1"))
             })?),
         };
-        let password_file = options.text("password-file")?.or(options.text("password_file")?);
+        let password_file = options
+            .text("password-file")?
+            .or(options.text("password_file")?);
         let graphics = Self {
             kind,
             listen,
@@ -90,8 +95,13 @@ impl FromStr for GraphicsOption {
             return Err(InvalidOption("no screen has no options".to_owned()));
         }
         if let Some(keymap) = &graphics.keymap {
-            if !keymap.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
-                return Err(InvalidOption(format!("keymap={keymap} is no layout, such as de")));
+            if !keymap
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || c == '-')
+            {
+                return Err(InvalidOption(format!(
+                    "keymap={keymap} is no layout, such as de"
+                )));
             }
         }
         Ok(graphics)
@@ -108,8 +118,19 @@ mod tests {
         assert_eq!(graphics.kind, GraphicsKind::Vnc);
         assert_eq!(graphics.listen, Some(IpAddr::from([0, 0, 0, 0])));
         assert_eq!(graphics.port, Some(5901));
-        assert_eq!("none".parse::<GraphicsOption>().unwrap().kind, GraphicsKind::None);
-        for text in ["", "vcn", "none,listen=::", "vnc,password=x", "vnc,listen=everywhere", "spice,port=70000", "vnc,keymap=<"] {
+        assert_eq!(
+            "none".parse::<GraphicsOption>().unwrap().kind,
+            GraphicsKind::None
+        );
+        for text in [
+            "",
+            "vcn",
+            "none,listen=::",
+            "vnc,password=x",
+            "vnc,listen=everywhere",
+            "spice,port=70000",
+            "vnc,keymap=<",
+        ] {
             assert!(text.parse::<GraphicsOption>().is_err(), "{text}");
         }
     }

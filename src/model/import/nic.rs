@@ -145,7 +145,9 @@ impl FromStr for NicOption {
         if let Some(model) = &nic.model {
             let fine = model.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
             if !fine || model.len() > 32 {
-                return Err(InvalidOption(format!("model={model} is no name of a device")));
+                return Err(InvalidOption(format!(
+                    "model={model} is no name of a device"
+                )));
             }
         }
         Ok(nic)
@@ -160,14 +162,25 @@ mod tests {
     fn each_way_to_say_it_is_understood() {
         let place = |text: &str| text.parse::<NicOption>().unwrap().place;
         let network = Some(NicPlace::Network("default".to_owned()));
-        for text in ["network=default", "default", "type=network,source=default", "network=default,model=e1000e"] {
+        for text in [
+            "network=default",
+            "default",
+            "type=network,source=default",
+            "network=default,model=e1000e",
+        ] {
             assert_eq!(place(text), network, "{text}");
         }
-        assert_eq!(place("bridge=br0"), Some(NicPlace::Bridge("br0".to_owned())));
+        assert_eq!(
+            place("bridge=br0"),
+            Some(NicPlace::Bridge("br0".to_owned()))
+        );
         assert_eq!(place("user"), Some(NicPlace::User));
         assert_eq!(place("user,model=virtio"), Some(NicPlace::User));
         assert_eq!(place("none"), None);
-        let direct = NicPlace::Direct { device: "eth0".to_owned(), mode: "bridge".to_owned() };
+        let direct = NicPlace::Direct {
+            device: "eth0".to_owned(),
+            mode: "bridge".to_owned(),
+        };
         assert_eq!(place("type=direct,source=eth0"), Some(direct));
     }
 
@@ -175,7 +188,15 @@ mod tests {
     fn a_slip_is_answered_with_the_word_that_was_meant() {
         let error = "netwrok=default".parse::<NicOption>().unwrap_err();
         assert!(error.0.contains("did you mean 'network'?"), "{error}");
-        for text in ["", "model=virtio", "network=a,bridge=b", "type=direct", "mac=1", "network", "network=a,model=<x>"] {
+        for text in [
+            "",
+            "model=virtio",
+            "network=a,bridge=b",
+            "type=direct",
+            "mac=1",
+            "network",
+            "network=a,model=<x>",
+        ] {
             assert!(text.parse::<NicOption>().is_err(), "{text}");
         }
     }

@@ -22,9 +22,7 @@ pub(super) fn is_what_was_asked(blueprint: &Blueprint, guest: &Guest<'_>, xml: &
             Kind::Usage,
             format!("the template '{name}' makes another domain than was asked for: {difference}"),
         )
-        .hint(format!(
-            "see what it makes: `vmkin template render {name}`"
-        ))),
+        .hint(format!("see what it makes: `vmkin template render {name}`"))),
     }
 }
 
@@ -39,7 +37,10 @@ fn difference(
     if facts.uuid != Some(guest.uuid) {
         return Ok(Some("its UUID is another".to_owned()));
     }
-    if let Some(lineage) = facts.lineage_damage.as_ref().or(facts.lineage.as_ref().map(|l| &l.time))
+    if let Some(lineage) = facts
+        .lineage_damage
+        .as_ref()
+        .or(facts.lineage.as_ref().map(|l| &l.time))
     {
         return Ok(Some(format!("it says that it is a clone ({lineage})")));
     }
@@ -64,11 +65,12 @@ fn difference(
             return Ok(Some(format!("its disk {} is another", drive.target)));
         }
     }
-    if let Some(more) = facts
-        .disks
-        .iter()
-        .find(|disk| blueprint.drives.iter().all(|drive| drive.target != disk.target))
-    {
+    if let Some(more) = facts.disks.iter().find(|disk| {
+        blueprint
+            .drives
+            .iter()
+            .all(|drive| drive.target != disk.target)
+    }) {
         return Ok(Some(format!("it has a disk {} besides", more.target)));
     }
     let macs: Vec<Option<Mac>> = facts.nics.iter().map(|nic| nic.mac).collect();

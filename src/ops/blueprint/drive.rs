@@ -74,7 +74,10 @@ pub enum Contents {
 impl Drive {
     /// Whether its image is made for each guest.
     pub fn is_made(&self) -> bool {
-        matches!(self.contents, Contents::Overlay { .. } | Contents::Blank { .. })
+        matches!(
+            self.contents,
+            Contents::Overlay { .. } | Contents::Blank { .. }
+        )
     }
 
     /// Where its new image goes, if that is said.

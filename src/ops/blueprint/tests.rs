@@ -108,7 +108,11 @@ fn each_template_that_is_shipped_makes_what_was_asked() {
 fn a_template_that_makes_another_domain_is_refused() {
     assert!(render(&own(GOOD)).is_ok());
     for (from, to, says) in [
-        ("{{> identity}}", "<name>other</name><uuid>{{uuid}}</uuid>", "its name"),
+        (
+            "{{> identity}}",
+            "<name>other</name><uuid>{{uuid}}</uuid>",
+            "its name",
+        ),
         ("{{> identity}}", "<name>{{name}}</name>", "its UUID"),
         ("{{> disks}}", "", "no disk vda"),
         (
@@ -124,8 +128,16 @@ fn a_template_that_makes_another_domain_is_refused() {
             "a disk vdz besides",
         ),
         ("{{> interfaces}}", "", "its network interfaces"),
-        ("{{> resources}}", "<memory unit='KiB'>1</memory><vcpu>2</vcpu>", "its memory"),
-        ("{{> resources}}", "<memory unit='KiB'>{{memory_kib}}</memory>", "processors"),
+        (
+            "{{> resources}}",
+            "<memory unit='KiB'>1</memory><vcpu>2</vcpu>",
+            "its memory",
+        ),
+        (
+            "{{> resources}}",
+            "<memory unit='KiB'>{{memory_kib}}</memory>",
+            "processors",
+        ),
         ("<domain type", "<domein type", "no good domain XML"),
         ("</domain>", "", "no good domain XML"),
     ] {

@@ -87,7 +87,10 @@ impl Blueprint {
         let machine = &self.machine;
         put("type", json!(machine.domain_type));
         put("arch", json!(machine.arch));
-        put("is_x86", json!(["x86_64", "i686"].contains(&machine.arch.as_str())));
+        put(
+            "is_x86",
+            json!(["x86_64", "i686"].contains(&machine.arch.as_str())),
+        );
         put("machine", json!(machine.machine));
         put("memory_kib", json!(machine.memory.bytes() / 1024));
         put("memory_mib", json!(machine.memory.bytes() >> 20));
@@ -174,8 +177,14 @@ impl Blueprint {
         put("firmware", json!(uefi.then_some("efi")));
         put("secure_boot", json!(uefi && boot.secure_boot == Some(true)));
         put("secure_boot_said", json!(boot.secure_boot.is_some()));
-        put("kernel", json!(boot.kernel.as_deref().map(text_of).transpose()?));
-        put("initrd", json!(boot.initrd.as_deref().map(text_of).transpose()?));
+        put(
+            "kernel",
+            json!(boot.kernel.as_deref().map(text_of).transpose()?),
+        );
+        put(
+            "initrd",
+            json!(boot.initrd.as_deref().map(text_of).transpose()?),
+        );
         put("cmdline", json!(boot.cmdline));
         let devices: Vec<&str> = boot.devices.iter().map(|device| device.as_str()).collect();
         put("boot_devices", json!(devices));

@@ -558,12 +558,7 @@ fn bases(
 /// Refuses an image that a domain writes to that runs or is saved. One that is
 /// saved holds no lock, and goes on where it was when it is started: its disk is
 /// in the middle of something now, and must not be kept from it later.
-fn nobody_uses(
-    host: Host<'_>,
-    request: &CloneRequest,
-    usage: &Usage,
-    layer: &Layer,
-) -> Result<()> {
+fn nobody_uses(host: Host<'_>, request: &CloneRequest, usage: &Usage, layer: &Layer) -> Result<()> {
     for one in usage.of(layer.file).iter().filter(|one| one.writes) {
         let Some(other) = usage.domain(one) else {
             continue;

@@ -35,13 +35,15 @@ pub(super) fn may_be_used(
         }
         let dir = top.path.parent().unwrap_or(&top.path);
         let strays = usage.strays(top.file, dir)?;
-        base::refuse_children(&top.path, &usage.children(top.file), &strays.paths).map_err(|e| {
-            e.context(format!("disk {} would write to a base", disk.target))
-                .hint(format!(
-                    "give the guest an overlay on it: `--disk backing={}`",
-                    top.path.display()
-                ))
-        })?;
+        base::refuse_children(&top.path, &usage.children(top.file), &strays.paths).map_err(
+            |e| {
+                e.context(format!("disk {} would write to a base", disk.target))
+                    .hint(format!(
+                        "give the guest an overlay on it: `--disk backing={}`",
+                        top.path.display()
+                    ))
+            },
+        )?;
         not_sealed(top)?;
         if !disk.shareable && matches!(image::probe(&top.path)?, LockState::Writer) {
             return Err(Error::new(
@@ -73,7 +75,9 @@ fn nobody_else(usage: &Usage, disk: &Disk, top: &Layer) -> Result<()> {
             Kind::Exists,
             format!("{path} is a disk of domain '{}' already", other.domain.name),
         )
-        .hint(format!("give the guest an overlay on it: `--disk backing={path}`")));
+        .hint(format!(
+            "give the guest an overlay on it: `--disk backing={path}`"
+        )));
     }
     Ok(())
 }

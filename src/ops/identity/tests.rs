@@ -76,13 +76,14 @@ fn left_to_vmkin_it_is_a_seed_and_what_systemd_reads() {
     #cloud-config
     hostname: "web-01"
     preserve_hostname: false
-    manage_etc_hosts: true
+    manage_etc_hosts: localhost
     # Each guest makes host keys of its own.
     ssh_deletekeys: true
     ssh_authorized_keys:
       - "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEc4jVVbhBg7RbkiGBlUQ2Wb6nr+yt4L3bgJGKGQJHUE a \"b\": c"
     # The machine id that came with the image is the same in all guests. One that was made at this boot stays. Programs that
-    # run already have the old one until the next boot.
+    # run already have the old one until the next boot; systemd-networkd, which makes the id by which DHCP servers know it of
+    # it, is started again.
     bootcmd:
       - - cloud-init-per
         - instance
@@ -99,6 +100,7 @@ fn left_to_vmkin_it_is_a_seed_and_what_systemd_reads() {
           echo "$id" > "$file" || exit 0
           dbus=/var/lib/dbus/machine-id
           if [ -f "$dbus" ] && [ ! -L "$dbus" ]; then echo "$id" > "$dbus"; fi
+          if command -v systemctl > /dev/null; then systemctl --no-block try-restart systemd-networkd || true; fi
     "##);
     insta::assert_snapshot!(seed.meta_data.expose(), @r#"
     instance-id: "00000000-0000-0000-0000-000000000001"
@@ -157,7 +159,7 @@ fn a_user_with_a_password() {
     hostname: "web-01"
     fqdn: "web-01.lab.example"
     preserve_hostname: false
-    manage_etc_hosts: true
+    manage_etc_hosts: localhost
     # Each guest makes host keys of its own.
     ssh_deletekeys: true
     users:
@@ -170,7 +172,8 @@ fn a_user_with_a_password() {
           - "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEc4jVVbhBg7RbkiGBlUQ2Wb6nr+yt4L3bgJGKGQJHUE a \"b\": c"
     ssh_pwauth: true
     # The machine id that came with the image is the same in all guests. One that was made at this boot stays. Programs that
-    # run already have the old one until the next boot.
+    # run already have the old one until the next boot; systemd-networkd, which makes the id by which DHCP servers know it of
+    # it, is started again.
     bootcmd:
       - - cloud-init-per
         - instance
@@ -187,6 +190,7 @@ fn a_user_with_a_password() {
           echo "$id" > "$file" || exit 0
           dbus=/var/lib/dbus/machine-id
           if [ -f "$dbus" ] && [ ! -L "$dbus" ]; then echo "$id" > "$dbus"; fi
+          if command -v systemctl > /dev/null; then systemctl --no-block try-restart systemd-networkd || true; fi
     "##);
     // Root gets no key where somebody else does.
     let smbios = told.guests[0].smbios.as_ref().unwrap();

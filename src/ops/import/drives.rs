@@ -159,7 +159,10 @@ impl Looking<'_> {
             }),
             (Ok(_), Some(_)) => Err(Error::new(
                 Kind::Exists,
-                format!("{} exists already, and size= is for a new image", path.display()),
+                format!(
+                    "{} exists already, and size= is for a new image",
+                    path.display()
+                ),
             )
             .hint("leave size= out to use it as it is, or name another path")),
             (_, None) => {
@@ -184,7 +187,9 @@ impl Looking<'_> {
     ) -> Result<ImageFormat> {
         match (disk.format, disk.device) {
             (Some(format), _) => Ok(format),
-            (None, DiskDevice::Cdrom | DiskDevice::Floppy | DiskDevice::Lun) => Ok(ImageFormat::Raw),
+            (None, DiskDevice::Cdrom | DiskDevice::Floppy | DiskDevice::Lun) => {
+                Ok(ImageFormat::Raw)
+            }
             (None, DiskDevice::Disk) => format_of(path, chosen),
         }
     }
@@ -220,7 +225,11 @@ impl Looking<'_> {
         if kind.is_file() {
             return Ok(false);
         }
-        let what = if kind.is_dir() { "a directory" } else { "no file" };
+        let what = if kind.is_dir() {
+            "a directory"
+        } else {
+            "no file"
+        };
         Err(Error::new(
             Kind::WrongState,
             format!("{} is {what}, and must be an image", path.display()),

@@ -29,9 +29,7 @@ use crate::model::import::{
     NicPlace, TpmOption, VcpuOption, VirtType,
 };
 use crate::model::options::InvalidOption;
-use crate::model::{
-    Capabilities, DiskSource, DomainName, GuestAbility, Mac, SecretText, Size,
-};
+use crate::model::{Capabilities, DiskSource, DomainName, GuestAbility, Mac, SecretText, Size};
 use crate::template::{self, DomainTemplate};
 
 /// What the user wants the guests to be. Whatever is `None` is taken from the
@@ -243,7 +241,9 @@ fn with_defaults(wishes: &Wishes, template: &DomainTemplate) -> Result<Wishes> {
             "tpm" if all.tpm.is_none() => all.tpm = Some(value.parse().map_err(text)?),
             "video" if all.video.is_none() => all.video = Some(value.clone()),
             "os-variant" if all.os_variant.is_none() => {
-                return Err(wrong("the operating system is chosen by --os-variant".to_owned()));
+                return Err(wrong(
+                    "the operating system is chosen by --os-variant".to_owned(),
+                ));
             }
             "memory" | "vcpus" | "graphics" | "boot" | "tpm" | "video" => {}
             _ => return Err(wrong("there is no such option".to_owned())),
@@ -326,7 +326,10 @@ fn screen(wishes: &Wishes, warnings: &mut Vec<String>) -> Option<Screen> {
 
 /// What people call what the guests are made of.
 fn label(drives: &[Drive], template: &DomainTemplate) -> String {
-    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let name = |path: &Path| {
+        path.file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+    };
     let base = drives.iter().find_map(|drive| match &drive.contents {
         Contents::Overlay { base, .. } => name(base),
         _ => None,

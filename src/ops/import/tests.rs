@@ -62,7 +62,14 @@ fn overlays_and_new_images_are_made_for_each_guest() {
         path: Some(bench.path("")),
     });
     import(&bench, &wishes, &["a", "b"]).unwrap();
-    let files = ["a-vdb.qcow2", "a.qcow2", "b-vdb.qcow2", "b.qcow2", "base.raw", "golden.raw"];
+    let files = [
+        "a-vdb.qcow2",
+        "a.qcow2",
+        "b-vdb.qcow2",
+        "b.qcow2",
+        "base.raw",
+        "golden.raw",
+    ];
     assert_eq!(bench.files(), files);
     let facts = crate::xml::domain::read(&bench.domain_xml("b")).unwrap();
     assert_eq!(facts.disks.len(), 2);
@@ -71,7 +78,11 @@ fn overlays_and_new_images_are_made_for_each_guest() {
     assert_eq!(lineage.golden_name, "base.raw");
     assert_eq!(lineage.disks[0].bases[0].format, ImageFormat::Raw);
     assert!(lineage.disks[1].bases.is_empty());
-    assert!(crate::image::seal_state(&bench.path("base.raw")).unwrap().sealed);
+    assert!(
+        crate::image::seal_state(&bench.path("base.raw"))
+            .unwrap()
+            .sealed
+    );
     let chain = |name: &str| {
         let trust = crate::image::Trust::new([bench.path("")], [bench.path("base.raw")]);
         crate::image::resolve(&bench.path(name), ImageFormat::Qcow2, &trust).unwrap()
@@ -108,14 +119,21 @@ fn a_base_is_never_given_to_a_guest_that_writes_to_it() {
     assert_eq!(kind, Kind::Protected);
     assert!(says.contains("would write to a base"), "{says}");
     // To read it does no harm.
-    import(&bench, &wishes(&bench, &["DIR/base.raw,readonly=on"]), &["c"]).unwrap();
+    import(
+        &bench,
+        &wishes(&bench, &["DIR/base.raw,readonly=on"]),
+        &["c"],
+    )
+    .unwrap();
 }
 
 #[test]
 fn what_a_running_guest_writes_to_is_no_base() {
     let bench = bench();
     let golden = "golden";
-    bench.fake.change(golden, |one| one.state = DomainState::Running);
+    bench
+        .fake
+        .change(golden, |one| one.state = DomainState::Running);
     let (kind, says) = refused(&bench, &["backing=DIR/golden.raw"], &["a"]);
     assert_eq!(kind, Kind::WrongState);
     assert!(says.contains("is running"), "{says}");
@@ -126,16 +144,51 @@ fn images_that_cannot_be_are_refused() {
     let bench = bench();
     fs::create_dir(bench.path("dir")).unwrap();
     for (disks, names, kind, says) in [
-        (&["DIR/none.qcow2"][..], &["a"][..], Kind::NotFound, "there is no image"),
-        (&["backing=DIR/none"], &["a"], Kind::NotFound, "there is no image"),
+        (
+            &["DIR/none.qcow2"][..],
+            &["a"][..],
+            Kind::NotFound,
+            "there is no image",
+        ),
+        (
+            &["backing=DIR/none"],
+            &["a"],
+            Kind::NotFound,
+            "there is no image",
+        ),
         (&["DIR/dir"], &["a"], Kind::WrongState, "is a directory"),
         (&["/dev/null"], &["a"], Kind::WrongState, "is no file"),
-        (&["DIR/base.raw,size=1"], &["a"], Kind::Exists, "exists already"),
-        (&["backing=DIR/base.raw,size=512b"], &["a"], Kind::Usage, "cut off its end"),
-        (&["DIR/base.raw"], &["a", "b"], Kind::Usage, "2 guests would write to it"),
-        (&["DIR/new,size=1"], &["a", "b"], Kind::Usage, "2 guests would write to it"),
+        (
+            &["DIR/base.raw,size=1"],
+            &["a"],
+            Kind::Exists,
+            "exists already",
+        ),
+        (
+            &["backing=DIR/base.raw,size=512b"],
+            &["a"],
+            Kind::Usage,
+            "cut off its end",
+        ),
+        (
+            &["DIR/base.raw"],
+            &["a", "b"],
+            Kind::Usage,
+            "2 guests would write to it",
+        ),
+        (
+            &["DIR/new,size=1"],
+            &["a", "b"],
+            Kind::Usage,
+            "2 guests would write to it",
+        ),
         (&["size=1"], &["a"], Kind::Usage, "nothing says where"),
-        (&["DIR/new,size=1,format=vmdk"], &["a"], Kind::Usage, "qcow2 or raw"),
+        (
+            &["DIR/new,size=1,format=vmdk"],
+            &["a"],
+            Kind::Usage,
+            "qcow2 or raw",
+        ),
         (&["vol=none/x"], &["a"], Kind::NotFound, "no pool"),
         (
             &["DIR/base.raw,target=vda", "DIR/golden.raw,target=vda"],
@@ -183,7 +236,11 @@ fn what_is_not_said_is_chosen_and_what_the_template_wants_comes_second() {
         });
     });
     assert_eq!(asked.blueprint.machine.memory, Size(1 << 29));
-    assert!(asked.warnings[0].contains("without a password"), "{:?}", asked.warnings);
+    assert!(
+        asked.warnings[0].contains("without a password"),
+        "{:?}",
+        asked.warnings
+    );
     let none = of(&|wishes| wishes.nics = vec!["none".parse().unwrap()]);
     assert!(none.blueprint.nics.is_empty());
 }

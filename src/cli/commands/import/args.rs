@@ -299,7 +299,11 @@ impl ImportArgs {
                 (None, Some(pool)) => Placement::Pool(pool.clone()),
                 (None, None) => Placement::Beside,
             },
-            macs: if macs.is_empty() { self.mac.clone() } else { macs },
+            macs: if macs.is_empty() {
+                self.mac.clone()
+            } else {
+                macs
+            },
             addresses: self.ip.clone(),
             uuids: self.uuid.clone(),
             files: Vec::new(),

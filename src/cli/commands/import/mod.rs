@@ -7,10 +7,10 @@ use super::making::Making;
 use crate::cli::session::Session;
 use crate::cli::ui::Ui;
 use crate::error::Result;
+use crate::ops::Observer as _;
 use crate::ops::clone::request::Golden;
 use crate::ops::clone::{self, NameChoice};
 use crate::ops::import::{self, Designed};
-use crate::ops::Observer as _;
 
 pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &ImportArgs) -> Result<()> {
     if let Some(sentence) = args.not_heeded() {
