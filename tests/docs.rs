@@ -78,9 +78,14 @@ fn the_readme_has_every_command() {
         .skip_while(|line| *line != "| command | what it does |")
         .take_while(|line| line.starts_with('|'))
         .collect();
-    for (prefix, parent) in [("", None), ("base ", Some("base")), ("disk ", Some("disk"))] {
+    for (prefix, parent) in [
+        ("", None),
+        ("base ", Some("base")),
+        ("disk ", Some("disk")),
+        ("template ", Some("template")),
+    ] {
         for command in subcommands(parent) {
-            if ["help", "base", "disk"].contains(&command.as_str()) {
+            if ["help", "base", "disk", "template"].contains(&command.as_str()) {
                 continue;
             }
             let name = format!("`{prefix}{command}`");

@@ -2,12 +2,12 @@
 //!
 //! With the files in `libvirt/` it is the only one that names the `virt` crate.
 
+mod many;
 mod network;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::PathBuf;
-use std::thread;
 
 use uuid::Uuid;
 use virt::connect::Connect;
@@ -17,6 +17,7 @@ use virt::error::ErrorNumber as Code;
 use virt::storage_pool::StoragePool;
 use virt::sys;
 
+use self::many::of_many;
 use super::{Hypervisor, Start, Undefine, uri};
 use crate::error::{Error, Kind, Result};
 use crate::model::{
@@ -25,10 +26,6 @@ use crate::model::{
 };
 use crate::xml::domain::redacted;
 use crate::xml::{capabilities, pool};
-
-/// How many threads ask libvirt at once where there is a lot to ask. The
-/// daemon answers about this many at a time (`max_client_requests` is 5).
-const ASKERS: usize = 4;
 
 /// From how many domains on it is better to ask about all than about each.
 const MANY: usize = 16;
@@ -580,40 +577,6 @@ fn fewer_undefine_flags(flags: u32) -> [u32; 3] {
     // Other drivers have nothing to keep.
     let oldest = no_checkpoints & !sys::VIR_DOMAIN_UNDEFINE_KEEP_NVRAM;
     [no_tpm, no_checkpoints, oldest]
-}
-
-/// Asks for each of many domains, several at a time; `None` where it is gone.
-fn of_many<T: Send>(
-    domains: &[Domain],
-    ask: impl Fn(&Domain) -> Result<T> + Sync,
-) -> Result<Vec<Option<T>>> {
-    let size = domains.len().div_ceil(ASKERS).max(16);
-    let ask_part = |part: &[Domain]| -> Result<Vec<Option<T>>> {
-        part.iter()
-            .map(|domain| match ask(domain) {
-                Ok(answer) => Ok(Some(answer)),
-                Err(e) if e.kind() == Kind::NotFound => Ok(None),
-                Err(e) => Err(e),
-            })
-            .collect()
-    };
-    thread::scope(|scope| {
-        let ask_part = &ask_part;
-        let askers: Vec<_> = domains
-            .chunks(size)
-            .map(|part| scope.spawn(move || ask_part(part)))
-            .collect();
-        let mut all = Vec::with_capacity(domains.len());
-        for asker in askers {
-            all.extend(asker.join().unwrap_or_else(|_| {
-                Err(Error::new(
-                    Kind::Libvirt,
-                    "a thread that asks libvirt failed",
-                ))
-            })?);
-        }
-        Ok(all)
-    })
 }
 
 fn ambiguous(which: &DomainRef, several: &[Domain]) -> Error {

@@ -295,6 +295,10 @@ pub fn plan(host: Host<'_>, request: &CloneRequest) -> Result<Plan> {
     })
 }
 
+/// What is said of printed XML without the passwords that clones would have.
+const PASSWORD_LEFT_OUT: &str = "A password is left out; `--security-info` prints it. Defined \
+                                 without it, the clones would listen to everybody.";
+
 fn golden_xml(
     host: Host<'_>,
     request: &CloneRequest,
@@ -321,9 +325,12 @@ fn golden_xml(
             (xml.clone(), None)
         }
         Golden::Blueprint(blueprint) => {
-            let xml = blueprint.prototype(&prototype_name()?)?;
+            let screen = blueprint.screen.as_ref();
+            if !request.secrets && screen.is_some_and(|screen| screen.password.is_some()) {
+                warnings.push(PASSWORD_LEFT_OUT.to_owned());
+            }
             // Each guest's own XML is rendered, and loses its secrets, later.
-            return Ok(xml);
+            return blueprint.prototype(&prototype_name()?);
         }
     };
     if request.secrets {
@@ -334,11 +341,7 @@ fn golden_xml(
         .iter()
         .any(|screen| screen.password_set)
     {
-        warnings.push(
-            "A password is left out; `--security-info` prints it. Defined without it, the \
-             clones would listen to everybody."
-                .to_owned(),
-        );
+        warnings.push(PASSWORD_LEFT_OUT.to_owned());
     }
     let public = match public {
         // Libvirt knows best what it keeps to itself.

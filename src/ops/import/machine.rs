@@ -1,7 +1,8 @@
 //! What the host can run, and what of that is chosen.
 
+use super::Wishes;
 use super::profile::Profile;
-use super::{MIB, Wishes};
+use super::wishes::MIB;
 use crate::error::{Error, Kind, Result};
 use crate::model::import::{BootOption, Firmware, NicOption, VcpuOption, VirtType};
 use crate::model::{Capabilities, GuestAbility, Size, nearest};

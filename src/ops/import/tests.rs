@@ -3,7 +3,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 
 use super::*;
-use crate::model::{CloneMode, DomainState, ImageFormat, Pool};
+use crate::error::{Kind, Result};
+use crate::model::import::VirtType;
+use crate::model::{CloneMode, DomainState, ImageFormat, Pool, Size};
 use crate::ops::clone::request::Golden;
 use crate::ops::clone::{CloneRequest, NameChoice, Outcome, apply, plan};
 use crate::ops::testing::Bench;

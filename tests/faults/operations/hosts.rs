@@ -51,13 +51,6 @@ pub(super) fn plain() -> Host {
     host
 }
 
-/// An image, and no domain.
-pub(super) fn image_alone() -> Host {
-    let host = Host::new();
-    golden_image(&host, "golden.qcow2");
-    host
-}
-
 /// A golden domain that has two disks and UEFI variables.
 pub(crate) fn rich() -> Host {
     let host = Host::new();

@@ -1,0 +1,44 @@
+//! Asking libvirt about many domains at once.
+
+use std::thread;
+
+use crate::error::{Error, Kind, Result};
+use crate::model::Domain;
+
+/// How many threads ask libvirt at once where there is a lot to ask. The
+/// daemon answers about this many at a time (`max_client_requests` is 5).
+const ASKERS: usize = 4;
+
+/// Asks for each of many domains, several at a time; `None` where it is gone.
+pub(super) fn of_many<T: Send>(
+    domains: &[Domain],
+    ask: impl Fn(&Domain) -> Result<T> + Sync,
+) -> Result<Vec<Option<T>>> {
+    let size = domains.len().div_ceil(ASKERS).max(16);
+    let ask_part = |part: &[Domain]| -> Result<Vec<Option<T>>> {
+        part.iter()
+            .map(|domain| match ask(domain) {
+                Ok(answer) => Ok(Some(answer)),
+                Err(e) if e.kind() == Kind::NotFound => Ok(None),
+                Err(e) => Err(e),
+            })
+            .collect()
+    };
+    thread::scope(|scope| {
+        let ask_part = &ask_part;
+        let askers: Vec<_> = domains
+            .chunks(size)
+            .map(|part| scope.spawn(move || ask_part(part)))
+            .collect();
+        let mut all = Vec::with_capacity(domains.len());
+        for asker in askers {
+            all.extend(asker.join().unwrap_or_else(|_| {
+                Err(Error::new(
+                    Kind::Libvirt,
+                    "a thread that asks libvirt failed",
+                ))
+            })?);
+        }
+        Ok(all)
+    })
+}
