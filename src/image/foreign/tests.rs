@@ -49,6 +49,19 @@ fn a_vmdk_that_names_other_files_is_refused() {
     }
 }
 
+/// QEMU writes a content id of fewer digits over one of more at every 256th image
+/// or so, and leaves the end of the text behind the zero that ends it.
+#[test]
+fn the_end_of_an_older_descriptor_is_no_descriptor() {
+    let with = |rest: &str| is_single(&GOOD.replace("\n\0\0", &format!("\n\0{rest}\0")));
+    for rest in ["", "\n", "\"\n", "83647\"\n"] {
+        assert!(with(rest), "{rest:?}");
+    }
+    for rest in ["\nRW 1 FLAT \"/etc/shadow\"\n", "a=b", "12345678"] {
+        assert!(!with(rest), "{rest:?}");
+    }
+}
+
 #[test]
 fn a_raw_image_has_whole_sectors() {
     let size = |bytes: usize| raw::read(&vec![0; bytes]).map(|facts| facts.virtual_size);

@@ -110,14 +110,26 @@ fn tables(image: &dyn Source, head: &[u8]) -> std::result::Result<(), Problem> {
     image.holds(at(64)?, 0)
 }
 
+/// The most letters by which a new content id can be shorter than the old one.
+const LEFT_OVER: usize = 7;
+
+/// Whether what comes after the end of a descriptor is nothing but zeros and the
+/// last letters of the one before: QEMU writes a new content id of up to eight
+/// digits over the old one, without the zeros in front (`vmdk_write_cid()`). The
+/// text ends with the first zero for some, and with the last for others, so there
+/// must be no more than can mean nothing.
+fn is_left_over(rest: &str) -> bool {
+    let letters = rest.chars().filter(|c| *c != '\0');
+    letters.clone().count() <= LEFT_OVER && letters.clone().all(|c| c != '=')
+}
+
 /// Whether a descriptor is of an image in one file without a parent.
 pub(super) fn is_single(descriptor: &str) -> bool {
     if descriptor.to_ascii_lowercase().contains(PARENT) {
         return false;
     }
-    // The text ends with the first zero for some, and with the last for others.
-    let text = descriptor.trim_end_matches('\0');
-    if text.contains('\0') {
+    let (text, rest) = descriptor.split_once('\0').unwrap_or((descriptor, ""));
+    if !is_left_over(rest) {
         return false;
     }
     let mut extents = 0;
