@@ -4,7 +4,7 @@
 //! (`tests/layers.rs` keeps it so):
 //!
 //! ```text
-//! cli → ops → { hypervisor, image, osinfo, store } → { xml, process, template } → { model, error }
+//! cli → ops → { hypervisor, guest → image, osinfo, store } → { xml, process, template } → { model, error }
 //! ```
 //!
 //! See `docs/architecture.md` for the life of one command.
@@ -12,6 +12,7 @@
 pub mod cli;
 pub mod error;
 mod failpoint;
+pub mod guest;
 pub mod hypervisor;
 pub mod image;
 pub mod interrupt;

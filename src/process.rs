@@ -20,7 +20,10 @@ use rustix::process::{Pid, Resource, Rlimit, Signal};
 use self::pipes::{Chunk, Lines, keep_tail, listen, printable};
 use crate::error::{Error, Kind, Result};
 
+pub use self::service::Service;
+
 mod pipes;
+mod service;
 #[cfg(test)]
 mod tests;
 
@@ -162,6 +165,7 @@ fn not_found(name: &str) -> Error {
     );
     let packages = match name {
         "qemu-img" => ("qemu-utils", "qemu-img"),
+        "qemu-storage-daemon" => ("qemu-utils", "qemu-img"),
         "guestfish" | "guestmount" | "virt-customize" => ("libguestfs-tools", "guestfs-tools"),
         "virsh" => ("libvirt-clients", "libvirt-client"),
         _ => return error,
@@ -407,13 +411,26 @@ impl<'a> Run<'a> {
     }
 
     fn spawn(&self) -> Result<Child> {
+        let child = self.prepared(Stdio::null()).spawn();
+        child.map_err(|error| self.not_started(error))
+    }
+
+    fn not_started(&self, error: std::io::Error) -> Error {
+        Error::wrap(
+            Kind::Environment,
+            format_args!("cannot start {}", self.tool.path.display()),
+            error,
+        )
+    }
+
+    fn prepared(&self, stdin: Stdio) -> Command {
         #[expect(clippy::disallowed_methods, reason = "this is the place")]
         let mut command = Command::new(&self.tool.path);
         command
             .args(&self.args)
             .env("LC_ALL", "C")
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             // Ctrl-C on the terminal is for us; we tell the child.
@@ -430,13 +447,7 @@ impl<'a> Run<'a> {
         unsafe {
             command.pre_exec(move || prepare(parent, limits));
         }
-        command.spawn().map_err(|error| {
-            Error::wrap(
-                Kind::Environment,
-                format_args!("cannot start {}", self.tool.path.display()),
-                error,
-            )
-        })
+        command
     }
 }
 

@@ -375,6 +375,53 @@ fn what_was_recovered_is_as_documented() {
 }
 
 #[test]
+fn files_of_guests_are_as_documented() {
+    let bench = Bench::new();
+    let tree = bench.path("tree");
+    for dir in ["etc", "usr", "var/log"] {
+        fs::create_dir_all(tree.join(dir)).unwrap();
+    }
+    fs::write(tree.join("var/log/messages"), "first\nlast\n").unwrap();
+    fs::write(tree.join("etc/hostname"), "golden\n").unwrap();
+    fs::write(tree.join("etc/passwd"), "root:x:0:0::/root:/bin/sh\n").unwrap();
+    std::os::unix::fs::symlink("hostname", tree.join("etc/link")).unwrap();
+    let make = |image: &str| {
+        #[expect(clippy::disallowed_methods, reason = "it makes what is looked at")]
+        let made = Command::new("mke2fs")
+            .args(["-q", "-F", "-t", "ext4", "-d"])
+            .args([&tree, &bench.path(image)])
+            .arg("8M")
+            .status();
+        assert!(made.unwrap().success());
+    };
+    make("images/golden.img");
+    fs::remove_file(tree.join("etc/passwd")).unwrap();
+    make("images/busy.img");
+    let guest = ["-d", "golden"];
+    let result = |name: &str, args: &[&str]| {
+        let args = [&[name][..], &guest[..], args].concat();
+        bench.result(name, &args)
+    };
+    assert_eq!(result("cat", &["/etc/link"])[0]["text"], "golden\n");
+    assert_eq!(result("ls", &["-l", "/etc"])[1]["target"], "hostname");
+    assert_eq!(result("df", &[])[0]["health"], "clean");
+    let inspected = result("inspect", &[]);
+    assert_eq!(inspected[0]["users"][0]["name"], "root");
+    assert_eq!(inspected[0]["mounts"][0]["at"], "/");
+    assert_eq!(result("grep", &["^gold", "/etc/hostname"])[0]["line"], 1);
+    assert_eq!(
+        result("find", &["--name", "pass*"])[0]["path"],
+        "/etc/passwd"
+    );
+    let to = bench.path("to");
+    fs::create_dir(&to).unwrap();
+    assert_eq!(
+        result("copy-out", &["/etc", to.to_str().unwrap()])[0]["files"],
+        2
+    );
+}
+
+#[test]
 fn errors_are_as_documented() {
     let bench = Bench::new();
     bench.error(Kind::NotFound, &["show", "-d", "nobody"]);

@@ -18,6 +18,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("image", LOW),
     ("osinfo", OSINFO),
     ("store", LOW),
+    ("guest", GUEST),
     ("ops", OPS),
     ("cli", CLI),
 ];
@@ -25,7 +26,16 @@ const LAYERS: &[(&str, &[&str])] = &[
 const BOTTOM: &[&str] = &["model", "error", "interrupt", "failpoint"];
 const LOW: &[&str] = &["xml", "process", "model", "error", "interrupt", "failpoint"];
 const OSINFO: &[&str] = &["xml", "model", "error"];
+const GUEST: &[&str] = &[
+    "image",
+    "process",
+    "model",
+    "error",
+    "interrupt",
+    "failpoint",
+];
 const OPS: &[&str] = &[
+    "guest",
     "hypervisor",
     "image",
     "osinfo",
@@ -40,6 +50,7 @@ const OPS: &[&str] = &[
 ];
 const CLI: &[&str] = &[
     "ops",
+    "guest",
     "hypervisor",
     "image",
     "osinfo",
@@ -90,7 +101,8 @@ const WRITERS: &[(&str, &[&str])] = &[
     ),
     // A new file, which is nobody's disk yet.
     ("OFlags::RDWR", &["image/overlay.rs"]),
-    ("OFlags::WRONLY", &[]),
+    // A new file of the user's, made with `O_EXCL`.
+    ("OFlags::WRONLY", &["guest/extract/dir.rs"]),
     ("write(true)", &["store/"]),
     ("append(true)", &["store/", "failpoint.rs"]),
     (" File::create(", &[]),
@@ -270,6 +282,8 @@ fn what_is_wrong_is_found() {
             "fn f(h: &dyn crate::hypervisor::Hypervisor) {}",
         ),
         ("image/x.rs", "use crate::store::Store;"),
+        ("image/x.rs", "use crate::guest::native::Blocks;"),
+        ("guest/x.rs", "use crate::hypervisor::Hypervisor;"),
         ("xml/x.rs", "use crate::process::Tool;"),
         ("osinfo/x.rs", "use crate::process::Tool;"),
         ("model/mac.rs", "use crate::xml::domain;"),

@@ -1,5 +1,6 @@
 //! What the targets share.
 
+pub mod disks;
 pub mod tree;
 
 use std::fs;

@@ -35,7 +35,6 @@ complete -c vmkin -n "__fish_vmkin_needs_command" -s y -l yes -d 'Do what cannot
 complete -c vmkin -n "__fish_vmkin_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vmkin -n "__fish_vmkin_needs_command" -s V -l version -d 'Print version'
 complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "list" -d 'List all domains'
-complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "ls" -d 'List all domains'
 complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "show" -d 'Show all that is known of a domain'
 complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "tree" -d 'Draw which images and domains depend on which'
 complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "clone" -d 'Make clones of a golden domain'
@@ -53,6 +52,15 @@ complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "delete" -d 'Delete gues
 complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "rm" -d 'Delete guests: their definitions, and the files that are theirs alone'
 complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "base" -d 'Look after the images that clones are based on'
 complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "disk" -d 'Work on the disks of guests, or on images'
+complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "inspect" -d 'Tell what guests are: operating system, mounts, kernels, users, packages'
+complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "ls" -d 'List files of guests'
+complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "cat" -d 'Print files of guests'
+complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "df" -d 'Show how full the file systems of guests are'
+complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "copy-out" -d 'Copy files and directories of a guest to the host'
+complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "grep" -d 'Look for lines in files of guests'
+complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "find" -d 'Look for files of guests'
+complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "diff" -d 'Tell which files differ between two guests'
+complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "log" -d 'Print the end of a guest\'s system log'
 complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "doctor" -d 'Find out what this host lacks, and how to get it'
 complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "recover" -d 'Finish or take back what an interrupted vmkin left behind'
 complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "completions" -d 'Print the completion script for a shell'
@@ -71,19 +79,6 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand list" -s q -l quiet -d 'Prin
 complete -c vmkin -n "__fish_vmkin_using_subcommand list" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
 complete -c vmkin -n "__fish_vmkin_using_subcommand list" -s y -l yes -d 'Do what cannot be undone without asking'
 complete -c vmkin -n "__fish_vmkin_using_subcommand list" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
-complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
-always\t''
-never\t''"
-complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -l running -d 'Only domains that are active'
-complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -l inactive -d 'Only domains that are not active'
-complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -l name -d 'Print only names, one per line'
-complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -l all -d 'List all domains, which is the default; for those who are used to virsh'
-complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -l json -d 'Print the result as one JSON document'
-complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -s q -l quiet -d 'Print only results, warnings and errors'
-complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
-complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -s y -l yes -d 'Do what cannot be undone without asking'
-complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vmkin -n "__fish_vmkin_using_subcommand show" -s d -l domain -d 'Domains, by name, UUID or id' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand show" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand show" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
@@ -505,6 +500,177 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcom
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from help" -f -a "check" -d 'Check the tables of images, and repair them'
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c vmkin -n "__fish_vmkin_using_subcommand inspect" -s d -l domain -d 'Guests, by name, UUID or id of the domain, or by a pattern such as \'web-*\'; may be repeated' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand inspect" -s a -l add -d 'An image, by its path; several are the disks of one guest' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand inspect" -l format -d 'The format of images that no domain has' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand inspect" -s m -l mount -d 'Mount this, such as /dev/sda1 or /dev/vg/home:/home, and not what the guest mounts' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand inspect" -l snapshot -d 'Look at an internal snapshot of the images' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand inspect" -l allow-dir -d 'Trust backing files in this directory too' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand inspect" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand inspect" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand inspect" -l consistent -d 'Refuse a guest that is not shut off, or is written to meanwhile'
+complete -c vmkin -n "__fish_vmkin_using_subcommand inspect" -l xml -d 'Print XML as virt-inspector does'
+complete -c vmkin -n "__fish_vmkin_using_subcommand inspect" -l packages -d 'List the packages one by one'
+complete -c vmkin -n "__fish_vmkin_using_subcommand inspect" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand inspect" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand inspect" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand inspect" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand inspect" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -s d -l domain -d 'Guests, by name, UUID or id of the domain, or by a pattern such as \'web-*\'; may be repeated' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -s a -l add -d 'An image, by its path; several are the disks of one guest' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -l format -d 'The format of images that no domain has' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -s m -l mount -d 'Mount this, such as /dev/sda1 or /dev/vg/home:/home, and not what the guest mounts' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -l snapshot -d 'Look at an internal snapshot of the images' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -l allow-dir -d 'Trust backing files in this directory too' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -l consistent -d 'Refuse a guest that is not shut off, or is written to meanwhile'
+complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -s l -d 'Show kind, mode, owner, group, size and time of change, too'
+complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -s R -l recursive -d 'Go into directories, and show whole paths'
+complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -s h -l human-readable -d 'Show sizes in units that people read'
+complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -l times -d 'Show all times: of the last access, of the contents and of the inode'
+complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -s 0 -l null -d 'End each name with a NUL and not with a line break, and change nothing in it'
+complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -l help -d 'Print help'
+complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand cat" -s d -l domain -d 'Guests, by name, UUID or id of the domain, or by a pattern such as \'web-*\'; may be repeated' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand cat" -s a -l add -d 'An image, by its path; several are the disks of one guest' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand cat" -l format -d 'The format of images that no domain has' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand cat" -s m -l mount -d 'Mount this, such as /dev/sda1 or /dev/vg/home:/home, and not what the guest mounts' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand cat" -l snapshot -d 'Look at an internal snapshot of the images' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand cat" -l allow-dir -d 'Trust backing files in this directory too' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand cat" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand cat" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand cat" -l consistent -d 'Refuse a guest that is not shut off, or is written to meanwhile'
+complete -c vmkin -n "__fish_vmkin_using_subcommand cat" -l raw -d 'Print control characters to a terminal, too'
+complete -c vmkin -n "__fish_vmkin_using_subcommand cat" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand cat" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand cat" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand cat" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand cat" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand df" -s d -l domain -d 'Guests, by name, UUID or id of the domain, or by a pattern such as \'web-*\'; may be repeated' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand df" -s a -l add -d 'An image, by its path; several are the disks of one guest' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand df" -l format -d 'The format of images that no domain has' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand df" -s m -l mount -d 'Mount this, such as /dev/sda1 or /dev/vg/home:/home, and not what the guest mounts' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand df" -l snapshot -d 'Look at an internal snapshot of the images' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand df" -l allow-dir -d 'Trust backing files in this directory too' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand df" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand df" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand df" -l consistent -d 'Refuse a guest that is not shut off, or is written to meanwhile'
+complete -c vmkin -n "__fish_vmkin_using_subcommand df" -s h -l human-readable -d 'Show sizes in units that people read, and not in blocks of 1 KiB'
+complete -c vmkin -n "__fish_vmkin_using_subcommand df" -s i -l inodes -d 'Show inodes and not space'
+complete -c vmkin -n "__fish_vmkin_using_subcommand df" -l csv -d 'Print comma-separated values'
+complete -c vmkin -n "__fish_vmkin_using_subcommand df" -l help -d 'Print help'
+complete -c vmkin -n "__fish_vmkin_using_subcommand df" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand df" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand df" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand df" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand copy-out" -s d -l domain -d 'Guests, by name, UUID or id of the domain, or by a pattern such as \'web-*\'; may be repeated' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand copy-out" -s a -l add -d 'An image, by its path; several are the disks of one guest' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand copy-out" -l format -d 'The format of images that no domain has' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand copy-out" -s m -l mount -d 'Mount this, such as /dev/sda1 or /dev/vg/home:/home, and not what the guest mounts' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand copy-out" -l snapshot -d 'Look at an internal snapshot of the images' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand copy-out" -l allow-dir -d 'Trust backing files in this directory too' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand copy-out" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand copy-out" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand copy-out" -l consistent -d 'Refuse a guest that is not shut off, or is written to meanwhile'
+complete -c vmkin -n "__fish_vmkin_using_subcommand copy-out" -l owners -d 'Keep owners and set-user-id bits, too; only for root'
+complete -c vmkin -n "__fish_vmkin_using_subcommand copy-out" -l xattrs -d 'Keep extended attributes, too'
+complete -c vmkin -n "__fish_vmkin_using_subcommand copy-out" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand copy-out" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand copy-out" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand copy-out" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand copy-out" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand grep" -s d -l domain -d 'Guests, by name, UUID or id of the domain, or by a pattern such as \'web-*\'; may be repeated' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand grep" -s a -l add -d 'An image, by its path; several are the disks of one guest' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand grep" -l format -d 'The format of images that no domain has' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand grep" -s m -l mount -d 'Mount this, such as /dev/sda1 or /dev/vg/home:/home, and not what the guest mounts' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand grep" -l snapshot -d 'Look at an internal snapshot of the images' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand grep" -l allow-dir -d 'Trust backing files in this directory too' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand grep" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand grep" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand grep" -l consistent -d 'Refuse a guest that is not shut off, or is written to meanwhile'
+complete -c vmkin -n "__fish_vmkin_using_subcommand grep" -s r -l recursive -d 'Look into all files below directories'
+complete -c vmkin -n "__fish_vmkin_using_subcommand grep" -s i -l ignore-case -d 'Take small and capital letters for the same'
+complete -c vmkin -n "__fish_vmkin_using_subcommand grep" -s F -l fixed-strings -d 'Take the pattern as it is, and not for a regular expression'
+complete -c vmkin -n "__fish_vmkin_using_subcommand grep" -s l -l files-with-matches -d 'Print only the names of the files'
+complete -c vmkin -n "__fish_vmkin_using_subcommand grep" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand grep" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand grep" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand grep" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand grep" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand find" -s d -l domain -d 'Guests, by name, UUID or id of the domain, or by a pattern such as \'web-*\'; may be repeated' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand find" -s a -l add -d 'An image, by its path; several are the disks of one guest' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand find" -l format -d 'The format of images that no domain has' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand find" -s m -l mount -d 'Mount this, such as /dev/sda1 or /dev/vg/home:/home, and not what the guest mounts' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand find" -l snapshot -d 'Look at an internal snapshot of the images' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand find" -l allow-dir -d 'Trust backing files in this directory too' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand find" -l name -d 'Files named like this, such as \'*.conf\'' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand find" -l type -d 'Files of this kind' -r -f -a "file\t'A regular file'
+directory\t'A directory'
+link\t'A symbolic link'"
+complete -c vmkin -n "__fish_vmkin_using_subcommand find" -l mode -d 'Files that have all these bits of the mode, such as 4000' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand find" -l uid -d 'Files of the user with this number' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand find" -l min-size -d 'Files of this length or more, in bytes' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand find" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand find" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand find" -l consistent -d 'Refuse a guest that is not shut off, or is written to meanwhile'
+complete -c vmkin -n "__fish_vmkin_using_subcommand find" -s 0 -l null -d 'End each path with a NUL and not with a line break, without the guest and unchanged'
+complete -c vmkin -n "__fish_vmkin_using_subcommand find" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand find" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand find" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand find" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand find" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand diff" -s d -l domain -d 'Guests, by name, UUID or id of the domain, or by a pattern such as \'web-*\'; may be repeated' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand diff" -s a -l add -d 'An image, by its path; several are the disks of one guest' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand diff" -l format -d 'The format of images that no domain has' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand diff" -s m -l mount -d 'Mount this, such as /dev/sda1 or /dev/vg/home:/home, and not what the guest mounts' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand diff" -l snapshot -d 'Look at an internal snapshot of the images' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand diff" -l allow-dir -d 'Trust backing files in this directory too' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand diff" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand diff" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand diff" -l consistent -d 'Refuse a guest that is not shut off, or is written to meanwhile'
+complete -c vmkin -n "__fish_vmkin_using_subcommand diff" -l quick -d 'Take files of one length that were changed at the same moment for the same'
+complete -c vmkin -n "__fish_vmkin_using_subcommand diff" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand diff" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand diff" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand diff" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand diff" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand log" -s d -l domain -d 'Guests, by name, UUID or id of the domain, or by a pattern such as \'web-*\'; may be repeated' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand log" -s a -l add -d 'An image, by its path; several are the disks of one guest' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand log" -l format -d 'The format of images that no domain has' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand log" -s m -l mount -d 'Mount this, such as /dev/sda1 or /dev/vg/home:/home, and not what the guest mounts' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand log" -l snapshot -d 'Look at an internal snapshot of the images' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand log" -l allow-dir -d 'Trust backing files in this directory too' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand log" -s n -l lines -d 'How many lines' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand log" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand log" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand log" -l consistent -d 'Refuse a guest that is not shut off, or is written to meanwhile'
+complete -c vmkin -n "__fish_vmkin_using_subcommand log" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand log" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand log" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand log" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand log" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vmkin -n "__fish_vmkin_using_subcommand doctor" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand doctor" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''

@@ -38,6 +38,10 @@ cmd:debugfs | e2fsprogs | e2fsprogs
 cmd:blkid | util-linux | util-linux
 cmd:mtype | mtools | mtools
 cmd:fsck.fat | dosfstools | dosfstools
+cmd:mkfs.xfs | xfsprogs | xfsprogs
+cmd:xfs_io | xfsprogs | xfsprogs
+cmd:mkfs.btrfs | btrfs-progs | btrfs-progs
+cmd:setfattr | attr | attr
 cmd:xmllint | libxml2-utils | libxml2
 cmd:virt-clone | virtinst | virt-install
 file:/usr/share/osinfo/os/*/*.xml | osinfo-db | osinfo-db
@@ -65,6 +69,15 @@ file:/usr/share/keyrings/debian-archive-keyring.* | debian-archive-keyring | deb
 cmd:chroot | coreutils | coreutils
 cmd:ssh | openssh-client | openssh-clients
 cmd:ssh-keygen | openssh-client | openssh
+cmd:sfdisk | fdisk | util-linux
+cmd:sgdisk | gdisk | gdisk
+cmd:parted | parted | parted
+cmd:lvm | lvm2 | lvm2
+cmd:mkswap | util-linux | util-linux
+cmd:mkfs.vfat | dosfstools | dosfstools
+cmd:mkfs.exfat | exfatprogs | exfatprogs
+cmd:mkfs.ntfs | ntfs-3g | ntfsprogs
+cmd:xorrisofs | xorriso | xorriso
 cmd:shellcheck | shellcheck | ShellCheck
 LIST
 }

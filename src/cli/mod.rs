@@ -89,7 +89,6 @@ impl From<Color> for ColorChoice {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    #[command(visible_alias = "ls")]
     List(c::list::ListArgs),
     Show(c::show::ShowArgs),
     Tree(c::tree::TreeArgs),
@@ -111,6 +110,15 @@ enum Command {
     Base(c::base::BaseCommand),
     #[command(subcommand)]
     Disk(c::disk::DiskCommand),
+    Inspect(c::inspect::InspectArgs),
+    Ls(c::ls::LsArgs),
+    Cat(c::cat::CatArgs),
+    Df(c::df::DfArgs),
+    CopyOut(c::copy_out::CopyOutArgs),
+    Grep(c::grep::GrepArgs),
+    Find(c::find::FindArgs),
+    Diff(c::diff::DiffArgs),
+    Log(c::log::LogArgs),
     Doctor(c::doctor::DoctorArgs),
     Recover(c::recover::RecoverArgs),
     Completions(c::completions::CompletionsArgs),
@@ -186,6 +194,15 @@ fn dispatch(ui: &Ui, cli: &Cli) -> Result<()> {
         Command::Delete(args) => c::delete::run(ui, &session, args),
         Command::Base(command) => c::base::run(ui, &session, command),
         Command::Disk(command) => c::disk::run(ui, &session, command),
+        Command::Inspect(args) => c::inspect::run(ui, &session, args),
+        Command::Ls(args) => c::ls::run(ui, &session, args),
+        Command::Cat(args) => c::cat::run(ui, &session, args),
+        Command::Df(args) => c::df::run(ui, &session, args),
+        Command::CopyOut(args) => c::copy_out::run(ui, &session, args),
+        Command::Grep(args) => c::grep::run(ui, &session, args),
+        Command::Find(args) => c::find::run(ui, &session, args),
+        Command::Diff(args) => c::diff::run(ui, &session, args),
+        Command::Log(args) => c::log::run(ui, &session, args),
         Command::Doctor(args) => c::doctor::run(ui, &session, args),
         Command::Recover(args) => c::recover::run(ui, &session, args),
         Command::Completions(_) | Command::Man(_) | Command::Template(_) => Ok(()),

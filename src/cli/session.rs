@@ -17,6 +17,7 @@ pub(super) struct Session<'a> {
     connect: Option<String>,
     store: Store,
     interrupt: Interrupt,
+    verbose: bool,
 }
 
 impl<'a> Session<'a> {
@@ -26,6 +27,7 @@ impl<'a> Session<'a> {
             connect: global.connect.clone(),
             store: Store::of_user()?,
             interrupt: Interrupt::watch()?,
+            verbose: global.verbose > 0,
         })
     }
 
@@ -58,6 +60,21 @@ impl<'a> Session<'a> {
         let libvirt = Connection::open(self.connect.as_deref())
             .map(|libvirt| Box::new(libvirt) as Box<dyn Hypervisor>);
         examine(&libvirt, &self.store)
+    }
+
+    /// Whether the user wants to know more than the result.
+    pub(super) fn is_verbose(&self) -> bool {
+        self.verbose
+    }
+
+    /// Whether the user wants to stop.
+    pub(super) fn interrupt(&self) -> &Interrupt {
+        &self.interrupt
+    }
+
+    /// Stops if the user wants to.
+    pub(super) fn check(&self) -> Result<()> {
+        self.interrupt.check()
     }
 
     fn mention_unfinished(&self) {

@@ -1,10 +1,11 @@
 //! Everything the user sees. Results go to stdout, the rest to stderr.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anstream::{AutoStream, ColorChoice};
@@ -70,6 +71,22 @@ impl Ui {
             other => other
                 .map_err(|e| Error::io("cannot write the result", e).with_kind(Kind::Environment)),
         }
+    }
+
+    /// Whether the result is to be one JSON document.
+    pub(super) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Whether somebody looks at the result on a terminal.
+    pub(super) fn is_terminal(&self) -> bool {
+        io::stdout().is_terminal()
+    }
+
+    /// Where bytes go as they are, and as they come.
+    pub(super) fn sink(&self) -> Stdout {
+        self.clear_bar();
+        Stdout::default()
     }
 
     /// Explains a failure.
@@ -233,6 +250,55 @@ fn bar(template: &str, what: &str, total: u64) -> ProgressBar {
 fn paint(color: AnsiColor, label: &str) -> String {
     let style = Style::new().bold().fg_color(Some(color.into()));
     format!("{style}{label}{style:#}")
+}
+
+/// Standard output, for bytes that nobody changes.
+#[derive(Default)]
+pub(super) struct Stdout {
+    /// Whoever read it has read enough.
+    closed: AtomicBool,
+}
+
+impl Stdout {
+    /// Writes bytes, if anybody still reads them.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Environment`] if they cannot be written.
+    pub(super) fn write(&self, bytes: &[u8]) -> Result<()> {
+        self.done(io::stdout().lock().write_all(bytes))
+    }
+
+    /// Has everything written.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Stdout::write`].
+    pub(super) fn close(&self) -> Result<()> {
+        self.done(io::stdout().lock().flush())
+    }
+
+    fn done(&self, written: io::Result<()>) -> Result<()> {
+        match written {
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => {
+                self.closed.store(true, Ordering::Relaxed);
+                Ok(())
+            }
+            // Not `Storage`: that would say that all was undone.
+            other => other
+                .map_err(|e| Error::io("cannot write the result", e).with_kind(Kind::Environment)),
+        }
+    }
+
+    /// Whether nobody reads any more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+}
+
+/// The name of a file, which may hold any bytes, fit for one line of a terminal.
+pub(super) fn name_line(name: &[u8]) -> String {
+    crate::image::shown(Path::new(OsStr::from_bytes(name))).to_string()
 }
 
 /// Shows a program that is about to be run, for `-v`.

@@ -155,10 +155,25 @@ impl ImageFile {
     ///
     /// [`Kind::Storage`], with the path and the offset.
     pub fn read_at(&self, offset: u64, most: usize) -> Result<Vec<u8>> {
-        // No file goes that far, and the system would call it a bad argument
-        // and not the end; a header may name any place.
         let past_all = i64::try_from(offset.saturating_add(most as u64)).is_err();
         let mut bytes = vec![0; if past_all { 0 } else { most }];
+        let done = self.read_into(offset, &mut bytes)?;
+        bytes.truncate(done);
+        Ok(bytes)
+    }
+
+    /// Fills `bytes` from `offset` on, and returns how many there were; fewer
+    /// than asked for only if the file ends.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Storage`], with the path and the offset.
+    pub(super) fn read_into(&self, offset: u64, bytes: &mut [u8]) -> Result<usize> {
+        // No file goes that far, and the system would call it a bad argument
+        // and not the end; a header may name any place.
+        if i64::try_from(offset.saturating_add(bytes.len() as u64)).is_err() {
+            return Ok(0);
+        }
         let mut done = 0;
         while let Some(rest) = bytes.get_mut(done..).filter(|rest| !rest.is_empty()) {
             let at = offset.saturating_add(done as u64);
@@ -169,8 +184,18 @@ impl ImageFile {
                 Err(error) => return Err(read_error(&self.path, at, error)),
             }
         }
-        bytes.truncate(done);
-        Ok(bytes)
+        Ok(done)
+    }
+
+    /// The size it has now; of a block device, the capacity it had when it was
+    /// opened.
+    pub(super) fn size_now(&self) -> Result<u64> {
+        if self.block {
+            return Ok(self.size);
+        }
+        let metadata = self.file.metadata();
+        let known = metadata.map_err(|error| read_error(&self.path, 0, error))?;
+        Ok(known.len())
     }
 }
 
@@ -265,7 +290,7 @@ pub fn shown(path: &Path) -> impl fmt::Display + '_ {
 }
 
 /// The same of bytes that somebody meant to be a name.
-pub(super) struct ShownBytes<'a>(pub(super) &'a [u8]);
+pub(crate) struct ShownBytes<'a>(pub(crate) &'a [u8]);
 
 impl fmt::Display for ShownBytes<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -320,32 +345,32 @@ pub(super) fn shell_word(bytes: &[u8]) -> String {
 }
 
 /// Reads a big-endian number out of bytes; `None` past their end.
-pub(super) fn be16(bytes: &[u8], at: usize) -> Option<u16> {
+pub(crate) fn be16(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
 /// Reads a big-endian number out of bytes; `None` past their end.
-pub(super) fn be32(bytes: &[u8], at: usize) -> Option<u32> {
+pub(crate) fn be32(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
 /// Reads a big-endian number out of bytes; `None` past their end.
-pub(super) fn be64(bytes: &[u8], at: usize) -> Option<u64> {
+pub(crate) fn be64(bytes: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
 /// Reads a little-endian number out of bytes; `None` past their end.
-pub(super) fn le16(bytes: &[u8], at: usize) -> Option<u16> {
+pub(crate) fn le16(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
 /// Reads a little-endian number out of bytes; `None` past their end.
-pub(super) fn le32(bytes: &[u8], at: usize) -> Option<u32> {
+pub(crate) fn le32(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
 /// Reads a little-endian number out of bytes; `None` past their end.
-pub(super) fn le64(bytes: &[u8], at: usize) -> Option<u64> {
+pub(crate) fn le64(bytes: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 

@@ -20,6 +20,7 @@
 //! | `qemu_img` | every run of `qemu-img`: formats, limits, what it says |
 //! | `seed` | the disk that tells a guest who it is |
 //! | `self_test` | whether `qemu-img` and we heed each other's locks |
+//! | `read` | the data in images |
 //! | `nbd` | overlays on an NBD export, and copies of one |
 //! | `magic` | what an image says that it is |
 //! | `scan` | the overlays in a directory |
@@ -38,6 +39,7 @@ mod nbd;
 mod overlay;
 pub mod qcow2;
 pub mod qemu_img;
+pub mod read;
 mod scan;
 mod seal;
 mod seed;
@@ -51,6 +53,7 @@ pub use self::chain::{MAX_OVERLAYS, Survey, resolve, survey};
 pub use self::check::{Checked, can_be_checked, check, repair};
 pub use self::copy::{Copy, CopyMethod, ReflinkRule, copy_small};
 pub use self::file::{ImageFile, id_of, shown};
+pub(crate) use self::file::{ShownBytes, be16, le16, le32, le64};
 pub use self::identity::{Comparison, compare, content_sha256, identity, identity_of};
 pub use self::lock::{Guard, Lease, LockState, probe};
 pub use self::look::{

@@ -4,6 +4,7 @@ mod capabilities;
 mod chain;
 mod disk;
 mod domain;
+mod glob;
 mod guest_identity;
 mod hostname;
 mod image;
@@ -26,6 +27,7 @@ pub use self::capabilities::{Capabilities, GuestAbility};
 pub use self::chain::{Chain, Layer};
 pub use self::disk::{DeclaredLayer, Disk, DiskDevice, DiskSource, DiskTarget};
 pub use self::domain::{Domain, DomainRef, Nic, NicSource, Nvram};
+pub use self::glob::Glob;
 pub use self::guest_identity::{
     Credential, GuestIdentity, IdentityChannel, InvalidUserName, Smbios, UserName,
 };

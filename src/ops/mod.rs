@@ -7,6 +7,7 @@ pub mod delete;
 pub mod disk;
 pub mod doctor;
 pub mod guard;
+pub mod guest;
 pub mod identity;
 mod images;
 pub mod import;

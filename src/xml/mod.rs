@@ -11,6 +11,7 @@
 
 pub mod capabilities;
 pub mod domain;
+pub mod inspector;
 pub mod network;
 pub mod osinfo;
 pub mod pool;

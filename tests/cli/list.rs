@@ -45,7 +45,7 @@ fn names_only() {
     web-9
     web-10
     ");
-    assert_snapshot!(host.vmkin("ls --name --running"), @"
+    assert_snapshot!(host.vmkin("list --name --running"), @"
     busy
     still
     ");

@@ -33,6 +33,8 @@ mod concurrency;
 mod delete;
 mod disk_check;
 mod doctor;
+mod from_libguestfs;
+mod guest_files;
 mod hostile;
 mod identity;
 mod import;

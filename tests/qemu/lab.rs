@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -271,6 +272,35 @@ impl Lab {
                     .collect();
             }
             assert!(since.elapsed() < limit, "'{name}' is not up: {text}");
+            sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// Types a line on the console of a guest.
+    pub fn type_in(&self, name: &str, line: &str) {
+        let domain = self.conn.lookup_domain_by_name(name).unwrap();
+        let xml = domain.xml_desc(0).unwrap();
+        let at = xml.find("/dev/pts/").expect("it has a console");
+        let path = xml[at..].split('\'').next().unwrap();
+        let mut console = fs::OpenOptions::new().write(true).open(path).unwrap();
+        // QEMU looks once a second whether somebody is at the other end, and
+        // reads only while somebody is.
+        sleep(Duration::from_secs(3));
+        console.write_all(line.as_bytes()).unwrap();
+        sleep(Duration::from_secs(3));
+    }
+
+    /// Waits until a guest has printed this on its console.
+    pub fn said(&self, name: &str, what: &str) {
+        let log = self.dir.join(format!("{name}.log"));
+        let since = Instant::now();
+        loop {
+            let text = fs::read(&log).unwrap_or_default();
+            let text = String::from_utf8_lossy(&text);
+            if text.contains(what) {
+                return;
+            }
+            assert!(since.elapsed() < BOOT, "'{name}' never said {what}: {text}");
             sleep(Duration::from_millis(200));
         }
     }

@@ -31,6 +31,7 @@ mod debian;
 mod devices;
 mod faults;
 mod faults_meanwhile;
+mod files;
 mod guard;
 mod hostile;
 mod identity;

@@ -21,4 +21,5 @@ mod header;
 mod hostile;
 mod lock;
 mod overlay;
+mod read;
 mod seed;

@@ -1,18 +1,28 @@
 //! One file per command: its arguments, a call into `ops`, and what to print.
 
 pub(super) mod base;
+pub(super) mod cat;
 pub(super) mod clone;
 pub(super) mod completions;
+pub(super) mod copy_out;
 pub(super) mod delete;
 pub(super) mod destroy;
+pub(super) mod df;
+pub(super) mod diff;
 pub(super) mod disk;
 pub(super) mod doctor;
+pub(super) mod find;
+pub(super) mod grep;
 mod identity_args;
 pub(super) mod import;
+pub(super) mod inspect;
 pub(super) mod ip;
 pub(super) mod list;
+pub(super) mod log;
+pub(super) mod ls;
 mod making;
 pub(super) mod man;
+mod on_guest;
 pub(super) mod reboot;
 pub(super) mod recover;
 pub(super) mod reset;

@@ -1,0 +1,108 @@
+use std::ffi::OsStr;
+use std::io;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::on_guest::{OnGuest, in_tree};
+use crate::cli::session::Session;
+use crate::cli::ui::Ui;
+use crate::error::{Error, Kind, Result};
+use crate::guest::extract::{self, Copied, Keep};
+use crate::ops::Observer as _;
+
+/// Copy files and directories of a guest to the host
+///
+/// Read off the disks, whether the guest boots or not. Everything is copied or
+/// nothing; what is there already is not replaced. Modes, times, hard links and
+/// holes are kept; symbolic links are copied as links and never followed, but for
+/// one that is named. With `-` as directory a tar archive goes to standard output.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct CopyOutArgs {
+    #[command(flatten)]
+    guests: OnGuest,
+
+    /// Keep owners and set-user-id bits, too; only for root
+    #[arg(long)]
+    owners: bool,
+
+    /// Keep extended attributes, too
+    #[arg(long)]
+    xattrs: bool,
+
+    /// Files and directories, by their absolute paths in the guest; then a directory of the host
+    #[arg(value_name = "PATH", num_args = 2.., required = true)]
+    paths: Vec<String>,
+}
+
+pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &CopyOutArgs) -> Result<()> {
+    args.guests.must_be_given()?;
+    let Some((to, paths)) = args.paths.split_last() else {
+        return Err(Error::new(Kind::Usage, "nothing is to be copied"));
+    };
+    let keep = Keep {
+        owners: args.owners,
+        xattrs: args.xattrs,
+    };
+    if keep.owners && !rustix::process::geteuid().is_root() {
+        return Err(Error::new(Kind::Usage, "only root can keep owners"));
+    }
+    if to == "-" {
+        return archive(ui, session, args, paths);
+    }
+    let to = PathBuf::from(OsStr::new(to));
+    let mut all: Vec<Copied> = Vec::new();
+    let act = |guest: &mut crate::ops::guest::Guest| {
+        in_tree(guest, |tree| {
+            let mut copied = Vec::new();
+            for path in paths {
+                copied.extend(extract::copy(tree, path, &to, keep, session.interrupt())?);
+            }
+            Ok(copied)
+        })
+    };
+    let result = args
+        .guests
+        .each(ui, session, "copied from", &act, |copied| {
+            all.extend(copied);
+            Ok(())
+        });
+    let left_out: u64 = all.iter().map(|one| one.left_out).sum();
+    if left_out > 0 {
+        ui.warning(&format!(
+            "{left_out} devices, pipes or sockets were not copied."
+        ));
+    }
+    ui.result("", &all)?;
+    result
+}
+
+fn archive(ui: &Ui, session: &Session<'_>, args: &CopyOutArgs, paths: &[String]) -> Result<()> {
+    if ui.is_terminal() {
+        return Err(
+            Error::new(Kind::Usage, "an archive is nothing for a terminal")
+                .hint("send it elsewhere: `> FILE`, `| tar -x`"),
+        );
+    }
+    if ui.is_json() || args.xattrs {
+        return Err(Error::new(
+            Kind::Usage,
+            "an archive is no JSON document and holds no extended attributes",
+        ));
+    }
+    if args.guests.domain.len() > 1 {
+        return Err(Error::new(
+            Kind::Usage,
+            "an archive holds files of one guest",
+        ));
+    }
+    let act = |guest: &mut crate::ops::guest::Guest| {
+        in_tree(guest, |tree| {
+            let mut out = io::BufWriter::with_capacity(1 << 20, io::stdout().lock());
+            extract::write_tar(tree, paths, &mut out, session.interrupt())?;
+            io::Write::flush(&mut out)
+                .map_err(|e| Error::io("cannot write the archive", e).with_kind(Kind::Environment))
+        })
+    };
+    args.guests.each(ui, session, "copied from", &act, Ok)
+}

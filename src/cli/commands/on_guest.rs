@@ -1,0 +1,250 @@
+//! What the commands that read guests' files have in common.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::Args;
+
+use crate::cli::session::{Session, batch_result};
+use crate::cli::ui::Ui;
+use crate::error::{Error, Kind, Result};
+use crate::guest::tree::Tree;
+use crate::hypervisor::Hypervisor;
+use crate::model::{Domain, Glob, ImageFormat};
+use crate::ops::Observer as _;
+use crate::ops::guest::{Guest, View, domains};
+
+/// The guests whose files are read.
+#[derive(Debug, Args)]
+#[group(skip)]
+pub(super) struct OnGuest {
+    /// Guests, by name, UUID or id of the domain, or by a pattern such as 'web-*'; may be repeated
+    #[arg(short, long, value_name = "DOMAIN", conflicts_with = "add")]
+    pub(super) domain: Vec<String>,
+
+    /// An image, by its path; several are the disks of one guest
+    #[arg(short, long, value_name = "IMAGE")]
+    pub(super) add: Vec<PathBuf>,
+
+    /// The format of images that no domain has
+    #[arg(long, value_name = "FORMAT", requires = "add")]
+    format: Option<ImageFormat>,
+
+    /// Mount this, such as /dev/sda1 or /dev/vg/home:/home, and not what the guest mounts
+    #[arg(short, long, value_name = "DEVICE[:DIR]")]
+    mount: Vec<MountOption>,
+
+    /// Look at an internal snapshot of the images
+    #[arg(long, value_name = "NAME")]
+    snapshot: Option<String>,
+
+    /// Refuse a guest that is not shut off, or is written to meanwhile
+    #[arg(long)]
+    consistent: bool,
+
+    /// Trust backing files in this directory too
+    #[arg(long, value_name = "DIR")]
+    allow_dir: Vec<PathBuf>,
+}
+
+/// A device, and where it is mounted.
+#[derive(Clone, Debug)]
+pub(super) struct MountOption(String, String);
+
+impl FromStr for MountOption {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
+        let (device, at) = text.split_once(':').unwrap_or((text, "/"));
+        if device.is_empty() || !at.starts_with('/') {
+            return Err(
+                "it must be a device, or a device and an absolute directory: /dev/sda1:/boot",
+            );
+        }
+        Ok(Self(device.to_owned(), at.to_owned()))
+    }
+}
+
+impl OnGuest {
+    fn view(&self) -> View {
+        let mounts = self.mount.iter();
+        View {
+            mounts: mounts.map(|one| (one.0.clone(), one.1.clone())).collect(),
+            snapshot: self.snapshot.clone(),
+            consistent: self.consistent,
+            allow_dirs: self.allow_dir.clone(),
+        }
+    }
+
+    /// Whether the user named any guest.
+    pub(super) fn is_given(&self) -> bool {
+        !self.domain.is_empty() || !self.add.is_empty()
+    }
+
+    /// Whether more than one guest may be meant.
+    pub(super) fn may_be_several(&self) -> bool {
+        self.domain.len() > 1 || self.domain.iter().any(|name| Glob::is_pattern(name))
+    }
+
+    /// Refuses to go on if no guest is named.
+    pub(super) fn must_be_given(&self) -> Result<()> {
+        if self.is_given() {
+            return Ok(());
+        }
+        Err(Error::new(Kind::Usage, "no guest is named")
+            .hint("name a domain: `-d NAME`; or an image: `-a IMAGE --format qcow2`"))
+    }
+
+    /// Opens each guest and does something with it, several at a time, and hands
+    /// the results over in the order of the guests. It goes on when one fails.
+    /// `what` is what is done, as in "could not be read".
+    pub(super) fn each<T: Send>(
+        &self,
+        ui: &Ui,
+        session: &Session<'_>,
+        what: &str,
+        act: &(dyn Fn(&mut Guest) -> Result<T> + Sync),
+        take: impl FnMut(T) -> Result<()>,
+    ) -> Result<()> {
+        self.each_of((THREADS, true), ui, session, what, act, take)
+    }
+
+    /// The same, one guest after the other, for what prints while it reads.
+    pub(super) fn one_by_one<T: Send>(
+        &self,
+        ui: &Ui,
+        session: &Session<'_>,
+        what: &str,
+        act: &(dyn Fn(&mut Guest) -> Result<T> + Sync),
+        take: impl FnMut(T) -> Result<()>,
+    ) -> Result<()> {
+        self.each_of((1, true), ui, session, what, act, take)
+    }
+
+    /// The same as [`Self::each`], once more: what is to be said was said.
+    pub(super) fn again<T: Send>(
+        &self,
+        ui: &Ui,
+        session: &Session<'_>,
+        what: &str,
+        act: &(dyn Fn(&mut Guest) -> Result<T> + Sync),
+        take: impl FnMut(T) -> Result<()>,
+    ) -> Result<()> {
+        self.each_of((THREADS, false), ui, session, what, act, take)
+    }
+
+    fn each_of<T: Send>(
+        &self,
+        (at_once, tells): (usize, bool),
+        ui: &Ui,
+        session: &Session<'_>,
+        what: &str,
+        act: &(dyn Fn(&mut Guest) -> Result<T> + Sync),
+        mut take: impl FnMut(T) -> Result<()>,
+    ) -> Result<()> {
+        let view = self.view();
+        if !self.add.is_empty() {
+            let connect = || -> Result<Box<dyn Hypervisor>> { Ok(Box::new(session.connect()?)) };
+            let mut guest = Guest::of_images(&connect, &self.add, self.format, &view)?;
+            let (result, said) = done(&mut guest, act);
+            if tells {
+                tell(ui, session, &said);
+            }
+            return result.and_then(take);
+        }
+        let hypervisor = session.connect()?;
+        let host = session.host(&hypervisor);
+        let everybody = ["*".to_owned()];
+        let named = match self.domain.as_slice() {
+            [] => &everybody[..],
+            named => named,
+        };
+        let found = domains(host.hypervisor, named)?;
+        let mut failed = Vec::new();
+        let mut well = 0_usize;
+        for some in found.chunks(at_once) {
+            session.check()?;
+            let one = |domain: &Domain| match Guest::of_domain(host, domain, &view) {
+                Ok(mut guest) => done(&mut guest, act),
+                Err(error) => (Err(error), Said::default()),
+            };
+            let results: Vec<_> = std::thread::scope(|scope| {
+                let threads: Vec<_> = some
+                    .iter()
+                    .map(|domain| scope.spawn(move || one(domain)))
+                    .collect();
+                threads.into_iter().map(|thread| thread.join()).collect()
+            });
+            for (domain, result) in some.iter().zip(results) {
+                let (result, said) = result.unwrap_or_else(|_| {
+                    let error = Error::new(Kind::Unsafe, "its disks make no sense");
+                    (Err(error), Said::default())
+                });
+                if tells {
+                    tell(ui, session, &said);
+                }
+                match result.and_then(&mut take) {
+                    Ok(()) => well += 1,
+                    Err(error) => failed.push((domain.name.clone(), error)),
+                }
+            }
+        }
+        batch_result(failed, well, what)
+    }
+}
+
+/// How many guests are read at once: each has its disks open.
+const THREADS: usize = 4;
+
+/// What is to be said about a guest.
+#[derive(Default)]
+struct Said {
+    warnings: Vec<String>,
+    details: Vec<String>,
+}
+
+fn done<T>(guest: &mut Guest, act: &(dyn Fn(&mut Guest) -> Result<T> + Sync)) -> (Result<T>, Said) {
+    let result = act(guest);
+    let result = result.and_then(|value| guest.finish().map(|()| value));
+    let mut warnings = guest.warnings.clone();
+    let problems = guest.system.problems.iter();
+    warnings.extend(problems.map(|problem| format!("{}: {problem}.", guest.name)));
+    let replayed = guest.system.replayed();
+    let details = replayed.map(|device| {
+        format!(
+            "{}: {device} was not closed well; its journal was replayed in memory.",
+            guest.name
+        )
+    });
+    let details = details.collect();
+    (result, Said { warnings, details })
+}
+
+fn tell(ui: &Ui, session: &Session<'_>, said: &Said) {
+    for warning in &said.warnings {
+        ui.warning(warning);
+    }
+    if session.is_verbose() {
+        for detail in &said.details {
+            ui.note(detail);
+        }
+    }
+}
+
+/// The file tree of a guest, and what else a command asks of it.
+pub(super) fn in_tree<T>(guest: &mut Guest, act: impl FnOnce(&Tree) -> Result<T>) -> Result<T> {
+    let tree = guest.tree()?;
+    act(&tree)
+}
+
+/// A path of a guest as text, and as hexadecimal digits where that loses
+/// something.
+pub(super) fn path_text(path: &[u8]) -> (String, Option<String>) {
+    match std::str::from_utf8(path) {
+        Ok(text) => (text.to_owned(), None),
+        Err(_) => (
+            String::from_utf8_lossy(path).into_owned(),
+            Some(path.iter().map(|byte| format!("{byte:02x}")).collect()),
+        ),
+    }
+}

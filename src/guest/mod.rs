@@ -1,0 +1,24 @@
+//! The files of a guest, read from its disks without starting it.
+//!
+//! | place | what it knows |
+//! |---|---|
+//! | `compare` | what differs between the files of two guests |
+//! | `native` | the read engine: volumes and file systems, parsed by this process |
+//! | `inspect` | which operating system it is, and what is set up in it |
+//! | `search` | looking for files, and for lines in files |
+//! | `system` | a guest put together: its file systems, its root, its mounts |
+//! | `tree` | the file tree of a guest: mounts, paths, symbolic links |
+//! | `extract` | files and trees on their way to the host |
+//! | `fstab` | what a guest mounts where |
+//!
+//! Nothing here is trusted: names, links, sizes and tables are whatever a
+//! guest, or whoever made the image, has written there.
+
+pub mod compare;
+pub mod extract;
+pub mod fstab;
+pub mod inspect;
+pub mod native;
+pub mod search;
+pub mod system;
+pub mod tree;

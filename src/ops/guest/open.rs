@@ -1,0 +1,294 @@
+//! Opening the disks of guests.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::error::{Error, Kind, Result};
+use crate::guest::native::{Blocks, Volumes};
+use crate::guest::system::System;
+use crate::guest::tree::Tree;
+use crate::hypervisor::Hypervisor;
+use crate::image::{self, LockState, Trust, shown};
+use crate::model::{
+    Chain, DiskDevice, DiskSource, Domain, DomainRef, DomainState, Glob, ImageFormat,
+};
+use crate::ops::guard::Allowed;
+use crate::ops::images::{chain_of, path_of};
+use crate::ops::read_guard::format_of;
+use crate::ops::{Host, ShutOff, Usage, trust_for};
+use crate::xml::domain;
+
+/// How guests are looked into.
+#[derive(Clone, Debug, Default)]
+pub struct View {
+    /// Which file systems are mounted where, instead of what the guest says:
+    /// devices and directories.
+    pub mounts: Vec<(String, String)>,
+    /// The internal snapshot to look at, by name or id.
+    pub snapshot: Option<String>,
+    /// Whether to refuse a guest that may change meanwhile.
+    pub consistent: bool,
+    /// Where backing files may be besides the storage pools.
+    pub allow_dirs: Vec<PathBuf>,
+}
+
+/// A guest whose disks are open for reading.
+pub struct Guest {
+    /// Its name: that of the domain, or of the image.
+    pub name: String,
+    /// Its file systems.
+    pub system: System,
+    /// What the user should know, a sentence each.
+    pub warnings: Vec<String>,
+    mounts: Vec<(String, String)>,
+    consistent: bool,
+    /// The images that are read, and whether somebody wrote to one from the
+    /// start.
+    images: Vec<PathBuf>,
+    torn: bool,
+}
+
+/// The domains that these names and patterns mean, each once.
+///
+/// # Errors
+///
+/// [`Kind::NotFound`] if a name or a pattern means none; [`Kind::Usage`] if a
+/// pattern is none.
+pub fn domains(hypervisor: &dyn Hypervisor, named: &[String]) -> Result<Vec<Domain>> {
+    let mut found: Vec<Domain> = Vec::new();
+    let mut add = |domain: Domain| {
+        if !found.iter().any(|other| other.uuid == domain.uuid) {
+            found.push(domain);
+        }
+    };
+    let mut all = None;
+    for name in named {
+        if !Glob::is_pattern(name) {
+            let which: DomainRef = name
+                .parse()
+                .map_err(|why| Error::new(Kind::Usage, format!("'{name}' is no domain: {why}")))?;
+            add(hypervisor.find(&which)?);
+            continue;
+        }
+        let glob: Glob = name
+            .parse()
+            .map_err(|why| Error::new(Kind::Usage, format!("'{name}' is no pattern: {why}")))?;
+        let all = match &mut all {
+            Some(all) => all,
+            none => {
+                let mut domains = hypervisor.domains()?;
+                domains.sort_by(|one, other| one.name.cmp(&other.name));
+                none.insert(domains)
+            }
+        };
+        let like: Vec<&Domain> = all
+            .iter()
+            .filter(|domain| glob.matches(&domain.name))
+            .collect();
+        like.iter().for_each(|domain| add((*domain).clone()));
+        // That a host has no domains at all is no mistake of the user's.
+        if like.is_empty() && name != "*" {
+            return Err(
+                Error::new(Kind::NotFound, format!("no domain is named like '{name}'"))
+                    .hint("see which there are: `vmkin list --all`"),
+            );
+        }
+    }
+    Ok(found)
+}
+
+impl Guest {
+    /// Opens the disks of a domain.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::WrongState`] if it has none that can be read, or if it is not
+    /// shut off and the view must be consistent; [`Kind::Unsafe`] if a chain
+    /// cannot be trusted; [`Kind::Environment`] if an image may not be read.
+    pub fn of_domain(host: Host<'_>, domain: &Domain, view: &View) -> Result<Self> {
+        host.must_be_here()?;
+        if view.consistent {
+            ShutOff::check(host.hypervisor, domain)?;
+        }
+        let state = host.hypervisor.status(domain)?.state;
+        let facts = domain::read(&host.hypervisor.public_xml(domain)?)?;
+        let allow = Allowed {
+            dirs: &view.allow_dirs,
+            damaged: false,
+        };
+        let trust = allow.trust(host, &facts.disks)?;
+        let mut disks = Vec::new();
+        let mut problems = Vec::new();
+        for disk in &facts.disks {
+            let is_disk = matches!(disk.device, DiskDevice::Disk | DiskDevice::Lun);
+            if !is_disk || disk.source == DiskSource::Empty {
+                continue;
+            }
+            let name = disk.target.to_string();
+            match path_of(host.hypervisor, &disk.source)? {
+                Some(path) => disks.push((name, chain_of(disk, &path, &trust)?)),
+                None => problems.push(format!("disk {name} is no image on this host")),
+            }
+        }
+        let mut guest = Self::open(domain.name.clone(), disks, view)?;
+        guest.system.problems.extend(problems);
+        guest.warnings.extend(match state {
+            DomainState::ShutOff => None,
+            DomainState::Saved => Some(format!(
+                "Domain '{}' is saved: its files may be older than its memory.",
+                domain.name
+            )),
+            // Two warnings of one thing are no better.
+            _ if guest.torn => None,
+            state => Some(torn(&format!("Domain '{}' is {state}", domain.name))),
+        });
+        Ok(guest)
+    }
+
+    /// Opens images as the disks of one guest. What they are, is for the user to
+    /// say or for the domain that has them.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Guest::of_domain`]; [`Kind::Usage`] if nobody says which format
+    /// an image has.
+    pub fn of_images(
+        connect: &dyn Fn() -> Result<Box<dyn Hypervisor>>,
+        paths: &[PathBuf],
+        format: Option<ImageFormat>,
+        view: &View,
+    ) -> Result<Self> {
+        let mut disks = Vec::new();
+        for (index, path) in paths.iter().enumerate() {
+            let letter = u8::try_from(index)
+                .ok()
+                .and_then(|index| b'a'.checked_add(index));
+            let letter = letter
+                .filter(u8::is_ascii_lowercase)
+                .ok_or_else(|| Error::new(Kind::Usage, "a guest has no more than 26 disks"))?;
+            let chain = chain_of_image(connect, path, format, view)?;
+            disks.push((format!("sd{}", char::from(letter)), chain));
+        }
+        let name = paths.first().and_then(|path| path.file_name());
+        let name = name.map(|name| name.to_string_lossy().into_owned());
+        Self::open(name.unwrap_or_default(), disks, view)
+    }
+
+    fn open(name: String, disks: Vec<(String, Chain)>, view: &View) -> Result<Self> {
+        if disks.is_empty() {
+            return Err(Error::new(
+                Kind::WrongState,
+                format!("'{name}' has no disk that can be read"),
+            ));
+        }
+        let layers = disks.iter().flat_map(|(_, chain)| chain.layers());
+        let images: Vec<PathBuf> = layers.map(|layer| layer.path.clone()).collect();
+        let writer = writer(&images, view.consistent)?;
+        if let Some(image) = writer.filter(|_| view.consistent) {
+            return Err(Error::new(
+                Kind::WrongState,
+                format!("{} is being written to, and must not be", shown(image)),
+            )
+            .hint("leave `--consistent` out to read it all the same"));
+        }
+        let mut volumes = Vec::new();
+        for (target, chain) in &disks {
+            let disk = image::read::open(chain, view.snapshot.as_deref())?;
+            let disk: Arc<dyn Blocks> = Arc::new(disk);
+            volumes.push((target.clone(), disk));
+        }
+        let warnings = writer.map(|image| torn(&format!("{} is being written to", shown(image))));
+        Ok(Self {
+            system: System::open(&Volumes::find(&volumes)),
+            warnings: warnings.into_iter().collect(),
+            mounts: view.mounts.clone(),
+            consistent: view.consistent,
+            torn: writer.is_some(),
+            images: images.clone(),
+            name,
+        })
+    }
+
+    /// The file tree: what the user mounts, or what the guest does.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`System::tree`] and [`System::tree_of`].
+    pub fn tree(&mut self) -> Result<Tree> {
+        if self.mounts.is_empty() {
+            self.system.tree()
+        } else {
+            self.system.tree_of(&self.mounts)
+        }
+    }
+
+    /// Looks whether somebody has begun to write to the disks since they were
+    /// opened. To be called after everything was read.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Busy`] if so, and the view must be consistent.
+    pub fn finish(&mut self) -> Result<()> {
+        if self.torn {
+            return Ok(());
+        }
+        let Some(image) = writer(&self.images, self.consistent)? else {
+            return Ok(());
+        };
+        let what = format!("{} was written to while it was read", shown(image));
+        if self.consistent {
+            return Err(Error::new(Kind::Busy, what).hint("run the same command again"));
+        }
+        let warning = torn(&what);
+        self.warnings.push(warning);
+        Ok(())
+    }
+}
+
+fn torn(what: &str) -> String {
+    format!("{what}: what is read may be old in one part and new in another.")
+}
+
+/// The first image that somebody writes to. Where locks do not work nobody can
+/// know, which matters only if it must be known.
+fn writer(images: &[PathBuf], must_know: bool) -> Result<Option<&PathBuf>> {
+    for image in images {
+        match image::probe(image) {
+            Ok(LockState::Writer) => return Ok(Some(image)),
+            Ok(_) => {}
+            Err(error) if must_know || error.kind() != Kind::Environment => return Err(error),
+            Err(_) => {}
+        }
+    }
+    Ok(None)
+}
+
+/// The chain of an image. If the user says which format it has, and it is based
+/// on nothing that only libvirt can vouch for, libvirt is not asked.
+fn chain_of_image(
+    connect: &dyn Fn() -> Result<Box<dyn Hypervisor>>,
+    path: &Path,
+    format: Option<ImageFormat>,
+    view: &View,
+) -> Result<Chain> {
+    let own = Trust::new(&view.allow_dirs, Vec::<PathBuf>::new());
+    if let Some(format) = format {
+        match image::resolve(path, format, &own) {
+            Err(error) if error.kind() == Kind::Unsafe => {
+                // Libvirt may know the directory; the first error is the better
+                // one if it cannot be asked.
+                let Ok(hypervisor) = connect() else {
+                    return Err(error);
+                };
+                let trust = trust_for(hypervisor.as_ref(), &[], &view.allow_dirs)?;
+                return image::resolve(path, format, &trust);
+            }
+            other => return other,
+        }
+    }
+    let hypervisor = connect()?;
+    let usage = Usage::read_allowing(hypervisor.as_ref(), &view.allow_dirs)?;
+    let format = format_of(&usage, path, None)?;
+    let trust = trust_for(hypervisor.as_ref(), &[], &view.allow_dirs)?;
+    image::resolve(path, format, &trust)
+}

@@ -1,0 +1,12 @@
+//! The read engine against the kernel: what the file systems of real `mkfs` and
+//! a real kernel hold, read by both. Needs root, for the kernel's part.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of tests may panic as tests do"
+)]
+
+mod common;
+mod file_systems;
+mod hostile;
