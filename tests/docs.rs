@@ -78,14 +78,11 @@ fn the_readme_has_every_command() {
         .skip_while(|line| *line != "| command | what it does |")
         .take_while(|line| line.starts_with('|'))
         .collect();
-    for (prefix, parent) in [
-        ("", None),
-        ("base ", Some("base")),
-        ("disk ", Some("disk")),
-        ("template ", Some("template")),
-    ] {
+    let parents = ["base", "disk", "snapshot", "template"];
+    let prefixes = parents.map(|parent| (format!("{parent} "), Some(parent)));
+    for (prefix, parent) in std::iter::once((String::new(), None)).chain(prefixes) {
         for command in subcommands(parent) {
-            if ["help", "base", "disk", "template"].contains(&command.as_str()) {
+            if command == "help" || parents.contains(&command.as_str()) {
                 continue;
             }
             let name = format!("`{prefix}{command}`");

@@ -14,9 +14,10 @@ use std::path::PathBuf;
 use proptest::prelude::*;
 use uuid::Uuid;
 use vmkin::error::Kind;
-use vmkin::model::{FileId, Mac, Reservation};
+use vmkin::model::{FileId, ImageFormat, Mac, Reservation};
 use vmkin::store::{
-    CloneFiles, DeletedFile, FilePair, Holder, Journal, Operation, SealIntent, Step, Store,
+    CloneFiles, DeletedFile, FilePair, Holder, IntentDomain, Journal, Operation, SealIntent,
+    SnapshotAct, SnapshotImage, SnapshotIntent, Step, Store,
 };
 
 const URI: &str = "test:///default";
@@ -91,6 +92,21 @@ fn operation() -> impl Strategy<Value = Operation> {
             file,
             born_ns,
         });
+    let tag = || prop::collection::vec(any::<u8>(), 0..8);
+    let image = (path(), file(), tag(), tag()).prop_map(|(path, file, id, tag)| SnapshotImage {
+        target: None,
+        path,
+        format: ImageFormat::Qcow2,
+        file,
+        id,
+        tag,
+    });
+    let snapshot = (
+        text(),
+        any::<Option<i64>>(),
+        prop::collection::vec(image, 0..3),
+        any::<Option<u128>>(),
+    );
     let clones = (
         text(),
         prop::collection::vec(clone, 0..3),
@@ -117,6 +133,22 @@ fn operation() -> impl Strategy<Value = Operation> {
                 reservations,
                 allow_dirs: Vec::new(),
             }),
+        snapshot.prop_map(|(name, recorded, images, uuid)| {
+            Operation::Snapshot(Box::new(SnapshotIntent {
+                act: SnapshotAct::Apply,
+                domain: uuid.map(|uuid| IntentDomain {
+                    name: name.clone(),
+                    uuid: Uuid::from_u128(uuid),
+                }),
+                undo: Some(name.clone()),
+                name,
+                recorded,
+                images,
+                variables: None,
+                redefines: uuid.is_none(),
+                allow_dirs: Vec::new(),
+            }))
+        }),
     ]
 }
 

@@ -336,6 +336,40 @@ fn guests_of_images_and_templates_are_as_documented() {
 }
 
 #[test]
+fn snapshots_are_as_documented() {
+    let bench = Bench::new();
+    let clone = [
+        "clone",
+        "-d",
+        "golden",
+        "web-01",
+        "--no-seal",
+        "--uuid",
+        CLONE,
+    ];
+    let texts = bench.result("clone-text", &[&clone[..], &["--print-xml"]].concat());
+    let xml = texts[0].as_str().unwrap().to_owned();
+    bench.result("clone", &clone);
+    bench.define(&[&xml]);
+    let on = |command: &str, more: &[&str]| {
+        let name = format!("snapshot-{command}");
+        let args = [&["snapshot", command, "--yes", "-d", "web-01"], more].concat();
+        bench.result(&name, &args)
+    };
+    assert_eq!(on("list", &[])["snapshots"], json!([]));
+    on("create", &["s1", "--dry-run"]);
+    let made = on("create", &["s1", "--description", "the first"]);
+    assert_eq!(made["images"][0]["target"], "vda");
+    assert_eq!(on("list", &[])["snapshots"][0]["name"], "s1");
+    assert_eq!(on("show", &["s1"])["images"][0]["id"], "1");
+    on("apply", &["s1", "--dry-run"]);
+    assert_eq!(on("apply", &["s1"])["redefines"], false);
+    on("delete", &["s1", "--dry-run"]);
+    assert_eq!(on("delete", &["s1"])["recorded"], false);
+    bench.error(Kind::NotFound, &["snapshot", "show", "-d", "web-01", "s1"]);
+}
+
+#[test]
 fn a_domain_with_a_disk_that_is_no_overlay_keeps_it_as_documented() {
     let bench = Bench::new();
     let plan = bench.result("delete", &["delete", "--yes", "-d", "golden"]);

@@ -738,3 +738,8 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcom
 complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from base" -f -a "list" -d 'List the base images of this host'
 complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from base" -f -a "children" -d 'List what depends on base images'
 complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from disk" -f -a "check" -d 'Check the tables of images, and repair them'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from snapshot" -f -a "create" -d 'Make a snapshot of a guest that is shut off'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from snapshot" -f -a "list" -d 'List the snapshots of a guest, or those in an image'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from snapshot" -f -a "show" -d 'Show all that is known of one snapshot'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from snapshot" -f -a "apply" -d 'Take the disks of a guest back to a snapshot: all of them, or none'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from snapshot" -f -a "delete" -d 'Delete a snapshot from all disks of a guest that is shut off'

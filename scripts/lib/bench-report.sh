@@ -44,6 +44,15 @@ bench_targets() {
             line("vmkin tree with " is " domains, seconds", i, "%.2f", 0, 1)
             line("vmkin base list with " is " domains, seconds", bl, "%.2f", 0, 1)
         }'
+    # As much as the same qemu-img alone and a tenth, and one call of libvirt with its connection.
+    for native in create apply delete; do
+        awk -v what="$native" -v own="$(median "$dir" "snapshot-$native-vmkin" 1)" \
+            -v qemu="$(median "$dir" "snapshot-$native-qemu" 1)" -v call="$(median "$dir" call 1)" 'BEGIN {
+                value = own / (1.1 * qemu + call)
+                printf "snapshot %s / (1.1 qemu-img + a libvirt call)|%.2f|≤ 1|%s\n", what, value,
+                    value <= 1 ? "met" : "MISSED"
+            }'
+    done
 }
 
 bench_targets_met() { ! bench_targets "$1" | grep -q '|MISSED$'; }
@@ -68,6 +77,11 @@ vmkin list|list|500
 virsh dominfo, domblkinfo, qemu-img info|virsh-list|50
 vmkin tree|tree|500
 qemu-img info --backing-chain|chain|50
+$(for what in create apply delete; do
+        printf 'vmkin snapshot %s, 1 GiB|snapshot-%s-vmkin|1\n' "$what" "$what"
+        printf 'the same with virsh|snapshot-%s-virsh|1\n' "$what"
+        printf 'the same with qemu-img|snapshot-%s-qemu|1\n' "$what"
+    done)
 vmkin tree --json|index|$INDEX
 vmkin base list|base-list|$INDEX
 chains read natively, without libvirt|native|$((INDEX - 1))

@@ -25,6 +25,7 @@ bench_run() {
         bench_vmkin 500 "$round" "$results" list
         bench_virt_clone "$round" "$results"
     done
+    bench_snapshots "$results"
     bench_index "$results"
 }
 
@@ -91,6 +92,53 @@ virsh_list() {
         virsh -q domblkinfo "$name" --all
         qemu-img info -U --output=json -f qcow2 "$1/$name.qcow2"
     done
+}
+
+# bench_snapshots: on a disk of which 1 GiB is in use, and a quarter of that was written since; each of the three on an
+# image of its own.
+bench_snapshots() {
+    local results=$1 folder round who what
+    SNAPSHOT_FOLDER=$(bench_folder snapshots)
+    step "snapshots of a disk of 1 GiB"
+    for who in vmkin virsh qemu; do
+        qemu-img create -q -f qcow2 "$SNAPSHOT_FOLDER/$who.qcow2" 2G
+        snapshot_write "$who" 1G
+        snapshot_domain "$who" | virsh -q define /dev/stdin
+    done
+    for ((round = 1; round <= REPEAT; round++)); do
+        for what in create apply delete; do
+            [[ $what != apply ]] || for who in vmkin virsh qemu; do snapshot_write "$who" 256M; done
+            for who in vmkin virsh qemu; do
+                bench_time "$results" "snapshot-$what-$who" 1 "snapshot_$who" "$what"
+            done
+        done
+        bench_time "$results" call 1 virsh -q domstate s-vmkin
+    done
+    bench_forget s-
+}
+
+snapshot_write() { qemu-io -f qcow2 -c "write -P $((RANDOM % 255 + 1)) 0 $2" "$SNAPSHOT_FOLDER/$1.qcow2" >/dev/null; }
+
+snapshot_domain() {
+    printf '%s' "<domain type='qemu'><name>s-$1</name><memory unit='MiB'>64</memory><os><type>hvm</type></os><devices>" \
+        "<disk type='file'><driver name='qemu' type='qcow2'/><source file='$SNAPSHOT_FOLDER/$1.qcow2'/>" \
+        "<target dev='vda' bus='virtio'/></disk></devices></domain>"
+}
+
+snapshot_vmkin() { "$VMKIN" -q --yes snapshot "$1" -d s-vmkin s1; }
+
+snapshot_virsh() {
+    case $1 in
+        create) virsh -q snapshot-create-as s-virsh s1 ;;
+        apply) virsh -q snapshot-revert s-virsh s1 ;;
+        delete) virsh -q snapshot-delete s-virsh s1 ;;
+    esac
+}
+
+snapshot_qemu() {
+    local option
+    case $1 in create) option=-c ;; apply) option=-a ;; delete) option=-d ;; esac
+    qemu-img snapshot "$option" s1 "$SNAPSHOT_FOLDER/qemu.qcow2"
 }
 
 # bench_index: who uses which file, on a host with thousands of domains. Last, for it leaves the host full.

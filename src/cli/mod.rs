@@ -119,6 +119,8 @@ enum Command {
     Find(c::find::FindArgs),
     Diff(c::diff::DiffArgs),
     Log(c::log::LogArgs),
+    #[command(subcommand)]
+    Snapshot(c::snapshot::SnapshotCommand),
     Doctor(c::doctor::DoctorArgs),
     Recover(c::recover::RecoverArgs),
     Completions(c::completions::CompletionsArgs),
@@ -203,6 +205,7 @@ fn dispatch(ui: &Ui, cli: &Cli) -> Result<()> {
         Command::Find(args) => c::find::run(ui, &session, args),
         Command::Diff(args) => c::diff::run(ui, &session, args),
         Command::Log(args) => c::log::run(ui, &session, args),
+        Command::Snapshot(command) => c::snapshot::run(ui, &session, command),
         Command::Doctor(args) => c::doctor::run(ui, &session, args),
         Command::Recover(args) => c::recover::run(ui, &session, args),
         Command::Completions(_) | Command::Man(_) | Command::Template(_) => Ok(()),

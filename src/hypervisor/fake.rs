@@ -7,13 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use uuid::Uuid;
 
-use super::{Hypervisor, Networks, Start, Undefine};
+use super::{Hypervisor, Networks, SnapshotRecords, Start, Undefine};
 use crate::error::{Error, Kind, Result};
 use crate::model::{
     Address, AddressSource, Capabilities, DhcpHost, DnsHost, Domain, DomainRef, DomainState,
     DomainStatus, GuestAbility, Lease, Network, Pool, Reservation, SecretText, Size,
 };
-use crate::xml::domain;
+use crate::xml::{domain, snapshot};
 
 /// A domain of the fake.
 #[derive(Clone, Debug)]
@@ -23,6 +23,10 @@ pub(crate) struct FakeDomain {
     pub(crate) persistent: bool,
     pub(crate) xml: String,
     pub(crate) snapshots: Vec<String>,
+    /// What is on record of snapshots: the documents.
+    pub(crate) records: Vec<String>,
+    /// The name of the current snapshot.
+    pub(crate) current_snapshot: Option<String>,
     pub(crate) addresses: Vec<Address>,
     /// What it is now, if that is another than `xml`.
     pub(crate) current: Option<String>,
@@ -63,6 +67,8 @@ pub(crate) struct Fake {
     pub(crate) deny_undefine: AtomicBool,
     /// Nobody answers any more after the next domain is undefined.
     pub(crate) die_at_undefine: AtomicBool,
+    /// Nothing is put on record of snapshots.
+    pub(crate) refuse_records: AtomicBool,
     after_listing: Mutex<Option<Meanwhile>>,
     /// Its domains are on another host.
     pub(crate) elsewhere: bool,
@@ -89,6 +95,8 @@ impl Fake {
             persistent: true,
             xml: xml.to_owned(),
             snapshots: Vec::new(),
+            records: Vec::new(),
+            current_snapshot: None,
             addresses: Vec::new(),
             current: None,
             deaf: 0,
@@ -326,6 +334,55 @@ impl Hypervisor for Fake {
         self.with_domain(domain, |d| Ok(d.snapshots.clone()))
     }
 
+    fn snapshot_records(&self, domain: &Domain) -> Result<SnapshotRecords> {
+        self.with_domain(domain, |d| {
+            Ok(SnapshotRecords {
+                documents: d.records.clone(),
+                current: d.current_snapshot.clone(),
+            })
+        })
+    }
+
+    fn secure_snapshot(&self, domain: &Domain, name: &str) -> Result<Option<SecretText>> {
+        self.with_domain(domain, |d| {
+            let mut records = d.records.iter();
+            let found = records.find(|xml| is_called(xml, name));
+            Ok(found.map(|xml| SecretText::from(xml.clone())))
+        })
+    }
+
+    fn record_snapshot(&self, domain: &Domain, document: &SecretText, current: bool) -> Result<()> {
+        if self.refuse_records.load(Ordering::SeqCst) {
+            return Err(Error::new(Kind::Libvirt, "I keep no records"));
+        }
+        let name = snapshot::read(document.expose())?.name;
+        self.with_domain(domain, |d| {
+            d.records.retain(|xml| !is_called(xml, &name));
+            d.records.push(document.expose().to_owned());
+            if current {
+                d.current_snapshot = Some(name);
+            }
+            Ok(())
+        })
+    }
+
+    fn forget_snapshot(&self, domain: &Domain, name: &str) -> Result<()> {
+        self.with_domain(domain, |d| {
+            d.records.retain(|xml| !is_called(xml, name));
+            if d.current_snapshot.as_deref() == Some(name) {
+                d.current_snapshot = None;
+            }
+            Ok(())
+        })
+    }
+
+    fn redefine(&self, domain: &Domain, definition: &SecretText) -> Result<()> {
+        self.with_domain(domain, |d| {
+            d.xml = definition.expose().to_owned();
+            Ok(())
+        })
+    }
+
     fn volume_path(&self, pool: &str, volume: &str) -> Result<PathBuf> {
         let found = self.pools.iter().find(|p| p.name == pool);
         found
@@ -399,4 +456,8 @@ impl Networks for Fake {
         }
         Ok(found)
     }
+}
+
+fn is_called(record: &str, name: &str) -> bool {
+    snapshot::read(record).is_ok_and(|record| record.name == name)
 }

@@ -4,6 +4,7 @@
 
 mod many;
 mod network;
+mod snapshots;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -18,7 +19,7 @@ use virt::storage_pool::StoragePool;
 use virt::sys;
 
 use self::many::of_many;
-use super::{Hypervisor, Start, Undefine, uri};
+use super::{Hypervisor, SnapshotRecords, Start, Undefine, uri};
 use crate::error::{Error, Kind, Result};
 use crate::model::{
     Address, AddressSource, Capabilities, Domain, DomainRef, DomainState, DomainStatus, Pool,
@@ -421,22 +422,27 @@ impl Hypervisor for Libvirt {
     }
 
     fn snapshots(&self, domain: &Domain) -> Result<Vec<String>> {
-        let failed = |e| {
-            failed(
-                &e,
-                format!("cannot list the snapshots of '{}'", domain.name),
-            )
-        };
-        let handle = self.handle(domain)?;
-        let snapshots = match handle.list_all_snapshots(0) {
-            Ok(snapshots) => snapshots,
-            Err(e) if e.code().is(Code::NoSupport) => return Ok(Vec::new()),
-            Err(e) => return Err(failed(e)),
-        };
-        snapshots
-            .iter()
-            .map(|snapshot| snapshot.name().map_err(failed))
-            .collect()
+        snapshots::names(self, domain)
+    }
+
+    fn snapshot_records(&self, domain: &Domain) -> Result<SnapshotRecords> {
+        snapshots::records(self, domain)
+    }
+
+    fn secure_snapshot(&self, domain: &Domain, name: &str) -> Result<Option<SecretText>> {
+        snapshots::secure(self, domain, name)
+    }
+
+    fn record_snapshot(&self, domain: &Domain, document: &SecretText, current: bool) -> Result<()> {
+        snapshots::record(self, domain, document, current)
+    }
+
+    fn forget_snapshot(&self, domain: &Domain, name: &str) -> Result<()> {
+        snapshots::forget(self, domain, name)
+    }
+
+    fn redefine(&self, _domain: &Domain, definition: &SecretText) -> Result<()> {
+        self.define(definition.expose(), false).map(drop)
     }
 
     fn volume_path(&self, pool: &str, volume: &str) -> Result<PathBuf> {

@@ -108,6 +108,26 @@ pub trait Hypervisor: Networks + Send + Sync {
     /// The names of the snapshots libvirt has of the domain.
     fn snapshots(&self, domain: &Domain) -> Result<Vec<String>>;
 
+    /// What is on record of the snapshots of the domain. A driver that keeps
+    /// none has none.
+    fn snapshot_records(&self, domain: &Domain) -> Result<SnapshotRecords>;
+
+    /// What is on record of one snapshot, with the secrets of the definition
+    /// in it; `None` if there is no such snapshot.
+    fn secure_snapshot(&self, domain: &Domain, name: &str) -> Result<Option<SecretText>>;
+
+    /// Puts a snapshot on record, or replaces what is on record of it, and
+    /// makes it the current one if asked. The images are the caller's business.
+    fn record_snapshot(&self, domain: &Domain, document: &SecretText, current: bool) -> Result<()>;
+
+    /// Takes a snapshot off the record, if it is on it. The images are the
+    /// caller's business.
+    fn forget_snapshot(&self, domain: &Domain, name: &str) -> Result<()>;
+
+    /// Gives a domain that is there another definition, with the same name and
+    /// UUID.
+    fn redefine(&self, domain: &Domain, definition: &SecretText) -> Result<()>;
+
     /// The path of a volume.
     fn volume_path(&self, pool: &str, volume: &str) -> Result<PathBuf>;
 
@@ -130,6 +150,15 @@ pub struct Undefine {
     pub managed_save: bool,
     /// Forget the snapshots.
     pub snapshots: bool,
+}
+
+/// What is on record of the snapshots of a domain.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct SnapshotRecords {
+    /// A document for each, parents first.
+    pub documents: Vec<String>,
+    /// The name of the current one.
+    pub current: Option<String>,
 }
 
 /// How a domain starts.

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use super::{Hypervisor, Libvirt, Start, Undefine};
+use super::{Hypervisor, Libvirt, SnapshotRecords, Start, Undefine};
 use crate::error::Result;
 use crate::model::{
     Address, AddressSource, Capabilities, Domain, DomainRef, DomainState, DomainStatus, Pool,
@@ -258,6 +258,28 @@ impl Hypervisor for Connection {
 
     fn snapshots(&self, domain: &Domain) -> Result<Vec<String>> {
         self.ask(|libvirt| libvirt.snapshots(domain))
+    }
+
+    fn snapshot_records(&self, domain: &Domain) -> Result<SnapshotRecords> {
+        self.ask(|libvirt| libvirt.snapshot_records(domain))
+    }
+
+    fn secure_snapshot(&self, domain: &Domain, name: &str) -> Result<Option<SecretText>> {
+        self.ask(|libvirt| libvirt.secure_snapshot(domain, name))
+    }
+
+    // What these three do is the same when it is done twice.
+
+    fn record_snapshot(&self, domain: &Domain, document: &SecretText, current: bool) -> Result<()> {
+        self.ask(|libvirt| libvirt.record_snapshot(domain, document, current))
+    }
+
+    fn forget_snapshot(&self, domain: &Domain, name: &str) -> Result<()> {
+        self.ask(|libvirt| libvirt.forget_snapshot(domain, name))
+    }
+
+    fn redefine(&self, domain: &Domain, definition: &SecretText) -> Result<()> {
+        self.ask(|libvirt| libvirt.redefine(domain, definition))
     }
 
     fn volume_path(&self, pool: &str, volume: &str) -> Result<PathBuf> {

@@ -57,6 +57,14 @@ pub fn check(chain: &Chain, cancel: &AtomicBool) -> Result<Checked> {
     read(chain, &output)
 }
 
+/// The same of an image that is leased, in the middle of something.
+pub(super) fn check_leased(chain: &Chain, lease: &Lease, cancel: &AtomicBool) -> Result<Checked> {
+    let tool = QemuImg::find()?;
+    let image = image_options(chain, Some(lease))?;
+    let run = tool.check(image, chain.top().virtual_size);
+    read(chain, &run.cancel(cancel).run()?)
+}
+
 /// Repairs the top image of a chain, and checks it again: `qemu-img` counts as
 /// repaired what it then could not write, and ends well. A repair that is
 /// killed can be repeated.

@@ -322,7 +322,7 @@ impl fmt::Display for ShownBytes<'_> {
 /// Writes a name so that a shell takes it for one word and for nothing else.
 /// It goes into commands that the user is told to type, and a header may name
 /// `x; rm -rf ~`.
-pub(super) fn shell_word(bytes: &[u8]) -> String {
+pub fn shell_word(bytes: &[u8]) -> String {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_./,:=@%+-".contains(byte);
     if !bytes.is_empty() && bytes.iter().all(plain) && !bytes.starts_with(b"-") {
         return String::from_utf8_lossy(bytes).into_owned();

@@ -11,6 +11,7 @@
 //! | `foreign` | the headers of other formats, a file for each |
 //! | `trust` | which files an image may lead to |
 //! | `chain` | the layers of a disk |
+//! | `snapshot` | making, applying and deleting internal snapshots |
 //! | `check` | whether the tables of an image are right, and repairing them |
 //! | `overlay` | writing a new overlay, giving it its name |
 //! | `lock` | QEMU's image locks |
@@ -44,6 +45,7 @@ mod scan;
 mod seal;
 mod seed;
 mod self_test;
+pub mod snapshot;
 mod transfer;
 mod tree;
 mod trust;
@@ -52,7 +54,7 @@ pub use self::abilities::{Abilities, abilities};
 pub use self::chain::{MAX_OVERLAYS, Survey, resolve, survey};
 pub use self::check::{Checked, can_be_checked, check, repair};
 pub use self::copy::{Copy, CopyMethod, ReflinkRule, copy_small};
-pub use self::file::{ImageFile, id_of, shown};
+pub use self::file::{ImageFile, id_of, shell_word, shown};
 pub(crate) use self::file::{ShownBytes, be16, le16, le32, le64};
 pub use self::identity::{Comparison, compare, content_sha256, identity, identity_of};
 pub use self::lock::{Guard, Lease, LockState, probe};
@@ -63,8 +65,8 @@ pub use self::look::{
 pub use self::magic::format_of;
 pub use self::nbd::{ExportCopy, ExportOverlay, export_size};
 pub use self::overlay::{
-    NewFile, Overlay, OverlayContents, may_remove, publish, remove_own, replace, sync_dir,
-    temporary, write, write_blank, write_fresh,
+    NewFile, Overlay, OverlayContents, may_remove, publish, put_back, remove_own, replace,
+    sync_dir, temporary, write, write_blank, write_fresh,
 };
 pub use self::qemu_img::refuse_export;
 pub use self::scan::{FoundOverlay, Scan, overlays_in};

@@ -365,6 +365,16 @@ pub fn replace(old: &Lease, new: &Path) -> Result<()> {
     std::fs::rename(new, path).map_err(|error| cannot_write(path, error))
 }
 
+/// Gives a file that was kept under another name its own one back, in the place
+/// of what has it now.
+///
+/// # Errors
+///
+/// [`Kind::Environment`] or [`Kind::Storage`] if it cannot be renamed.
+pub fn put_back(kept: &Path, path: &Path) -> Result<()> {
+    std::fs::rename(kept, path).map_err(|error| cannot_write(path, error))
+}
+
 /// Gives a new file its final name, which must be free.
 ///
 /// Both names must be on one file system. The change is not on the disk before

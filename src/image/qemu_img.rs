@@ -134,6 +134,23 @@ impl QemuImg {
             .codes(&[0, CHECK_CORRUPT, CHECK_LEAKS])
     }
 
+    /// Prepares to make, apply or delete an internal snapshot of a disk of
+    /// `size` bytes. It goes through the tables of the disk, and not its data.
+    pub(super) fn snapshot(&self, image: Writable, act: SnapshotAct<'_>, size: u64) -> Run<'_> {
+        let (option, which) = match act {
+            SnapshotAct::Create(name) => ("-c", name),
+            SnapshotAct::Apply(id) => ("-a", id),
+            SnapshotAct::Delete(name) => ("-d", name),
+        };
+        let options: [OsString; 4] = [
+            option.into(),
+            OsStr::from_bytes(which).to_owned(),
+            "--image-opts".into(),
+            image.0.0,
+        ];
+        self.run("snapshot", options, cpu_for(size))
+    }
+
     fn run<const N: usize>(&self, verb: &str, options: [OsString; N], cpu_seconds: u64) -> Run<'_> {
         let limits = Limits {
             cpu_seconds: Some(cpu_seconds),
@@ -159,6 +176,18 @@ pub enum Repair {
     Leaks,
     /// Wrong tables too. What they led to may be lost.
     All,
+}
+
+/// What is done with an internal snapshot.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum SnapshotAct<'a> {
+    /// Makes one of this name.
+    Create(&'a [u8]),
+    /// Applies the one with this id; one whose name this is only if there is
+    /// none.
+    Apply(&'a [u8]),
+    /// Deletes the first of this name.
+    Delete(&'a [u8]),
 }
 
 /// What QEMU calls a format.

@@ -19,6 +19,7 @@ mod pattern;
 mod reservation;
 mod secret;
 mod size;
+mod snapshot;
 mod ssh_key;
 mod state;
 mod status;
@@ -44,6 +45,9 @@ pub use self::reservation::{
 };
 pub use self::secret::SecretText;
 pub use self::size::{InvalidSize, Size, human_bytes};
+pub use self::snapshot::{
+    InvalidSnapshotName, Kept, RecordedDisk, RecordedSnapshot, SnapshotName, UNDO_PREFIX,
+};
 pub use self::ssh_key::{InvalidSshKey, SshKey};
 pub use self::state::DomainState;
 pub use self::status::{Address, AddressSource, DomainStatus, Pool};

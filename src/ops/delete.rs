@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::guard::RemovalGuard;
 use super::images::pools_over;
+use super::snapshot::variables;
 use super::{Host, KnownDomain, Usage, base, clone, reservations};
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::Undefine;
@@ -314,6 +315,12 @@ impl DeletePlan {
             format!("{} is based on it", image::shown(stray))
         } else {
             self.remove(path, file);
+            // And what its snapshots have of them.
+            for copy in variables::copies_of(path)? {
+                if let Some(file) = image::file_id(&copy)? {
+                    self.remove(&copy, file);
+                }
+            }
             return Ok(());
         };
         self.keep(path, why);

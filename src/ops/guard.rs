@@ -48,7 +48,7 @@ struct Owner {
 /// An image that is ours alone to write to.
 #[derive(Debug)]
 pub struct LeasedDisk {
-    /// As the domain has it; `None` for an image that no domain has.
+    /// As the domain has it; `None` for an image that no domain has as a disk.
     disk: Option<Disk>,
     chain: Chain,
     lease: Lease,
@@ -78,6 +78,8 @@ pub struct Wanted<'a> {
     pub targets: &'a [DiskTarget],
     /// What is allowed.
     pub allow: Allowed<'a>,
+    /// Whether the file of the UEFI variables is meant too, if there is one.
+    pub variables: bool,
 }
 
 /// What is allowed of the images of disks.
@@ -139,6 +141,7 @@ impl<'a> WriteGuard<'a> {
             let wanted = Wanted {
                 targets: std::slice::from_ref(&one.target),
                 allow,
+                ..Wanted::default()
             };
             return Self::of_domain(host, &owner.domain, wanted);
         }
@@ -152,6 +155,11 @@ impl<'a> WriteGuard<'a> {
     /// The images that are locked.
     pub fn disks(&self) -> &[LeasedDisk] {
         &self.0.disks
+    }
+
+    /// The domain whose disks these are.
+    pub fn owner(&self) -> Option<&Domain> {
+        self.0.owner.as_ref().map(|owner| &owner.domain)
     }
 
     /// Looks once more whether the domain is shut off and what it was. To be
@@ -190,6 +198,11 @@ impl<'a> Locked<'a> {
                 base::base_is_as_cloned(host, lineage, &disk.target, &chain)?;
             }
             images.push((Some(disk.clone()), chain));
+        }
+        if let Some(nvram) = facts.nvram.as_ref().filter(|_| wanted.variables) {
+            if let Some(path) = nvram.path.as_ref().filter(|path| path.exists()) {
+                images.push((None, image::resolve(path, nvram.format, &trust)?));
+            }
         }
         let owner = Owner {
             domain: domain.clone(),
@@ -359,7 +372,7 @@ pub(super) fn still_alone(usage: &Usage, domain: &Domain, lease: &Lease) -> Resu
     let (image, uuid) = (lease.image(), domain.uuid);
     let mut domains = usage.domains.iter();
     let owner = domains.position(|known| known.domain.uuid == uuid);
-    not_of_others(usage, owner, image)?;
+    not_of_others(usage, owner, None, image)?;
     usage.must_tell(image.path(), |_| false)?;
     strays_of(usage, image)?.must_tell(image.path())?;
     let mut uses = usage.of(image.id()).iter();
@@ -478,7 +491,9 @@ fn no_file_twice(images: &[(Option<Disk>, Chain)]) -> Result<()> {
 fn nobody_else(usage: &Usage, owner: Option<usize>, disk: &LeasedDisk) -> Result<()> {
     let top = disk.chain.top();
     let image = disk.lease.image();
-    not_of_others(usage, owner, image)?;
+    // Of what is no disk the owner's variables are meant.
+    let variables = owner.filter(|_| disk.disk.is_none());
+    not_of_others(usage, owner, variables, image)?;
     let mut others = usage.of(top.file).iter();
     if let Some(one) = others.find(|one| Some(&one.target) != disk.target()) {
         return Err(used_too(usage, one, &top.path));
@@ -503,8 +518,14 @@ fn nobody_else(usage: &Usage, owner: Option<usize>, disk: &LeasedDisk) -> Result
 }
 
 /// Refuses an image that others are known to use: domains that have it as a
-/// disk or below one, or as their UEFI variables, and overlays beside it.
-fn not_of_others(usage: &Usage, owner: Option<usize>, image: &ImageFile) -> Result<()> {
+/// disk or below one, or as their UEFI variables, and overlays beside it. It may
+/// be the `variables` of that one domain.
+fn not_of_others(
+    usage: &Usage,
+    owner: Option<usize>,
+    variables: Option<usize>,
+    image: &ImageFile,
+) -> Result<()> {
     let (path, file) = (image.path(), image.id());
     let children = usage.children_of_others(file, owner);
     base::refuse_children(path, &children, &strays_of(usage, image)?.paths)?;
@@ -512,10 +533,10 @@ fn not_of_others(usage: &Usage, owner: Option<usize>, image: &ImageFile) -> Resu
     if let Some(one) = users.find(|one| Some(one.domain) != owner) {
         return Err(used_too(usage, one, path));
     }
-    let mut domains = usage.domains.iter();
-    match domains.find(|known| known.nvram == Some(file)) {
+    let mut domains = usage.domains.iter().enumerate();
+    match domains.find(|(index, known)| known.nvram == Some(file) && variables != Some(*index)) {
         None => Ok(()),
-        Some(known) => Err(Error::new(
+        Some((_, known)) => Err(Error::new(
             Kind::WrongState,
             format!(
                 "{} holds the UEFI variables of domain '{}'",

@@ -19,6 +19,7 @@ pub mod recover;
 pub mod reservations;
 pub mod reset;
 mod shut_off;
+pub mod snapshot;
 #[cfg(test)]
 mod testing;
 pub mod tree;

@@ -11,7 +11,9 @@ use crate::hypervisor::Hypervisor;
 use crate::image;
 use crate::interrupt::Interrupt;
 use crate::model::{FileId, Reservation};
-use crate::store::{Begun, DeletedFile, Found, Holder, Journal, Operation, Step, Store};
+use crate::store::{
+    Begun, DeletedFile, Found, Holder, Journal, Operation, SnapshotAct, Step, Store,
+};
 
 /// What was done about one journal.
 #[derive(Clone, Debug, Eq, PartialEq, serde::Serialize)]
@@ -117,6 +119,7 @@ fn one(
             allow_dirs,
             ..
         } => super::reset::recover(host, *uuid, disks, allow_dirs, steps)?,
+        Operation::Snapshot(intent) => super::snapshot::recover::recover(host, intent, steps)?,
     };
     crate::failpoint::hit("recover.done")?;
     journal.finish()?;
@@ -162,6 +165,19 @@ fn what(operation: &Operation) -> String {
         Operation::Clone { golden, .. } => format!("cloning '{golden}'"),
         Operation::Delete { name, .. } => format!("deleting '{name}'"),
         Operation::Reset { name, .. } => format!("resetting '{name}'"),
+        Operation::Snapshot(intent) => {
+            let act = match intent.act {
+                SnapshotAct::Create => "making",
+                SnapshotAct::Apply => "applying",
+                SnapshotAct::Delete => "deleting",
+            };
+            let of = match (&intent.domain, intent.images.first()) {
+                (Some(domain), _) => format!("'{}'", domain.name),
+                (None, Some(image)) => image::shown(&image.path).to_string(),
+                (None, None) => "nothing".to_owned(),
+            };
+            format!("{act} snapshot '{}' of {of}", intent.name)
+        }
     }
 }
 

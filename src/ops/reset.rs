@@ -135,6 +135,7 @@ fn lock<'a>(
     let wanted = Wanted {
         targets: &targets,
         allow: request.allowed(),
+        ..Wanted::default()
     };
     Ok((Locked::domain(host, domain, wanted)?, keep))
 }
@@ -335,7 +336,7 @@ pub(super) fn recover(
 ) -> Result<String> {
     let committed = steps.iter().find_map(|step| match step {
         Step::Committed { files } => Some(files),
-        Step::Made { .. } => None,
+        Step::Made { .. } | Step::Saved { .. } => None,
     });
     let Some(files) = committed else {
         take_back(replaced)?;

@@ -18,7 +18,7 @@ use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Store, read_trusted};
+use super::{SnapshotIntent, Store, read_trusted};
 use crate::error::{Error, Kind, Result};
 use crate::model::{BaseIdentity, FileId, Reservation};
 
@@ -83,6 +83,8 @@ pub enum Operation {
         #[serde(default)]
         allow_dirs: Vec<PathBuf>,
     },
+    /// Make, apply or delete a snapshot.
+    Snapshot(Box<SnapshotIntent>),
 }
 
 /// A clone that is to be made. While the journal is locked this also reserves
@@ -159,8 +161,15 @@ pub enum Step {
     /// The new files are whole and take the place of the old ones from here
     /// on: what is not done yet is finished, and no longer undone.
     Committed {
-        /// The new files, in the order of [`Operation::Reset`]'s disks.
+        /// The new files, in the order of [`Operation::Reset`]'s disks; none
+        /// where disks go back to a snapshot.
         files: Vec<FileId>,
+    },
+    /// The copy of the UEFI variables that belongs to a snapshot is whole and
+    /// about to be renamed.
+    Saved {
+        /// Which file it is.
+        file: FileId,
     },
 }
 

@@ -13,6 +13,7 @@
 
 mod bases;
 mod journal;
+mod snapshot;
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{Read as _, Write as _};
@@ -31,6 +32,9 @@ pub use self::bases::SealRecord;
 pub use self::journal::{
     Begun, CloneFiles, DeletedFile, FilePair, Found, Holder, Journal, Operation, ReplacedFile,
     SealIntent, Step,
+};
+pub use self::snapshot::{
+    IntentDomain, SavedVariables, SnapshotAct, SnapshotImage, SnapshotIntent,
 };
 
 /// How long to wait for another vmkin that is choosing names.

@@ -15,6 +15,7 @@ pub mod inspector;
 pub mod network;
 pub mod osinfo;
 pub mod pool;
+pub mod snapshot;
 
 mod escape;
 mod span;

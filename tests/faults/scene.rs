@@ -4,11 +4,17 @@
 use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::common::{Host, Outcome, World};
+use rustix::fs::MemfdFlags;
+use sha2::{Digest as _, Sha256};
+use vmkin::image::ImageFile;
+use vmkin::image::qcow2::Header;
+
+use crate::common::{Host, Outcome, TEST_NAMESPACE, World};
 use crate::operations::{Effect, Operation};
 
 /// A password that the golden domain has, to be found where it must not be.
@@ -19,6 +25,8 @@ pub(crate) struct Scene {
     pub(crate) host: Host,
     pub(crate) operation: &'static Operation,
     before: RefCell<World>,
+    /// What the guests saw in the images that are changed in place.
+    seen: RefCell<Vec<Seen>>,
     /// The clones that would be defined: their names and XML.
     clones: Vec<(String, String)>,
     /// What the fault makes different from what the operation promises.
@@ -38,8 +46,62 @@ pub(crate) struct Different {
     pub(crate) may_stay: Vec<String>,
     /// What could not be written may have been the error line itself.
     pub(crate) is_mute: bool,
+    /// An image may have clusters that belong to nothing: `qemu-img check`
+    /// does not see a count beyond the end of the file, which a full disk
+    /// kept from being written, and cannot give that back.
+    pub(crate) may_leak: bool,
     /// A base is not what it was, so nothing on it can be sound.
     pub(crate) base_is_bad: bool,
+}
+
+/// What there is to see of an image, however its tables lie in the file.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Seen {
+    inode: u64,
+    mode: u32,
+    owner: (u32, u32),
+    /// What the guest reads, hashed; nothing where it cannot be read.
+    contents: Vec<u8>,
+    /// The ids and names of its snapshots.
+    tags: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+impl Seen {
+    /// Whether it can be read at all.
+    pub(crate) fn is_readable(&self) -> bool {
+        !self.contents.is_empty()
+    }
+
+    fn of(path: &Path) -> Self {
+        let meta = fs::metadata(path).unwrap();
+        // In memory: there may be no space left on any disk.
+        let memory = rustix::fs::memfd_create("seen", MemfdFlags::empty()).unwrap();
+        let raw = PathBuf::from(format!("/proc/self/fd/{}", memory.as_raw_fd()));
+        let convert = args!["convert", "-U", "-f", "qcow2", "-O", "raw", path, &raw];
+        // What a fault has made of the chain may be nothing that can be read.
+        let (mut contents, mut tags) = (Vec::new(), Vec::new());
+        if tool_may_fail("qemu-img", &convert) {
+            contents = Sha256::digest(fs::read(&raw).unwrap()).to_vec();
+        }
+        let image = ImageFile::open(path).unwrap();
+        if let Ok(header) = Header::read(&image) {
+            let table = header.snapshot_table(&image).unwrap();
+            tags = table.into_iter().map(|tag| (tag.id, tag.name)).collect();
+        }
+        Self {
+            inode: meta.ino(),
+            mode: meta.mode(),
+            owner: (meta.uid(), meta.gid()),
+            contents,
+            tags,
+        }
+    }
+}
+
+fn tool_may_fail(program: &str, args: &[&OsStr]) -> bool {
+    #[expect(clippy::disallowed_methods, reason = "a tool that judges the result")]
+    let output = Command::new(program).args(args).output();
+    output.unwrap().status.success()
 }
 
 impl Scene {
@@ -62,6 +124,7 @@ impl Scene {
         symlink(real_qemu_img(), host.root().join("tools/qemu-img")).unwrap();
         let mut scene = Self {
             before: RefCell::new(host.world()),
+            seen: RefCell::default(),
             host,
             operation,
             clones: Vec::new(),
@@ -98,6 +161,24 @@ impl Scene {
     /// Takes what is there now for what was there before.
     pub(crate) fn remember(&self) {
         *self.before.borrow_mut() = self.host.world();
+        *self.seen.borrow_mut() = self.seen_now();
+    }
+
+    /// What guests see in the images that are changed in place.
+    pub(crate) fn seen_now(&self) -> Vec<Seen> {
+        if self.different().base_is_bad {
+            // To open a chain that leads anywhere is what `vmkin` is kept from.
+            return Vec::new();
+        }
+        let images = self.operation.in_place.iter();
+        let images = images.map(|name| self.host.root().join(name));
+        let there = images.filter(|path| path.exists());
+        there.map(|path| Seen::of(&path)).collect()
+    }
+
+    /// What they saw there before.
+    pub(crate) fn seen_before(&self) -> Vec<Seen> {
+        self.seen.borrow().clone()
     }
 
     /// Says what the fault makes different.
@@ -225,11 +306,45 @@ impl Scene {
                 }
             }
             Effect::Deletes(name) => self.host.remove(name),
+            Effect::Tags(name) => self.let_libvirt_know_the_snapshot(name),
             Effect::Changes(_)
+            | Effect::Untags(_)
             | Effect::Seals
             | Effect::Unseals
             | Effect::Recovers
             | Effect::Reads => {}
+        }
+    }
+}
+
+impl Scene {
+    /// Puts the snapshot on record that a journal says was put there.
+    fn let_libvirt_know_the_snapshot(&self, domain: &str) {
+        let Ok(journals) = fs::read_dir(self.host.state().join("journal")) else {
+            return;
+        };
+        for journal in journals.flatten() {
+            let path = journal.path();
+            if path.extension().is_none_or(|e| e != "jsonl") {
+                continue;
+            }
+            let text = fs::read_to_string(path).unwrap();
+            let first = text.lines().next().unwrap();
+            let begun: serde_json::Value = serde_json::from_str(first).unwrap();
+            let Some(created) = begun["operation"]["recorded"].as_i64() else {
+                continue;
+            };
+            self.host.edit(domain, |xml| {
+                let record = format!(
+                    "<test:domainsnapshot xmlns:test='{TEST_NAMESPACE}'><name>s1</name>\
+                     <creationTime>{created}</creationTime><state>shutoff</state>\
+                     <disks><disk name='vda' snapshot='internal'/>\
+                     <disk name='vdb' snapshot='internal'/></disks>{xml}<active>1</active>\
+                     </test:domainsnapshot></domain>"
+                );
+                let (head, _) = xml.rsplit_once("</domain>").unwrap();
+                format!("{head}{record}")
+            });
         }
     }
 }

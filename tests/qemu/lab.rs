@@ -159,6 +159,11 @@ impl Lab {
         Ran::new(&output)
     }
 
+    /// Runs vmkin with these arguments, whatever is in them.
+    pub fn vmkin_args(&self, args: &[&str]) -> Ran {
+        Ran::new(&self.command(args).output().unwrap())
+    }
+
     /// Runs vmkin with words separated by spaces.
     pub fn vmkin(&self, args: &str) -> Ran {
         self.vmkin_with("", args)

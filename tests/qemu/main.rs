@@ -40,3 +40,5 @@ mod many;
 mod nbd;
 mod races;
 mod session;
+mod snapshots;
+mod snapshots_killed;

@@ -23,3 +23,4 @@ mod lock;
 mod overlay;
 mod read;
 mod seed;
+mod snapshot;

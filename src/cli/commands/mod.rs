@@ -29,6 +29,7 @@ pub(super) mod reset;
 pub(super) mod resume;
 pub(super) mod show;
 pub(super) mod shutdown;
+pub(super) mod snapshot;
 pub(super) mod start;
 pub(super) mod suspend;
 pub(super) mod template;

@@ -317,13 +317,7 @@ impl Header {
         }
         self.check_table("refcount table", self.refcount_table_offset, 1, file_size)?;
 
-        // How much of the disk one L1 entry stands for.
-        let entry_bits = if self.incompatible.extended_l2() {
-            4
-        } else {
-            3
-        };
-        let per_entry = 1_u64 << (2 * self.cluster_bits - entry_bits);
+        let per_entry = self.bytes_per_l1_entry();
         let l1_bytes = u64::from(self.l1_size) * 8;
         if l1_bytes > MAX_L1 {
             return Err(Defect::bad("its L1 table is too large"));
@@ -452,6 +446,16 @@ impl Header {
     /// The size of a cluster, in bytes.
     pub fn cluster_size(&self) -> u64 {
         1 << self.cluster_bits
+    }
+
+    /// How much of the disk one L1 entry stands for, in bytes.
+    pub(in crate::image) fn bytes_per_l1_entry(&self) -> u64 {
+        let entry_bits = if self.incompatible.extended_l2() {
+            4
+        } else {
+            3
+        };
+        1_u64 << (2 * self.cluster_bits - entry_bits)
     }
 
     /// The format of the backing file as the header has it, in QEMU's words.

@@ -69,7 +69,11 @@ pub fn check(host: Host<'_>, request: &CheckRequest) -> Result<Vec<CheckReport>>
     }
     let guard = match &request.subject {
         Subject::Domain { domain, targets } => {
-            let wanted = Wanted { targets, allow };
+            let wanted = Wanted {
+                targets,
+                allow,
+                ..Wanted::default()
+            };
             ReadGuard::of_domain(host, domain, wanted)?
         }
         Subject::Image { path, format } => ReadGuard::of_image(host, path, *format, allow)?,

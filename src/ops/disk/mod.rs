@@ -33,7 +33,11 @@ impl Subject {
     fn lock<'a>(&self, host: Host<'a>, allow: Allowed<'_>) -> Result<WriteGuard<'a>> {
         match self {
             Self::Domain { domain, targets } => {
-                let wanted = Wanted { targets, allow };
+                let wanted = Wanted {
+                    targets,
+                    allow,
+                    ..Wanted::default()
+                };
                 WriteGuard::of_domain(host, domain, wanted)
             }
             Self::Image { path, format } => WriteGuard::of_image(host, path, *format, allow),

@@ -76,7 +76,9 @@ pub(crate) fn same(cell: &Cell) -> Tally {
     let (step, args) = match cell.operation.effect {
         Effect::Clones(_) => ("clone.made", cell.operation.args()),
         Effect::Deletes(_) => ("delete.journal", cell.operation.args()),
-        Effect::Changes(_) => ("guard.locked", cell.operation.args()),
+        Effect::Changes(_) | Effect::Tags(_) | Effect::Untags(_) => {
+            ("guard.locked", cell.operation.args())
+        }
         Effect::Recovers => ("recover.clone", cell.operation.args()),
         Effect::Seals | Effect::Unseals | Effect::Reads => {
             ("clone.made", words("clone -d golden beside"))

@@ -11,6 +11,7 @@ pub(super) const SEAL: Operation = Operation {
     effect: Effect::Seals,
     files: &["images/golden.qcow2"],
     replaces: &[],
+    in_place: &[],
     sealed: &["images/golden.qcow2"],
     commit: None,
     expect: seal,

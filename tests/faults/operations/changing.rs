@@ -21,6 +21,7 @@ pub(super) const RESET: Operation = Operation {
         "nvram/web_VARS.fd",
     ],
     replaces: &["images/web-vdb.qcow2", "images/web.qcow2"],
+    in_place: &[],
     sealed: &["images/data.img", "images/golden.qcow2"],
     commit: Some("reset.committed"),
     expect: reset,

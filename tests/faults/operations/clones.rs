@@ -33,6 +33,7 @@ pub(super) const ONE: Operation = Operation {
         "nvram/web_VARS.fd",
     ],
     replaces: &[],
+    in_place: &[],
     sealed: &["images/data.img", "images/golden.qcow2"],
     // Define is the commit point of each clone. The test driver forgets what
     // was defined; `tests/qemu/faults.rs` has the same kill points on a

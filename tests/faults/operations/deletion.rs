@@ -16,6 +16,7 @@ pub(super) const DELETE: Operation = Operation {
         "nvram/golden_VARS.fd",
     ],
     replaces: &[],
+    in_place: &[],
     sealed: &["images/data.img", "images/golden.qcow2"],
     commit: Some("delete.undefined"),
     expect,

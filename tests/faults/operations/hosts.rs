@@ -56,7 +56,7 @@ pub(crate) fn rich() -> Host {
     let host = Host::new();
     let image = golden_image(&host, "golden.qcow2");
     let vars = host.root().join("nvram/golden_VARS.fd");
-    fs::write(&vars, "variables").unwrap();
+    fs::write(&vars, "variables".repeat(100)).unwrap();
     let data = host.raw("data.img");
     host.add(guest(&image).disk("vdb", "raw", &data).nvram(&vars));
     host
@@ -106,6 +106,23 @@ pub(super) fn with_a_used_clone() -> Host {
             &args!["-f", "qcow2", "-c", write, &host.image(name)],
         );
     }
+    host
+}
+
+/// The same, with a snapshot of what the guest had then, and of which it has
+/// written more since.
+pub(super) fn with_a_snapshot() -> Host {
+    let host = with_a_used_clone();
+    host.vmkin("snapshot create -d web s1 --quiet").success();
+    for name in ["web.qcow2", "web-vdb.qcow2"] {
+        let write = "write -P 8 0 64k";
+        tool(
+            "qemu-io",
+            &args!["-f", "qcow2", "-c", write, &host.image(name)],
+        );
+    }
+    let vars = host.root().join("nvram/web_VARS.fd");
+    fs::write(vars, "otherwise".repeat(100)).unwrap();
     host
 }
 

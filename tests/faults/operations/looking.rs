@@ -12,6 +12,7 @@ pub(super) const LIST: Operation = Operation {
     effect: Effect::Reads,
     files: &[],
     replaces: &[],
+    in_place: &[],
     sealed: &[],
     commit: None,
     expect: looks,

@@ -10,6 +10,7 @@ mod deletion;
 mod hosts;
 mod looking;
 mod recovery;
+mod snapshots;
 
 use crate::common::Host;
 use crate::expect::Expect;
@@ -31,6 +32,9 @@ pub(crate) struct Operation {
     pub(crate) files: &'static [&'static str],
     /// Those of them that are other files then than before.
     pub(crate) replaces: &'static [&'static str],
+    /// Those of them that `qemu-img` changes in place: what is taken back is
+    /// then what the guest sees, and not every byte.
+    pub(crate) in_place: &'static [&'static str],
     /// The images that are sealed when it is done.
     pub(crate) sealed: &'static [&'static str],
     /// The step that is passed right after the commit mark, if it has one:
@@ -49,6 +53,10 @@ pub(crate) enum Effect {
     Deletes(&'static str),
     /// Changes the images of this one.
     Changes(&'static str),
+    /// Gives the images of this one something of a name, which then is taken.
+    Tags(&'static str),
+    /// Takes it off them again, and then there is none.
+    Untags(&'static str),
     /// Seals a base.
     Seals,
     /// Opens a seal.
@@ -73,6 +81,9 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     deletion::RESERVED,
     changing::RESET,
     changing::REPAIR,
+    snapshots::CREATE,
+    snapshots::APPLY,
+    snapshots::DELETE,
     bases::SEAL,
     bases::UNSEAL,
     recovery::RECOVER,
@@ -101,7 +112,10 @@ impl Operation {
     /// The domain that it is about.
     pub(crate) fn subject(&self) -> &'static str {
         match self.effect {
-            Effect::Deletes(name) | Effect::Changes(name) => name,
+            Effect::Deletes(name)
+            | Effect::Changes(name)
+            | Effect::Tags(name)
+            | Effect::Untags(name) => name,
             _ => "golden",
         }
     }

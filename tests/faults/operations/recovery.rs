@@ -11,6 +11,7 @@ pub(super) const RECOVER: Operation = Operation {
     effect: Effect::Recovers,
     files: &["images/golden.qcow2"],
     replaces: &[],
+    in_place: &[],
     sealed: &[],
     commit: None,
     expect,

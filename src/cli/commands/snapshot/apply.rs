@@ -1,0 +1,74 @@
+use clap::Args;
+
+use super::{Whose, lines, whose};
+use crate::cli::session::Session;
+use crate::cli::ui::{Ui, one_line};
+use crate::error::Result;
+use crate::ops::Observer as _;
+use crate::ops::snapshot::apply::{self, ApplyRequest, WillApply};
+
+/// Take the disks of a guest back to a snapshot: all of them, or none
+///
+/// The guest must be shut off. Its definition becomes what it was, as with
+/// virsh. What was written since is lost, unless another snapshot has it.
+/// Asks first, unless --yes.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ApplyArgs {
+    #[command(flatten)]
+    whose: Whose,
+
+    /// The snapshot; of an image by its path, its id will do
+    #[arg(value_name = "NAME")]
+    name: String,
+
+    /// Show what would go back, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(super) fn run(ui: &Ui, session: &Session<'_>, args: &ApplyArgs) -> Result<()> {
+    let hypervisor = session.connect_to_change()?;
+    let host = session.host(&hypervisor);
+    let request = ApplyRequest {
+        subject: args.whose.subject(&hypervisor)?,
+        name: args.name.clone(),
+        allow_dirs: args.whose.allow_dir.clone(),
+    };
+    let mut plan = apply::plan(host, &request)?;
+    if args.dry_run {
+        return ui.result(&text(&plan.will), &plan.will);
+    }
+    if !ui.agreed() {
+        let listing = text(&plan.will);
+        // The disks are not kept locked while the user thinks.
+        drop(plan);
+        ui.confirm(&format!("{listing}What was written since is lost. Go on?"))?;
+        plan = apply::plan(host, &request)?;
+    }
+    let will = plan.will.clone();
+    apply::apply(host, plan)?;
+    for stays in &will.stays {
+        ui.warning(stays);
+    }
+    ui.status(&format!(
+        "{} is back at snapshot '{}'.",
+        whose(will.domain.as_deref(), &will.images),
+        will.name
+    ));
+    ui.result("", &will)
+}
+
+fn text(will: &WillApply) -> String {
+    let mut text = format!(
+        "Back to snapshot '{}'\n{}",
+        one_line(&will.name),
+        lines(&will.images, will.variables.as_deref())
+    );
+    if will.redefines {
+        text.push_str("  the definition of the domain\n");
+    }
+    for stays in &will.stays {
+        text.push_str(&format!("  {}\n", one_line(stays)));
+    }
+    text
+}

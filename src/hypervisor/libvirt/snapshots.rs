@@ -1,0 +1,127 @@
+//! What libvirt has on record of snapshots. None of these calls touches an
+//! image: that is done under locks which libvirt's own `qemu-img` would not
+//! get past, and of all disks or of none.
+
+use virt::domain::Domain as VirDomain;
+use virt::domain_snapshot::DomainSnapshot;
+use virt::enumutil::Enum::Known;
+use virt::error::ErrorNumber as Code;
+use virt::sys;
+
+use super::{Libvirt, failed, said};
+use crate::error::Result;
+use crate::hypervisor::SnapshotRecords;
+use crate::model::{Domain, SecretText};
+use crate::xml::domain::redacted;
+
+/// The driver that has snapshots and no images, and knows fewer flags.
+const TEST_DRIVER: &str = "test:";
+
+pub(super) fn names(libvirt: &Libvirt, domain: &Domain) -> Result<Vec<String>> {
+    let failed = |e| {
+        let what = format!("cannot list the snapshots of '{}'", domain.name);
+        failed(&e, what)
+    };
+    let snapshots = match libvirt.handle(domain)?.list_all_snapshots(0) {
+        Ok(snapshots) => snapshots,
+        Err(e) if e.code().is(Code::NoSupport) => return Ok(Vec::new()),
+        Err(e) => return Err(failed(e)),
+    };
+    let names = snapshots
+        .iter()
+        .map(|snapshot| snapshot.name().map_err(failed));
+    names.collect()
+}
+
+pub(super) fn records(libvirt: &Libvirt, domain: &Domain) -> Result<SnapshotRecords> {
+    let what = format!("cannot read the snapshots of '{}'", domain.name);
+    let failed = |e| failed(&e, &what);
+    let handle = libvirt.handle(domain)?;
+    let snapshots = match handle.list_all_snapshots(sys::VIR_DOMAIN_SNAPSHOT_LIST_TOPOLOGICAL) {
+        Ok(snapshots) => snapshots,
+        Err(e) if e.code().is(Code::NoSupport) => return Ok(SnapshotRecords::default()),
+        Err(e) => return Err(failed(e)),
+    };
+    let mut found = SnapshotRecords::default();
+    for snapshot in &snapshots {
+        match snapshot.xml_desc(0) {
+            Ok(document) => found.documents.push(document),
+            // It has gone since.
+            Err(e) if e.code().is(Code::NoDomainSnapshot) => {}
+            Err(e) => return Err(failed(e)),
+        }
+    }
+    found.current = match handle.current_snapshot(0) {
+        Ok(current) => Some(current.name().map_err(failed)?),
+        Err(e) if e.code().is(Code::NoDomainSnapshot) => None,
+        Err(e) => return Err(failed(e)),
+    };
+    Ok(found)
+}
+
+pub(super) fn secure(libvirt: &Libvirt, domain: &Domain, name: &str) -> Result<Option<SecretText>> {
+    let Some(snapshot) = find(libvirt, domain, name)? else {
+        return Ok(None);
+    };
+    let flags = sys::VIR_DOMAIN_SNAPSHOT_XML_SECURE;
+    match snapshot.xml_desc(flags) {
+        Ok(document) => Ok(Some(SecretText::from(document))),
+        Err(e) => Err(failed(
+            &e,
+            format!("cannot read snapshot '{name}' of '{}'", domain.name),
+        )),
+    }
+}
+
+/// Puts a snapshot on record, or replaces what is on record of it.
+pub(super) fn record(
+    libvirt: &Libvirt,
+    domain: &Domain,
+    document: &SecretText,
+    current: bool,
+) -> Result<()> {
+    let mut flags = sys::VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE;
+    if current {
+        flags |= sys::VIR_DOMAIN_SNAPSHOT_CREATE_CURRENT;
+    }
+    let text = document.expose();
+    let handle = libvirt.handle(domain)?;
+    match handle.create_snapshot_xml(text, flags) {
+        Ok(_) => Ok(()),
+        Err(e) => Err(said(
+            &e,
+            format!("libvirt does not keep the snapshot of '{}'", domain.name),
+            redacted(e.message(), text),
+        )),
+    }
+}
+
+/// Takes a snapshot off the record. Its children are those of its parent then.
+pub(super) fn forget(libvirt: &Libvirt, domain: &Domain, name: &str) -> Result<()> {
+    let Some(snapshot) = find(libvirt, domain, name)? else {
+        return Ok(());
+    };
+    // The test driver does not know the flag, and nothing but records.
+    let flags = if libvirt.uri.starts_with(TEST_DRIVER) {
+        0
+    } else {
+        sys::VIR_DOMAIN_SNAPSHOT_DELETE_METADATA_ONLY
+    };
+    snapshot.delete(flags).map_err(|e| {
+        failed(
+            &e,
+            format!("cannot forget snapshot '{name}' of '{}'", domain.name),
+        )
+    })
+}
+
+fn find(libvirt: &Libvirt, domain: &Domain, name: &str) -> Result<Option<DomainSnapshot>> {
+    match VirDomain::lookup_snapshot_by_name(&libvirt.handle(domain)?, name, 0) {
+        Ok(snapshot) => Ok(Some(snapshot)),
+        Err(e) if matches!(e.code(), Known(Code::NoDomainSnapshot | Code::NoSupport)) => Ok(None),
+        Err(e) => Err(failed(
+            &e,
+            format!("cannot look up snapshot '{name}' of '{}'", domain.name),
+        )),
+    }
+}

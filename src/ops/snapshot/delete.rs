@@ -1,0 +1,242 @@
+//! Deleting a snapshot.
+
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+
+use serde::Serialize;
+
+use super::create::ImageOf;
+use super::held::{Held, intended};
+use super::{Records, Subject, variables, word};
+use crate::error::{Error, Kind, Result};
+use crate::image::qcow2::Snapshot;
+use crate::image::snapshot as tags;
+use crate::model::{Kept, RecordedSnapshot};
+use crate::ops::Host;
+use crate::ops::guard::LeasedDisk;
+use crate::store::{
+    IntentDomain, Operation, SavedVariables, SnapshotAct, SnapshotImage, SnapshotIntent,
+};
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct DeleteSnapshotRequest {
+    /// Whose.
+    pub subject: Subject,
+    /// Its name; of an image without a domain, or its id.
+    pub name: String,
+    /// Where backing files may be besides the storage pools.
+    pub allow_dirs: Vec<PathBuf>,
+}
+
+/// A deletion that has been thought through but not done. Nobody can open the
+/// images while it lives.
+pub struct DeleteSnapshotPlan<'a> {
+    /// What goes.
+    pub will: WillDelete,
+    held: Held<'a>,
+    images: Vec<SnapshotImage>,
+    variables: Option<SavedVariables>,
+    recorded: Option<i64>,
+    allow_dirs: Vec<PathBuf>,
+}
+
+/// A snapshot that goes, for the user.
+#[derive(Clone, Debug, Serialize)]
+pub struct WillDelete {
+    /// The domain; `None` for an image that no domain has.
+    pub domain: Option<String>,
+    /// Its name.
+    pub name: String,
+    /// The images that have it.
+    pub images: Vec<ImageOf>,
+    /// The copy of the UEFI variables that goes with it.
+    pub variables: Option<PathBuf>,
+    /// Whether libvirt has it on record.
+    pub recorded: bool,
+}
+
+/// Works out what goes, and locks the images. Changes nothing.
+///
+/// # Errors
+///
+/// [`Kind::NotFound`] if there is no such snapshot; [`Kind::WrongState`] if the
+/// domain is not shut off, or the snapshot is in files of its own; those of
+/// [`WriteGuard`](crate::ops::guard::WriteGuard).
+pub fn plan<'a>(host: Host<'a>, request: &DeleteSnapshotRequest) -> Result<DeleteSnapshotPlan<'a>> {
+    let held = Held::lock(host, &request.subject, &request.allow_dirs)?;
+    let records = match &request.subject {
+        Subject::Domain(domain) => Records::read(host, domain)?,
+        Subject::Image { .. } => Records::default(),
+    };
+    let record = records.named(&request.name);
+    if let (Some(record), Subject::Domain(domain)) = (record, &request.subject) {
+        refuse_external(record, &domain.name, "deleted")?;
+    }
+    let tables = held.tables()?;
+    let by_id = matches!(request.subject, Subject::Image { .. });
+    let mut images = Vec::new();
+    for (disk, table) in &tables {
+        if let Some(tag) = find(table, &request.name, by_id) {
+            only_of_its_name(disk, table, tag)?;
+            images.push(intended(disk, tag.id.clone(), tag.name.clone()));
+        }
+    }
+    drop(tables);
+    let at = held.variables_at.as_deref().filter(|at| {
+        // Else there is nothing to go, and nowhere to look.
+        variables::copy_for(at, &request.name).exists()
+    });
+    let variables = at
+        .map(|at| variables::plan(at, &request.name))
+        .transpose()?;
+    if images.is_empty() && record.is_none() && variables.is_none() {
+        return Err(request.subject.no_snapshot(&request.name));
+    }
+    Ok(DeleteSnapshotPlan {
+        will: WillDelete {
+            domain: held.guard.owner().map(|domain| domain.name.clone()),
+            name: request.name.clone(),
+            images: images.iter().map(ImageOf::of).collect(),
+            variables: variables.as_ref().map(|saved| saved.copy.path.clone()),
+            recorded: record.is_some(),
+        },
+        recorded: record.map(|record| record.created),
+        held,
+        images,
+        variables,
+        allow_dirs: request.allow_dirs.clone(),
+    })
+}
+
+/// The snapshot that is meant: the first of this name, or else, if `by_id`, the
+/// one with this id.
+pub(super) fn find<'t>(table: &'t [Snapshot], name: &str, by_id: bool) -> Option<&'t Snapshot> {
+    let name = name.as_bytes();
+    let id = || table.iter().find(|tag| tag.id == name);
+    tags::named(table, name).or_else(|| id().filter(|_| by_id))
+}
+
+/// Refuses to delete one of two by their common name, before anything is done.
+fn only_of_its_name(disk: &LeasedDisk, table: &[Snapshot], tag: &Snapshot) -> Result<()> {
+    let first = tags::named(table, &tag.name);
+    if first.is_none_or(|first| first.id == tag.id) {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::WrongState,
+        format!(
+            "{} has several snapshots of the name of this one, and `qemu-img` deletes the first",
+            super::held::label(disk)
+        ),
+    ))
+}
+
+/// Refuses what is not in the images: files of its own hang on it.
+pub(super) fn refuse_external(record: &RecordedSnapshot, domain: &str, done: &str) -> Result<()> {
+    match record.place() {
+        Some(Kept::Internal | Kept::No) => Ok(()),
+        _ => Err(Error::new(
+            Kind::WrongState,
+            format!(
+                "snapshot '{}' of domain '{domain}' is external, and only internal ones can be \
+                 {done}",
+                record.name
+            ),
+        )
+        .hint(format!(
+            "see what virsh can do about it: `virsh snapshot-info {} {}`",
+            word(domain),
+            word(&record.name)
+        ))),
+    }
+}
+
+/// Deletes it, everywhere.
+///
+/// # Errors
+///
+/// If libvirt does not let go of it, nothing has happened. After that,
+/// [`Kind::NotUndone`]: the next run finishes it.
+pub fn apply(host: Host<'_>, plan: DeleteSnapshotPlan<'_>) -> Result<()> {
+    host.interrupt.check()?;
+    plan.held.guard.recheck()?;
+    let domain = plan.held.guard.owner();
+    let journal = host.store.begin(
+        host.hypervisor.uri(),
+        Operation::Snapshot(Box::new(SnapshotIntent {
+            act: SnapshotAct::Delete,
+            domain: domain.map(|domain| IntentDomain {
+                name: domain.name.clone(),
+                uuid: domain.uuid,
+            }),
+            name: plan.will.name.clone(),
+            recorded: plan.recorded,
+            images: plan.images.clone(),
+            variables: plan.variables.clone(),
+            undo: None,
+            redefines: false,
+            allow_dirs: plan.allow_dirs.clone(),
+        })),
+    )?;
+    let left = |error: Error| {
+        error.with_kind(Kind::NotUndone).hint(
+            "the snapshot is not gone from everywhere; when the cause is gone, `vmkin recover` \
+             finishes that",
+        )
+    };
+    crate::failpoint::hit("snapshot.deleting").map_err(left)?;
+    if let Some(domain) = domain.filter(|_| plan.recorded.is_some()) {
+        // Off the record first: what is left then is only space, and nobody
+        // goes back to a snapshot of which some disks have lost their part.
+        if let Err(error) = host.hypervisor.forget_snapshot(domain, &plan.will.name) {
+            let known = Records::read(host, domain).map_err(left)?;
+            if known.named(&plan.will.name).is_some() {
+                journal.finish()?;
+                return Err(error);
+            }
+        }
+        crate::failpoint::hit("snapshot.forgotten").map_err(left)?;
+    }
+    remove(&plan).map_err(left)?;
+    if let Err(error) = journal.finish() {
+        host.observer.warning(&format!(
+            "Snapshot '{}' is deleted, but its journal not closed ({error}); `vmkin recover` does \
+             that.",
+            plan.will.name
+        ));
+    }
+    Ok(())
+}
+
+fn remove(plan: &DeleteSnapshotPlan<'_>) -> Result<()> {
+    // There is no way back, and so nothing to stop for.
+    let cancel = AtomicBool::new(false);
+    for image in &plan.images {
+        let mut disks = plan.held.images();
+        if let Some(disk) = disks.find(|disk| disk.chain().top().file == image.file) {
+            delete_tag(disk, image, &cancel)?;
+            crate::failpoint::hit("snapshot.deleted")?;
+        }
+    }
+    if let Some(saved) = &plan.variables {
+        variables::remove(saved, saved.file)?;
+    }
+    Ok(())
+}
+
+/// Deletes the snapshot of one image, if it is there.
+pub(super) fn delete_tag(
+    disk: &LeasedDisk,
+    image: &SnapshotImage,
+    cancel: &AtomicBool,
+) -> Result<()> {
+    let table = tags::table(disk.chain().top())?;
+    let tag = table
+        .iter()
+        .find(|tag| tag.id == image.id && tag.name == image.tag);
+    match tag {
+        Some(tag) => tags::delete(disk.chain(), disk.lease(), tag, cancel),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,123 @@
+//! Snapshots of guests: all disks of a domain, or none.
+//!
+//! Libvirt's own calls make and delete the snapshots of one disk after the
+//! other by a `qemu-img` each, and stop at the first that fails when they go
+//! back to one. Here the images are changed by `qemu-img` under locks that are
+//! held from the first look to the last step, libvirt only keeps the record,
+//! and a journal says what the next run has to finish or to take back:
+//!
+//! | what | is taken back before | and finished after |
+//! |---|---|---|
+//! | create | it is on record with libvirt | |
+//! | apply | the commit mark, or the new definition of the domain | |
+//! | delete | | the journal is written |
+
+pub mod apply;
+pub mod create;
+pub mod delete;
+mod held;
+pub mod list;
+pub(super) mod recover;
+pub(super) mod variables;
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use super::Host;
+use crate::error::{Error, Kind, Result};
+use crate::image::{shell_word, shown};
+use crate::model::{Domain, ImageFormat, RecordedSnapshot};
+use crate::xml::snapshot;
+
+/// Whose snapshots are meant.
+#[derive(Clone, Debug)]
+pub enum Subject {
+    /// Those of a domain, on all its disks.
+    Domain(Domain),
+    /// Those of an image that no domain has.
+    Image {
+        /// Where it is.
+        path: PathBuf,
+        /// Its format.
+        format: Option<ImageFormat>,
+    },
+}
+
+impl Subject {
+    /// What it is, for messages.
+    fn shown(&self) -> String {
+        match self {
+            Self::Domain(domain) => format!("domain '{}'", domain.name),
+            Self::Image { path, .. } => shown(path).to_string(),
+        }
+    }
+
+    /// The options that name it, for hints.
+    fn options(&self) -> String {
+        use std::os::unix::ffi::OsStrExt as _;
+        match self {
+            Self::Domain(domain) => format!("-d {}", word(&domain.name)),
+            Self::Image { path, .. } => format!("-a {}", shell_word(path.as_os_str().as_bytes())),
+        }
+    }
+
+    fn no_snapshot(&self, name: &str) -> Error {
+        Error::new(
+            Kind::NotFound,
+            format!("{} has no snapshot '{name}'", self.shown()),
+        )
+        .hint(format!(
+            "see which there are: `vmkin snapshot list {}`",
+            self.options()
+        ))
+    }
+}
+
+/// A name as a shell reads it, for hints.
+fn word(name: &str) -> String {
+    shell_word(name.as_bytes())
+}
+
+/// The snapshots of a domain that libvirt has on record.
+#[derive(Debug, Default)]
+struct Records {
+    /// Parents first.
+    all: Vec<RecordedSnapshot>,
+    current: Option<String>,
+}
+
+impl Records {
+    fn read(host: Host<'_>, domain: &Domain) -> Result<Self> {
+        let records = host.hypervisor.snapshot_records(domain)?;
+        let documents = records.documents.iter();
+        let all: Result<Vec<_>> = documents.map(|xml| snapshot::read(xml)).collect();
+        Ok(Self {
+            all: all.map_err(|e| {
+                e.with_kind(Kind::Libvirt)
+                    .context(format!("the snapshots of '{}' are not known", domain.name))
+            })?,
+            current: records.current,
+        })
+    }
+
+    fn named(&self, name: &str) -> Option<&RecordedSnapshot> {
+        self.all.iter().find(|snapshot| snapshot.name == name)
+    }
+}
+
+/// A time as people and programs read it, RFC 3339 in UTC; `None` for what no
+/// calendar has.
+fn time(seconds: i64) -> Option<String> {
+    let since = Duration::from_secs(u64::try_from(seconds).ok()?);
+    let time = SystemTime::UNIX_EPOCH.checked_add(since)?;
+    // The formatter writes years of four digits only, and fails else.
+    let mut text = String::new();
+    let written = std::fmt::Write::write_fmt(
+        &mut text,
+        format_args!("{}", humantime::format_rfc3339_seconds(time)),
+    );
+    written.ok().map(|()| text)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,216 @@
+use std::sync::atomic::Ordering;
+
+use super::apply::ApplyRequest;
+use super::create::CreateRequest;
+use super::delete::DeleteSnapshotRequest;
+use super::list::{SnapshotList, list};
+use super::*;
+use crate::hypervisor::Hypervisor as _;
+use crate::image::{Overlay, snapshot as tags, write};
+use crate::model::{DomainState, ImageFormat, SecretText};
+use crate::ops::recover::{Recovery, recover};
+use crate::ops::testing::Bench;
+
+/// A host with the domain `guest`, whose disk is a qcow2 image.
+fn bench() -> Bench {
+    let bench = Bench::new();
+    let spec = Overlay {
+        virtual_size: 1 << 20,
+        backing: &bench.path("golden.raw"),
+        backing_format: ImageFormat::Raw,
+    };
+    write(&bench.path("guest.qcow2"), &spec)
+        .unwrap()
+        .sync()
+        .unwrap();
+    let xml = bench.xml("guest", 9, "guest.qcow2", "qcow2");
+    bench.fake.add(&xml, DomainState::ShutOff);
+    bench
+}
+
+fn subject(bench: &Bench) -> Subject {
+    Subject::Domain(bench.domain("guest"))
+}
+
+fn create(bench: &Bench, name: &str) -> Result<()> {
+    let request = CreateRequest {
+        subject: subject(bench),
+        name: Some(name.parse().unwrap()),
+        description: None,
+        allow_dirs: Vec::new(),
+    };
+    create::apply(bench.host(), create::plan(bench.host(), &request)?)
+}
+
+fn apply_to(bench: &Bench, name: &str) -> Result<()> {
+    let request = ApplyRequest {
+        subject: subject(bench),
+        name: name.to_owned(),
+        allow_dirs: Vec::new(),
+    };
+    apply::apply(bench.host(), apply::plan(bench.host(), &request)?)
+}
+
+fn delete(bench: &Bench, name: &str) -> Result<()> {
+    let request = DeleteSnapshotRequest {
+        subject: subject(bench),
+        name: name.to_owned(),
+        allow_dirs: Vec::new(),
+    };
+    delete::apply(bench.host(), delete::plan(bench.host(), &request)?)
+}
+
+fn listed(bench: &Bench) -> SnapshotList {
+    list(bench.host(), &subject(bench), &[]).unwrap()
+}
+
+fn tags_of(bench: &Bench) -> Vec<String> {
+    let path = bench.path("guest.qcow2");
+    let image = crate::image::ImageFile::open(&path).unwrap();
+    let header = crate::image::qcow2::Header::read(&image).unwrap();
+    let table = header.snapshot_table(&image).unwrap();
+    let names = table.iter().map(|tag| tag.name.clone());
+    names.map(|name| String::from_utf8(name).unwrap()).collect()
+}
+
+/// Deals with what was left behind; returns what it says.
+fn recovered(bench: &Bench) -> Vec<String> {
+    let recovery = Recovery {
+        store: &bench.store,
+        interrupt: &bench.interrupt,
+        observer: &bench.said,
+        connect: &|_| Ok(Some(Box::new(bench.fake.copy()))),
+    };
+    let done = recover(&recovery).unwrap();
+    done.into_iter().map(|one| one.result).collect()
+}
+
+#[test]
+fn what_libvirt_does_not_keep_is_in_no_image_either() {
+    let bench = bench();
+    bench.fake.refuse_records.store(true, Ordering::SeqCst);
+    let error = create(&bench, "s1").unwrap_err();
+    assert_eq!(error.kind(), Kind::Libvirt, "{error}");
+    assert!(tags_of(&bench).is_empty());
+    assert_eq!(bench.store.count_journals(), 0);
+    bench.fake.refuse_records.store(false, Ordering::SeqCst);
+    create(&bench, "s1").unwrap();
+    assert_eq!(tags_of(&bench), ["s1"]);
+    let list = listed(&bench).snapshots;
+    assert!(list[0].recorded && list[0].current && list[0].missing.is_empty());
+    assert_eq!(create(&bench, "s1").unwrap_err().kind(), Kind::Exists);
+}
+
+#[test]
+fn a_definition_goes_back_and_is_not_written_down_without_need() {
+    let bench = bench();
+    create(&bench, "s1").unwrap();
+    let then = bench.domain_xml("guest");
+    apply_to(&bench, "s1").unwrap();
+    assert_eq!(bench.domain_xml("guest"), then);
+    let domain = bench.domain("guest");
+    let other = SecretText::from(then.replace("1024", "2048"));
+    bench.fake.redefine(&domain, &other).unwrap();
+    apply_to(&bench, "s1").unwrap();
+    assert!(crate::xml::snapshot::same_definition(
+        &bench.domain_xml("guest"),
+        &then
+    ));
+}
+
+#[test]
+fn what_is_applied_is_on_record_as_the_current_one_or_is_finished_later() {
+    let bench = bench();
+    create(&bench, "s1").unwrap();
+    create(&bench, "s2").unwrap();
+    let current = |bench: &Bench| {
+        let domain = bench.domain("guest");
+        bench.fake.snapshot_records(&domain).unwrap().current
+    };
+    bench.fake.refuse_records.store(true, Ordering::SeqCst);
+    let error = apply_to(&bench, "s1").unwrap_err();
+    assert_eq!(error.kind(), Kind::NotUndone, "{error}");
+    assert_eq!(current(&bench).as_deref(), Some("s2"));
+    // Another vmkin, to which libvirt listens.
+    assert_eq!(recovered(&bench), ["All disks are back at the snapshot."]);
+    assert_eq!(bench.store.count_journals(), 0);
+    assert_eq!(tags_of(&bench), ["s1", "s2"]);
+}
+
+#[test]
+fn somebody_elses_snapshot_of_that_name_is_not_taken_for_ours() {
+    let bench = bench();
+    let path = bench.path("guest.qcow2");
+    create(&bench, "s1").unwrap();
+    let domain = bench.domain("guest");
+    // As a run leaves it that is killed before libvirt knows.
+    let intent = |recorded| {
+        let image = crate::image::ImageFile::open(&path).unwrap();
+        crate::store::SnapshotIntent {
+            act: crate::store::SnapshotAct::Create,
+            domain: Some(crate::store::IntentDomain {
+                name: domain.name.clone(),
+                uuid: domain.uuid,
+            }),
+            name: "s1".to_owned(),
+            recorded,
+            images: vec![crate::store::SnapshotImage {
+                target: Some("vda".parse().unwrap()),
+                path: path.clone(),
+                format: ImageFormat::Qcow2,
+                file: image.id(),
+                id: b"1".to_vec(),
+                tag: b"s1".to_vec(),
+            }],
+            variables: None,
+            undo: None,
+            redefines: false,
+            allow_dirs: Vec::new(),
+        }
+    };
+    let begin = |recorded| {
+        let operation = crate::store::Operation::Snapshot(Box::new(intent(recorded)));
+        drop(bench.store.begin("fake:///", operation).unwrap());
+    };
+    begin(Some(1));
+    let said = recovered(&bench);
+    assert!(said[0].contains("Somebody has made"), "{said:?}");
+    assert_eq!(tags_of(&bench), ["s1"]);
+    let records = bench.fake.snapshot_records(&domain).unwrap();
+    let ours = crate::xml::snapshot::read(&records.documents[0]).unwrap();
+    begin(Some(ours.created));
+    assert_eq!(recovered(&bench), ["The snapshot had been made."]);
+    // Libvirt does not know it: then it goes, unless the guest runs.
+    bench.fake.forget_snapshot(&domain, "s1").unwrap();
+    bench
+        .fake
+        .change("guest", |d| d.state = DomainState::Running);
+    begin(Some(ours.created));
+    assert!(recovered(&bench)[0].contains("stays"));
+    assert_eq!(tags_of(&bench), ["s1"]);
+    bench
+        .fake
+        .change("guest", |d| d.state = DomainState::ShutOff);
+    begin(Some(ours.created));
+    assert!(recovered(&bench)[0].contains("nothing of it is left"));
+    assert!(tags_of(&bench).is_empty());
+}
+
+#[test]
+fn a_deletion_that_was_begun_is_finished() {
+    let bench = bench();
+    create(&bench, "s1").unwrap();
+    create(&bench, "s2").unwrap();
+    delete(&bench, "s1").unwrap();
+    assert_eq!(tags_of(&bench), ["s2"]);
+    assert_eq!(delete(&bench, "s1").unwrap_err().kind(), Kind::NotFound);
+    assert_eq!(apply_to(&bench, "s1").unwrap_err().kind(), Kind::NotFound);
+    assert_eq!(tags::next_id(&[]), b"1");
+}
+
+#[test]
+fn times_that_no_calendar_has_are_none() {
+    assert_eq!(time(0).as_deref(), Some("1970-01-01T00:00:00Z"));
+    assert_eq!(time(-1), None);
+    assert_eq!(time(i64::MAX), None);
+}
