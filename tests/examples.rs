@@ -76,6 +76,18 @@ fn every_example_refuses_what_it_does_not_understand() {
     }
 }
 
+fn golden_dir() -> PathBuf {
+    let dir = std::env::var_os("VMKIN_GOLDEN_DIR");
+    dir.unwrap_or_else(|| panic!("run this by scripts/with-private-libvirtd.sh --golden"))
+        .into()
+}
+
+/// How the golden guest boots, for `vmkin import`.
+fn boot() -> String {
+    let dir = golden_dir().display().to_string();
+    format!("kernel={dir}/vmlinuz,initrd={dir}/initrd,cmdline=console=ttyS0 quiet panic=-1")
+}
+
 /// A golden domain of the test's own, in the private libvirtd.
 struct Golden {
     libvirt: Libvirt,
@@ -85,10 +97,7 @@ struct Golden {
 impl Golden {
     /// Defines a copy of the golden guest under this name.
     fn new(name: &'static str) -> Self {
-        let dir =
-            PathBuf::from(std::env::var_os("VMKIN_GOLDEN_DIR").unwrap_or_else(|| {
-                panic!("run this by scripts/with-private-libvirtd.sh --golden")
-            }));
+        let dir = golden_dir();
         assert!(
             Path::new("/run/vmkin-private").exists(),
             "this is not a private libvirtd"
@@ -113,6 +122,11 @@ impl Golden {
         names.retain(|name| name.starts_with(self.name) || name.starts_with("throwaway-"));
         names.sort();
         names
+    }
+
+    /// The image, for guests that are imported.
+    fn image(&self) -> String {
+        golden_dir().join(self.name).display().to_string() + ".qcow2"
     }
 
     fn is_sealed(&self) -> bool {
@@ -256,4 +270,59 @@ fn qemu_a_golden_image_without_clones_is_updated_and_sealed() {
     assert!(golden.is_sealed(), "{stderr}");
     let verified = vmkin(&["base", "verify", "-d", "ex-update"]);
     assert!(verified.status.success(), "{}", text(&verified.stderr));
+}
+
+#[test]
+#[ignore = "needs a private libvirtd"]
+fn qemu_one_guest_is_imported_and_has_an_address() {
+    let golden = Golden::new("ex-image");
+    let (image, boot) = (golden.image(), boot());
+    let args = ["--name", "ex-image-one", &image, "--memory", "256"];
+    let output = example("import-one.sh", &[&args[..], &["--boot", &boot]].concat());
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{stdout}{stderr}");
+    let ip = stdout.trim();
+    assert!(ip.parse::<std::net::IpAddr>().is_ok(), "{stdout}{stderr}");
+    let told = vmkin(&["ip", "-d", "ex-image-one"]);
+    assert_eq!(text(&told.stdout).trim(), ip);
+    assert_eq!(golden.family(), ["ex-image", "ex-image-one"]);
+    assert!(golden.is_sealed());
+    let delete = vmkin(&["delete", "--yes", "--force", "-d", "ex-image-one"]);
+    assert!(delete.status.success(), "{}", text(&delete.stderr));
+    assert!(!golden_dir().join("ex-image-one.qcow2").exists());
+}
+
+#[test]
+#[ignore = "needs a private libvirtd"]
+fn qemu_a_lab_is_made_of_one_base_by_a_template_of_its_own() {
+    let golden = Golden::new("ex-base");
+    let (image, boot) = (golden.image(), boot());
+    let template = examples().join("lab.xml.hbs").display().to_string();
+    let args = ["--prefix", "ex-base-vm", "--count", "3", "--template"];
+    let options = ["--boot", &boot, "--set", "role=builds & tests"];
+    let output = example(
+        "lab-from-base.sh",
+        &[&args[..], &[&template, &image], &options].concat(),
+    );
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{stdout}{stderr}");
+    let guests: Vec<(&str, &str)> = stdout
+        .lines()
+        .map(|line| line.split_once(' ').unwrap())
+        .collect();
+    let names = ["ex-base-vm-01", "ex-base-vm-02", "ex-base-vm-03"];
+    assert!(guests.iter().map(|(name, _)| *name).eq(names), "{stdout}");
+    let mut addresses: Vec<std::net::IpAddr> =
+        guests.iter().map(|(_, ip)| ip.parse().unwrap()).collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    assert_eq!(addresses.len(), 3, "{stdout}");
+    let xml = text(&run(Path::new("virsh"), &["dumpxml", names[1]]).stdout);
+    let role = "<description>A lab guest: builds &amp; tests</description>";
+    assert!(xml.contains(role), "{xml}");
+    // As its explanation says.
+    let delete = ["delete", "--yes", "--force", "-d"];
+    let delete = vmkin(&[&delete[..], &names].concat());
+    assert!(delete.status.success(), "{}", text(&delete.stderr));
+    assert_eq!(golden.family(), ["ex-base"]);
 }

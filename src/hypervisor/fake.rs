@@ -32,6 +32,8 @@ pub(crate) struct FakeDomain {
     pub(crate) current: Option<String>,
     /// How often the guest is asked to shut down before it does.
     pub(crate) deaf: usize,
+    /// It goes down by itself just before it is asked to.
+    pub(crate) hasty: bool,
 }
 
 /// What somebody else does to a host meanwhile.
@@ -100,6 +102,7 @@ impl Fake {
             addresses: Vec::new(),
             current: None,
             deaf: 0,
+            hasty: false,
         });
         domain
     }
@@ -293,6 +296,10 @@ impl Hypervisor for Fake {
 
     fn shutdown(&self, domain: &Domain) -> Result<()> {
         self.with_domain(domain, |d| {
+            if d.hasty {
+                d.state = DomainState::ShutOff;
+                return Err(Error::new(Kind::WrongState, "domain is not running"));
+            }
             match d.deaf.checked_sub(1) {
                 Some(less) => d.deaf = less,
                 None => d.state = DomainState::ShutOff,

@@ -185,8 +185,11 @@ pub fn shutdown(host: Host<'_>, domain: &Domain, limit: Option<Duration>) -> Res
         if ask {
             match host.hypervisor.shutdown(domain) {
                 Ok(()) => {}
-                // It has just gone down by itself.
-                Err(e) if e.kind() == Kind::WrongState && asked.is_some() => {}
+                // It has just gone down by itself, or because somebody else, or an
+                // earlier round of this command, had asked before.
+                Err(e)
+                    if e.kind() == Kind::WrongState
+                        && (asked.is_some() || is_gone(host, domain)?) => {}
                 Err(e) => return Err(e),
             }
             asked = Some(Instant::now());
@@ -364,6 +367,19 @@ mod tests {
         assert!(error.hints()[0].contains("vmkin destroy -d golden"));
         let done = shutdown(bench.host(), &golden, Some(Duration::from_secs(9))).unwrap();
         assert_eq!(done, Change::Done);
+    }
+
+    #[test]
+    fn a_guest_that_goes_down_a_moment_before_it_is_asked_is_down() {
+        for limit in [None, Some(Duration::from_secs(9))] {
+            let bench = Bench::new();
+            bench.fake.change("golden", |d| {
+                d.state = DomainState::Running;
+                d.hasty = true;
+            });
+            let done = shutdown(bench.host(), &golden(&bench), limit).unwrap();
+            assert_eq!(done, Change::Done);
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ const STEPS: &[(&str, u32)] = &[
 ];
 
 /// Fails unless the clones that are there are whole, and nothing else is.
-fn whole_or_nothing(lab: &Lab, before: &crate::lab::Look, step: &str) {
+pub fn whole_or_nothing(lab: &Lab, before: &crate::lab::Look, step: &str) {
     let clones = lab.clones();
     let mut files = vec!["golden.qcow2".to_owned()];
     files.extend(clones.iter().map(|clone| format!("{clone}.qcow2")));

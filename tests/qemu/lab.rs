@@ -150,9 +150,12 @@ impl Lab {
 
     /// Runs vmkin with words separated by spaces, and these failpoints.
     pub fn vmkin_with(&self, failpoints: &str, args: &str) -> Ran {
-        let args: Vec<&str> = args.split_whitespace().collect();
+        self.words_with(failpoints, &args.split_whitespace().collect::<Vec<_>>())
+    }
+
+    fn words_with(&self, failpoints: &str, args: &[&str]) -> Ran {
         let output = self
-            .command(&args)
+            .command(args)
             .env("VMKIN_FAILPOINTS", failpoints)
             .output()
             .unwrap();
@@ -162,6 +165,35 @@ impl Lab {
     /// Runs vmkin with these arguments, whatever is in them.
     pub fn vmkin_args(&self, args: &[&str]) -> Ran {
         Ran::new(&self.command(args).output().unwrap())
+    }
+
+    /// Runs `vmkin import` with words separated by spaces, and these failpoints,
+    /// for guests that boot the kernel of the golden domain.
+    pub fn import_with(&self, failpoints: &str, args: &str) -> Ran {
+        let xml = &self.recipe;
+        let boot = ["kernel", "initrd", "cmdline"].map(|tag| {
+            let (_, after) = xml.split_once(&format!("<{tag}>")).unwrap();
+            format!("{tag}={}", after.split('<').next().unwrap())
+        });
+        let mut words = vec!["import"];
+        words.extend(args.split_whitespace());
+        let boot = boot.join(",");
+        words.extend(["--boot", &boot]);
+        self.words_with(failpoints, &words)
+    }
+
+    /// The same without failpoints, which must succeed.
+    #[track_caller]
+    pub fn import(&self, args: &str) -> Ran {
+        let ran = self.import_with("", args);
+        assert_eq!(
+            ran.code,
+            Some(0),
+            "import {args}\n{}{}",
+            ran.stdout,
+            ran.stderr
+        );
+        ran
     }
 
     /// Runs vmkin with words separated by spaces.

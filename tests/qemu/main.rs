@@ -35,6 +35,7 @@ mod files;
 mod guard;
 mod hostile;
 mod identity;
+mod import;
 mod lab;
 mod many;
 mod nbd;

@@ -134,7 +134,8 @@ pub struct ConsoleOption {
     pub there: bool,
     /// Whether it is a device of virtio's and no serial port.
     pub virtio: bool,
-    /// A file of the host that gets all that is printed.
+    /// A file of the host that gets all that is printed; `{name}` in it is the
+    /// name of the guest.
     pub log: Option<PathBuf>,
 }
 

@@ -50,6 +50,9 @@ pub struct Blueprint {
     pub set: Vec<(String, String)>,
 }
 
+/// What stands for the name of a guest in the path of its console's log.
+pub(super) const NAME_IN_LOG: &str = "{name}";
+
 /// What one guest has that no other has.
 #[derive(Clone, Copy, Debug)]
 pub struct Guest<'a> {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::{Blueprint, Contents, Drive, Guest};
+use super::{Blueprint, Contents, Drive, Guest, NAME_IN_LOG};
 use crate::error::{Error, Kind, Result};
 use crate::model::import::{BootOption, Firmware, GraphicsKind, NicOption, NicPlace};
 use crate::model::{DiskDevice, DiskSource, ImageFormat, Mac, SecretText, Size};
@@ -103,12 +103,14 @@ impl Blueprint {
         let scsi = self.drives.iter().any(|drive| drive.bus == "scsi");
         put("scsi", json!(scsi));
         put("interfaces", self.nic_values(guest)?);
+        let log = self.console.log.as_deref().map(text_of).transpose()?;
+        let log = log.map(|log| log.replace(NAME_IN_LOG, guest.name.as_str()));
         put(
             "console",
             match &self.console {
                 console if console.there => json!({
                     "virtio": console.virtio,
-                    "log": console.log.as_deref().map(text_of).transpose()?,
+                    "log": log,
                 }),
                 _ => Value::Null,
             },

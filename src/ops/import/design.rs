@@ -12,7 +12,7 @@ use crate::error::{Error, Kind, Result};
 use crate::model::import::{ConsoleOption, GraphicsKind, NicOption, NicPlace};
 use crate::model::{Capabilities, DiskSource, DomainName, GuestAbility, Mac};
 use crate::ops::Host;
-use crate::ops::blueprint::{Blueprint, Contents, Drive, Guest, Screen};
+use crate::ops::blueprint::{Blueprint, Contents, Drive, Guest, NAME_IN_LOG, Screen};
 use crate::ops::clone::Cloned;
 use crate::template::{self, DomainTemplate};
 
@@ -52,6 +52,7 @@ pub fn design(host: Host<'_>, wishes: &Wishes, count: u64) -> Result<Designed> {
     let drives = drives::drives(host, wishes, &profile, count, &mut chosen)?;
     let machine = machine::machine(&capabilities, &arch, wishes, &profile, &mut chosen)?;
     machine::one_order(&machine.boot, &drives, &wishes.nics)?;
+    one_log_for_each(wishes.console.as_ref(), count)?;
     let nics = nics(host, wishes, &profile);
     let macs = macs(&nics, count)?;
     let blueprint = Blueprint {
@@ -161,6 +162,20 @@ fn nics(host: Host<'_>, wishes: &Wishes, profile: &Profile) -> Vec<NicOption> {
             ..nic
         })
         .collect()
+}
+
+/// Refuses one file for what several guests print: libvirt opens it for the
+/// first to start, and starts no other.
+fn one_log_for_each(console: Option<&ConsoleOption>, count: u64) -> Result<()> {
+    let log = console.and_then(|console| console.log.as_deref());
+    match log.map(Path::to_string_lossy) {
+        Some(log) if count > 1 && !log.contains(NAME_IN_LOG) => Err(Error::new(
+            Kind::Usage,
+            format!("log={log} is one file, and {count} guests need one each"),
+        )
+        .hint("put {name} in its name, which stands for that of the guest")),
+        _ => Ok(()),
+    }
 }
 
 /// The addresses that interfaces are to have, as the maker of clones wants them:

@@ -287,3 +287,25 @@ fn given_addresses_are_kept_in_their_order() {
     let error = design(bench.host(), &wishes, 2).unwrap_err();
     assert_eq!(error.kind(), Kind::Usage);
 }
+
+#[test]
+fn each_guest_has_a_log_of_its_own() {
+    let bench = bench();
+    let mut wishes = wishes(&bench, &["backing=DIR/base.raw"]);
+    wishes.console = Some("pty,log=/var/log/console.log".parse().unwrap());
+    let error = design(bench.host(), &wishes, 2).unwrap_err();
+    assert_eq!(error.kind(), Kind::Usage);
+    assert!(error.hints().iter().any(|hint| hint.contains("{name}")));
+    import(&bench, &wishes, &["one"]).unwrap();
+    let xml = bench.domain_xml("one");
+    assert!(xml.contains("<log file='/var/log/console.log' "), "{xml}");
+    wishes.console = Some("pty,log=/var/log/{name}.log".parse().unwrap());
+    import(&bench, &wishes, &["a", "b"]).unwrap();
+    for name in ["a", "b"] {
+        let xml = bench.domain_xml(name);
+        assert!(
+            xml.contains(&format!("<log file='/var/log/{name}.log' ")),
+            "{xml}"
+        );
+    }
+}

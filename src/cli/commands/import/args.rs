@@ -82,6 +82,8 @@ pub(in crate::cli) struct ImportArgs {
     graphics: Option<GraphicsOption>,
 
     /// The console: pty or none, and target_type=serial or virtio, log=FILE
+    ///
+    /// {name} in FILE stands for the name of the guest.
     #[arg(long, value_name = "CONSOLE")]
     console: Option<ConsoleOption>,
 
