@@ -10,8 +10,7 @@ use libfuzzer_sys::fuzz_target;
 use uuid::Uuid;
 use vmkin::error::Kind;
 use vmkin::model::{
-    CloneMode, DeclaredLayer, Disk, DiskSource, ImageFormat, Lineage, LineageDisk, Mac,
-    Reservation,
+    CloneMode, DeclaredLayer, Disk, DiskSource, ImageFormat, Lineage, LineageDisk, Mac, Reservation,
 };
 use vmkin::xml::domain::{
     BackingLayer, CloneSpec, DomainFacts, HostdevRule, LINEAGE_NAMESPACE, NewDisk, Rewriter,
@@ -40,7 +39,7 @@ fuzz_target!(|data: &[u8]| {
     }
 
     // Half of all documents are cloned one way, half the other.
-    let mode = if xml.len() % 2 == 0 {
+    let mode = if xml.len().is_multiple_of(2) {
         CloneMode::Linked
     } else {
         CloneMode::Full

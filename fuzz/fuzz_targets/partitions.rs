@@ -3,8 +3,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use vmkin::error::Kind;
-use vmkin::guest::native::partition::{self, TableKind};
 use vmkin::guest::native::Volumes;
+use vmkin::guest::native::partition::{self, TableKind};
 use vmkin_fuzz::disks::{Memory, seal_gpt};
 
 fuzz_target!(|data: &[u8]| {

@@ -61,6 +61,9 @@ _vmkin() {
             vmkin,import)
                 cmd="vmkin__subcmd__import"
                 ;;
+            vmkin,inspect)
+                cmd="vmkin__subcmd__inspect"
+                ;;
             vmkin,ip)
                 cmd="vmkin__subcmd__ip"
                 ;;
@@ -205,6 +208,9 @@ _vmkin() {
             vmkin__subcmd__help,import)
                 cmd="vmkin__subcmd__help__subcmd__import"
                 ;;
+            vmkin__subcmd__help,inspect)
+                cmd="vmkin__subcmd__help__subcmd__inspect"
+                ;;
             vmkin__subcmd__help,ip)
                 cmd="vmkin__subcmd__help__subcmd__ip"
                 ;;
@@ -271,6 +277,21 @@ _vmkin() {
             vmkin__subcmd__help__subcmd__disk,check)
                 cmd="vmkin__subcmd__help__subcmd__disk__subcmd__check"
                 ;;
+            vmkin__subcmd__help__subcmd__snapshot,apply)
+                cmd="vmkin__subcmd__help__subcmd__snapshot__subcmd__apply"
+                ;;
+            vmkin__subcmd__help__subcmd__snapshot,create)
+                cmd="vmkin__subcmd__help__subcmd__snapshot__subcmd__create"
+                ;;
+            vmkin__subcmd__help__subcmd__snapshot,delete)
+                cmd="vmkin__subcmd__help__subcmd__snapshot__subcmd__delete"
+                ;;
+            vmkin__subcmd__help__subcmd__snapshot,list)
+                cmd="vmkin__subcmd__help__subcmd__snapshot__subcmd__list"
+                ;;
+            vmkin__subcmd__help__subcmd__snapshot,show)
+                cmd="vmkin__subcmd__help__subcmd__snapshot__subcmd__show"
+                ;;
             vmkin__subcmd__help__subcmd__template,list)
                 cmd="vmkin__subcmd__help__subcmd__template__subcmd__list"
                 ;;
@@ -279,6 +300,51 @@ _vmkin() {
                 ;;
             vmkin__subcmd__help__subcmd__template,show)
                 cmd="vmkin__subcmd__help__subcmd__template__subcmd__show"
+                ;;
+            vmkin__subcmd__snapshot,apply)
+                cmd="vmkin__subcmd__snapshot__subcmd__apply"
+                ;;
+            vmkin__subcmd__snapshot,create)
+                cmd="vmkin__subcmd__snapshot__subcmd__create"
+                ;;
+            vmkin__subcmd__snapshot,delete)
+                cmd="vmkin__subcmd__snapshot__subcmd__delete"
+                ;;
+            vmkin__subcmd__snapshot,help)
+                cmd="vmkin__subcmd__snapshot__subcmd__help"
+                ;;
+            vmkin__subcmd__snapshot,list)
+                cmd="vmkin__subcmd__snapshot__subcmd__list"
+                ;;
+            vmkin__subcmd__snapshot,ls)
+                cmd="vmkin__subcmd__snapshot__subcmd__list"
+                ;;
+            vmkin__subcmd__snapshot,revert)
+                cmd="vmkin__subcmd__snapshot__subcmd__apply"
+                ;;
+            vmkin__subcmd__snapshot,rm)
+                cmd="vmkin__subcmd__snapshot__subcmd__delete"
+                ;;
+            vmkin__subcmd__snapshot,show)
+                cmd="vmkin__subcmd__snapshot__subcmd__show"
+                ;;
+            vmkin__subcmd__snapshot__subcmd__help,apply)
+                cmd="vmkin__subcmd__snapshot__subcmd__help__subcmd__apply"
+                ;;
+            vmkin__subcmd__snapshot__subcmd__help,create)
+                cmd="vmkin__subcmd__snapshot__subcmd__help__subcmd__create"
+                ;;
+            vmkin__subcmd__snapshot__subcmd__help,delete)
+                cmd="vmkin__subcmd__snapshot__subcmd__help__subcmd__delete"
+                ;;
+            vmkin__subcmd__snapshot__subcmd__help,help)
+                cmd="vmkin__subcmd__snapshot__subcmd__help__subcmd__help"
+                ;;
+            vmkin__subcmd__snapshot__subcmd__help,list)
+                cmd="vmkin__subcmd__snapshot__subcmd__help__subcmd__list"
+                ;;
+            vmkin__subcmd__snapshot__subcmd__help,show)
+                cmd="vmkin__subcmd__snapshot__subcmd__help__subcmd__show"
                 ;;
             vmkin__subcmd__template,help)
                 cmd="vmkin__subcmd__template__subcmd__help"
@@ -314,7 +380,7 @@ _vmkin() {
 
     case "${cmd}" in
         vmkin)
-            opts="-c -q -v -y -h -V --connect --json --quiet --verbose --yes --color --help --version list ls show tree clone import template start shutdown reboot suspend resume destroy ip reset delete rm base disk doctor recover completions man help"
+            opts="-c -q -v -y -h -V --connect --json --quiet --verbose --yes --color --help --version list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete rm base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1450,7 +1516,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__help)
-            opts="list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help"
+            opts="list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1744,6 +1810,20 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__help__subcmd__import)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        vmkin__subcmd__help__subcmd__inspect)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -2277,6 +2357,68 @@ _vmkin() {
                     return 0
                     ;;
                 --os-type)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --connect)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        vmkin__subcmd__inspect)
+            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --xml --packages --connect --json --quiet --verbose --yes --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --domain)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -d)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --add)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -a)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mount)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -m)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --snapshot)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allow-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -61,6 +61,7 @@ complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "grep" -d 'Look for line
 complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "find" -d 'Look for files of guests'
 complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "diff" -d 'Tell which files differ between two guests'
 complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "log" -d 'Print the end of a guest\'s system log'
+complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "snapshot" -d 'Make snapshots of guests, and go back to them: all disks, or none'
 complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "doctor" -d 'Find out what this host lacks, and how to get it'
 complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "recover" -d 'Finish or take back what an interrupted vmkin left behind'
 complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "completions" -d 'Print the completion script for a shell'
@@ -671,6 +672,140 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand log" -s q -l quiet -d 'Print
 complete -c vmkin -n "__fish_vmkin_using_subcommand log" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
 complete -c vmkin -n "__fish_vmkin_using_subcommand log" -s y -l yes -d 'Do what cannot be undone without asking'
 complete -c vmkin -n "__fish_vmkin_using_subcommand log" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and not __fish_seen_subcommand_from create list ls show apply revert delete rm help" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and not __fish_seen_subcommand_from create list ls show apply revert delete rm help" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and not __fish_seen_subcommand_from create list ls show apply revert delete rm help" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and not __fish_seen_subcommand_from create list ls show apply revert delete rm help" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and not __fish_seen_subcommand_from create list ls show apply revert delete rm help" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and not __fish_seen_subcommand_from create list ls show apply revert delete rm help" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and not __fish_seen_subcommand_from create list ls show apply revert delete rm help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and not __fish_seen_subcommand_from create list ls show apply revert delete rm help" -f -a "create" -d 'Make a snapshot of a guest that is shut off'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and not __fish_seen_subcommand_from create list ls show apply revert delete rm help" -f -a "list" -d 'List the snapshots of a guest, or those in an image'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and not __fish_seen_subcommand_from create list ls show apply revert delete rm help" -f -a "ls" -d 'List the snapshots of a guest, or those in an image'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and not __fish_seen_subcommand_from create list ls show apply revert delete rm help" -f -a "show" -d 'Show all that is known of one snapshot'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and not __fish_seen_subcommand_from create list ls show apply revert delete rm help" -f -a "apply" -d 'Take the disks of a guest back to a snapshot: all of them, or none'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and not __fish_seen_subcommand_from create list ls show apply revert delete rm help" -f -a "revert" -d 'Take the disks of a guest back to a snapshot: all of them, or none'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and not __fish_seen_subcommand_from create list ls show apply revert delete rm help" -f -a "delete" -d 'Delete a snapshot from all disks of a guest that is shut off'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and not __fish_seen_subcommand_from create list ls show apply revert delete rm help" -f -a "rm" -d 'Delete a snapshot from all disks of a guest that is shut off'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and not __fish_seen_subcommand_from create list ls show apply revert delete rm help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from create" -s d -l domain -d 'A domain, by name, UUID or id' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from create" -s a -l add -d 'An image that no domain has, by its path' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from create" -s f -l format -d 'The format of that image: it is not guessed' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from create" -l allow-dir -d 'Trust backing files in this directory too' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from create" -l description -d 'A text that is kept with it' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from create" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from create" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from create" -l dry-run -d 'Show where it would be, and change nothing'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from create" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from create" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from create" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from create" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from create" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from list" -s d -l domain -d 'A domain, by name, UUID or id' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from list" -s a -l add -d 'An image that no domain has, by its path' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from list" -s f -l format -d 'The format of that image: it is not guessed' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from list" -l allow-dir -d 'Trust backing files in this directory too' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from list" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from list" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from list" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from list" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -s d -l domain -d 'A domain, by name, UUID or id' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -s a -l add -d 'An image that no domain has, by its path' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -s f -l format -d 'The format of that image: it is not guessed' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -l allow-dir -d 'Trust backing files in this directory too' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from show" -s d -l domain -d 'A domain, by name, UUID or id' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from show" -s a -l add -d 'An image that no domain has, by its path' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from show" -s f -l format -d 'The format of that image: it is not guessed' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from show" -l allow-dir -d 'Trust backing files in this directory too' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from show" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from show" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from show" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from show" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from apply" -s d -l domain -d 'A domain, by name, UUID or id' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from apply" -s a -l add -d 'An image that no domain has, by its path' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from apply" -s f -l format -d 'The format of that image: it is not guessed' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from apply" -l allow-dir -d 'Trust backing files in this directory too' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from apply" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from apply" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from apply" -l dry-run -d 'Show what would go back, and change nothing'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from apply" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from apply" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from apply" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from apply" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from apply" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from revert" -s d -l domain -d 'A domain, by name, UUID or id' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from revert" -s a -l add -d 'An image that no domain has, by its path' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from revert" -s f -l format -d 'The format of that image: it is not guessed' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from revert" -l allow-dir -d 'Trust backing files in this directory too' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from revert" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from revert" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from revert" -l dry-run -d 'Show what would go back, and change nothing'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from revert" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from revert" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from revert" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from revert" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from revert" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from delete" -s d -l domain -d 'A domain, by name, UUID or id' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from delete" -s a -l add -d 'An image that no domain has, by its path' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from delete" -s f -l format -d 'The format of that image: it is not guessed' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from delete" -l allow-dir -d 'Trust backing files in this directory too' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from delete" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from delete" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from delete" -l dry-run -d 'Show what would go, and change nothing'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from delete" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from delete" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from delete" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from delete" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from delete" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -s d -l domain -d 'A domain, by name, UUID or id' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -s a -l add -d 'An image that no domain has, by its path' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -s f -l format -d 'The format of that image: it is not guessed' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -l allow-dir -d 'Trust backing files in this directory too' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -l dry-run -d 'Show what would go, and change nothing'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from help" -f -a "create" -d 'Make a snapshot of a guest that is shut off'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the snapshots of a guest, or those in an image'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show all that is known of one snapshot'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from help" -f -a "apply" -d 'Take the disks of a guest back to a snapshot: all of them, or none'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from help" -f -a "delete" -d 'Delete a snapshot from all disks of a guest that is shut off'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c vmkin -n "__fish_vmkin_using_subcommand doctor" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand doctor" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
@@ -707,28 +842,38 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand man" -s q -l quiet -d 'Print
 complete -c vmkin -n "__fish_vmkin_using_subcommand man" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
 complete -c vmkin -n "__fish_vmkin_using_subcommand man" -s y -l yes -d 'Do what cannot be undone without asking'
 complete -c vmkin -n "__fish_vmkin_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "list" -d 'List all domains'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "show" -d 'Show all that is known of a domain'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "tree" -d 'Draw which images and domains depend on which'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "clone" -d 'Make clones of a golden domain'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "import" -d 'Make guests of disk images, in the words of virt-install'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "template" -d 'Templates of domains: what there is, and what they make'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "start" -d 'Start domains'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "shutdown" -d 'Ask guests to shut down'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "reboot" -d 'Ask guests to reboot'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "suspend" -d 'Stop the processors of domains'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "resume" -d 'Let paused domains go on'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "destroy" -d 'Pull the plug of domains'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "ip" -d 'Print the addresses of guests'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "reset" -d 'Drop what guests have written: back to the base image, in milliseconds'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "delete" -d 'Delete guests: their definitions, and the files that are theirs alone'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "base" -d 'Look after the images that clones are based on'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "disk" -d 'Work on the disks of guests, or on images'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "doctor" -d 'Find out what this host lacks, and how to get it'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "recover" -d 'Finish or take back what an interrupted vmkin left behind'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "completions" -d 'Print the completion script for a shell'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "man" -d 'Write the manual pages into a directory'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk doctor recover completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "list" -d 'List all domains'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "show" -d 'Show all that is known of a domain'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "tree" -d 'Draw which images and domains depend on which'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "clone" -d 'Make clones of a golden domain'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "import" -d 'Make guests of disk images, in the words of virt-install'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "template" -d 'Templates of domains: what there is, and what they make'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "start" -d 'Start domains'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "shutdown" -d 'Ask guests to shut down'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "reboot" -d 'Ask guests to reboot'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "suspend" -d 'Stop the processors of domains'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "resume" -d 'Let paused domains go on'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "destroy" -d 'Pull the plug of domains'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "ip" -d 'Print the addresses of guests'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "reset" -d 'Drop what guests have written: back to the base image, in milliseconds'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "delete" -d 'Delete guests: their definitions, and the files that are theirs alone'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "base" -d 'Look after the images that clones are based on'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "disk" -d 'Work on the disks of guests, or on images'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "inspect" -d 'Tell what guests are: operating system, mounts, kernels, users, packages'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "ls" -d 'List files of guests'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "cat" -d 'Print files of guests'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "df" -d 'Show how full the file systems of guests are'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "copy-out" -d 'Copy files and directories of a guest to the host'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "grep" -d 'Look for lines in files of guests'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "find" -d 'Look for files of guests'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "diff" -d 'Tell which files differ between two guests'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "log" -d 'Print the end of a guest\'s system log'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "snapshot" -d 'Make snapshots of guests, and go back to them: all disks, or none'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "doctor" -d 'Find out what this host lacks, and how to get it'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "recover" -d 'Finish or take back what an interrupted vmkin left behind'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "completions" -d 'Print the completion script for a shell'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "man" -d 'Write the manual pages into a directory'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from template" -f -a "list" -d 'List the templates'
 complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from template" -f -a "show" -d 'Print the text of a template'
 complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from template" -f -a "render" -d 'Print the XML that a template makes of a made-up guest'
