@@ -195,6 +195,28 @@ pub fn mend(chain: &Chain, lease: &Lease, cancel: &AtomicBool) -> Result<()> {
 ///
 /// Those of [`mend`].
 pub fn set_right(chain: &Chain, lease: &Lease, cancel: &AtomicBool) -> Result<()> {
+    set_counts_right(chain, lease, cancel)?;
+    if !has_empty_entry(chain)? {
+        return Ok(());
+    }
+    run(chain, lease, SnapshotAct::Delete(b""), cancel)?;
+    if has_empty_entry(chain)? {
+        return Err(damaged(chain));
+    }
+    set_counts_right(chain, lease, cancel)
+}
+
+/// Whether an entry of the table is nothing but zeros: where the disk fails, a
+/// header can lead to a table that was never written (seen with QEMU 10.0 and a
+/// failing `fdatasync`). QEMU gives every snapshot an id.
+fn has_empty_entry(chain: &Chain) -> Result<bool> {
+    let table = table(chain.top())?;
+    Ok(table
+        .iter()
+        .any(|one| one.id.is_empty() && one.name.is_empty()))
+}
+
+fn set_counts_right(chain: &Chain, lease: &Lease, cancel: &AtomicBool) -> Result<()> {
     let found = check_leased(chain, lease, cancel)?;
     if found == Checked::default() {
         return Ok(());
@@ -207,10 +229,14 @@ pub fn set_right(chain: &Chain, lease: &Lease, cancel: &AtomicBool) -> Result<()
     if repair(chain, lease, what, cancel)?.is_sound() {
         return Ok(());
     }
-    Err(Error::new(
+    Err(damaged(chain))
+}
+
+fn damaged(chain: &Chain) -> Error {
+    Error::new(
         Kind::Unsafe,
         format_args!("{} is damaged", shown(&chain.top().path)),
-    ))
+    )
 }
 
 /// Whether an image was written to since it was leased.

@@ -99,7 +99,7 @@ fn the_commands() {
     Usage: vmkin [OPTIONS] <COMMAND>
 
     Commands:
-      list         List all domains [alias: ls]
+      list         List all domains
       show         Show all that is known of a domain
       tree         Draw which images and domains depend on which
       clone        Make clones of a golden domain
@@ -116,6 +116,16 @@ fn the_commands() {
       delete       Delete guests: their definitions, and the files that are theirs alone [alias: rm]
       base         Look after the images that clones are based on
       disk         Work on the disks of guests, or on images
+      inspect      Tell what guests are: operating system, mounts, kernels, users, packages
+      ls           List files of guests
+      cat          Print files of guests
+      df           Show how full the file systems of guests are
+      copy-out     Copy files and directories of a guest to the host
+      grep         Look for lines in files of guests
+      find         Look for files of guests
+      diff         Tell which files differ between two guests
+      log          Print the end of a guest's system log
+      snapshot     Make snapshots of guests, and go back to them: all disks, or none
       doctor       Find out what this host lacks, and how to get it
       recover      Finish or take back what an interrupted vmkin left behind
       completions  Print the completion script for a shell

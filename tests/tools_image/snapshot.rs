@@ -169,3 +169,41 @@ fn what_is_killed_leaves_the_disk_at_one_of_two_states() {
     }
     assert!(stopped > 10, "only {stopped} were stopped");
 }
+
+/// A header that leads to a table of which nothing has reached the disk.
+#[test]
+fn a_table_that_was_never_written_is_taken_out_again() {
+    use std::os::unix::fs::FileExt as _;
+    let pool = Pool::new();
+    for kept in [0, 1] {
+        let image = pool.qcow2(&format!("image, {kept}"), "compat=1.1");
+        write(&image, 1, "1M");
+        for name in ["one", "two"].iter().take(kept + 1) {
+            create(&image, name);
+        }
+        let file = std::fs::File::options().read(true).write(true).open(&image);
+        let file = file.unwrap();
+        let mut offset = [0; 8];
+        file.read_exact_at(&mut offset, 64).unwrap();
+        let table = u64::from_be_bytes(offset);
+        // An entry takes 40 bytes, and what it says of itself, in eights.
+        let mut entry = [0; 40];
+        file.read_exact_at(&mut entry, table).unwrap();
+        let length = |at: usize, size: usize| {
+            let bytes = entry[at..at + size].iter();
+            bytes.fold(0_u64, |sum, byte| sum * 256 + u64::from(*byte))
+        };
+        let one = (40 + length(12, 2) + length(14, 2) + length(36, 4)).next_multiple_of(8);
+        let last = table + one * u64::try_from(kept).unwrap();
+        file.write_all_at(&[0; 128], last).unwrap();
+        drop(file);
+        let lease = Lease::exclusive(&image).unwrap();
+        snapshot::set_right(&chain(&image), &lease, &NEVER).unwrap();
+        drop(lease);
+        let table = snapshot::table(chain(&image).top()).unwrap();
+        assert_eq!(table.len(), kept);
+        assert!(table.iter().all(|one| one.name == b"one"));
+        check(&image);
+        assert!(reads(&image, 1));
+    }
+}

@@ -91,11 +91,12 @@ impl Records {
         let records = host.hypervisor.snapshot_records(domain)?;
         let documents = records.documents.iter();
         let all: Result<Vec<_>> = documents.map(|xml| snapshot::read(xml)).collect();
+        let all = all.map_err(|e| {
+            e.with_kind(Kind::Libvirt)
+                .context(format!("the snapshots of '{}' are not known", domain.name))
+        })?;
         Ok(Self {
-            all: all.map_err(|e| {
-                e.with_kind(Kind::Libvirt)
-                    .context(format!("the snapshots of '{}' are not known", domain.name))
-            })?,
+            all: in_order(all),
             current: records.current,
         })
     }
@@ -103,6 +104,23 @@ impl Records {
     fn named(&self, name: &str) -> Option<&RecordedSnapshot> {
         self.all.iter().find(|snapshot| snapshot.name == name)
     }
+}
+
+/// Parents before their children, else in the order in which they were made, and
+/// those of one second by their names: libvirt has them in no order.
+fn in_order(mut rest: Vec<RecordedSnapshot>) -> Vec<RecordedSnapshot> {
+    rest.sort_by(|a, b| (a.created, &a.name).cmp(&(b.created, &b.name)));
+    let mut ordered = Vec::with_capacity(rest.len());
+    let waits = |one: &RecordedSnapshot, rest: &[RecordedSnapshot]| {
+        let parent = one.parent.as_deref();
+        parent.is_some_and(|parent| rest.iter().any(|other| other.name == parent))
+    };
+    while let Some(next) = rest.iter().position(|one| !waits(one, &rest)) {
+        ordered.push(rest.remove(next));
+    }
+    // What is left would be each other's parents, which libvirt refuses.
+    ordered.extend(rest);
+    ordered
 }
 
 /// A time as people and programs read it, RFC 3339 in UTC; `None` for what no

@@ -132,7 +132,7 @@ fn fail(cell: &Cell, inject: &str, failpoint: &str) {
     let scene = Scene::new(cell.operation);
     scene.differs(Different {
         is_mute: inject.starts_with("inject=write:"),
-        may_leak: true,
+        may_leak: !cell.operation.in_place.is_empty(),
         ..Different::default()
     });
     let names = inject.split([':', '=']).nth(1).unwrap();

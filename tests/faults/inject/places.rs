@@ -95,7 +95,7 @@ fn full(cell: &Cell, place: Place) -> Tally {
     for pages in free {
         let scene = scene(cell);
         scene.differs(Different {
-            may_leak: true,
+            may_leak: !cell.operation.in_place.is_empty(),
             ..Different::default()
         });
         let filler = fill(&place.of(&scene), *pages);
