@@ -59,16 +59,16 @@ recipe() {
 make() {
     # Packages are unpacked in memory where there is enough of it: dpkg syncs each file.
     if (($(awk '/^MemAvailable:/ { print $2 }' /proc/meminfo) > 3 << 20)); then
-        mount -t tmpfs -o mode=0755,size=2g vmkin-debian "$1/work"
+        mount -t tmpfs -o mode=0755,size=2g vmkin-debian "$1/making"
     fi
     export LC_ALL=C.UTF-8
     debian_proxy
-    debian_tree "$FLAVOR" "$1/work"
-    debian_kernel "$1/work"
-    debian_configure "$FLAVOR" "$1/work/tree"
+    debian_tree "$FLAVOR" "$1/making"
+    debian_kernel "$1/making"
+    debian_configure "$FLAVOR" "$1/making/tree"
     cp -- "$KERNEL_IMAGE" "$1/kept/vmlinuz"
     golden_initrd "$1/kept/initrd"
-    golden_disk "$1/work/tree" 1G "$1/kept/disk.qcow2"
+    golden_disk "$1/making/tree" 1G "$1/kept/disk.qcow2"
     : >"$1/kept/complete"
 }
 
@@ -85,7 +85,7 @@ if [[ ! -e $KEPT/complete ]]; then
         trap 'rm -rf -- "$MAKE_DEBIAN_IN"' EXIT
         trap 'exit 130' INT
         trap 'exit 143' TERM HUP
-        mkdir "$MAKE_DEBIAN_IN"/{work,kept}
+        mkdir "$MAKE_DEBIAN_IN"/{making,kept}
         # Mounts of its own: whatever happens in there, none is left over.
         MAKE_DEBIAN_IN=$MAKE_DEBIAN_IN unshare --mount --propagation private "$SELF" --flavor "$FLAVOR"
         # Made through sudo, it still belongs to the user whose cache it is in.
@@ -96,7 +96,7 @@ if [[ ! -e $KEPT/complete ]]; then
         mv -T -- "$MAKE_DEBIAN_IN/kept" "$KEPT" 2>/dev/null || [[ -e $KEPT/complete ]]
         step "made in $SECONDS s: $KEPT"
     else
-        GOLDEN_TMP=$MAKE_DEBIAN_IN/work
+        GOLDEN_TMP=$MAKE_DEBIAN_IN/making
         make "$MAKE_DEBIAN_IN"
         exit
     fi
