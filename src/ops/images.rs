@@ -22,6 +22,34 @@ pub fn path_of(hypervisor: &dyn Hypervisor, source: &DiskSource) -> Result<Optio
     }
 }
 
+/// The directory of a pool that is to get new files. `or` is what else the user
+/// can name, for the hint.
+///
+/// # Errors
+///
+/// If there is no such pool, it is not active, or is no directory.
+pub(super) fn pool_dir(pools: &[Pool], name: &str, or: &str) -> Result<PathBuf> {
+    let pool = pools.iter().find(|pool| pool.name == name);
+    let pool = pool.ok_or_else(|| {
+        Error::new(Kind::NotFound, format!("no storage pool '{name}'"))
+            .hint("see which there are: `virsh pool-list --all`")
+    })?;
+    if !pool.active {
+        return Err(Error::new(
+            Kind::Storage,
+            format!("storage pool '{name}' is not active"),
+        )
+        .hint(format!("start it: `virsh pool-start {name}`")));
+    }
+    pool.path.clone().ok_or_else(|| {
+        Error::new(
+            Kind::WrongState,
+            format!("storage pool '{name}' is not a directory"),
+        )
+        .hint(format!("name a pool of type dir, fs or netfs, or {or}"))
+    })
+}
+
 /// The active pools whose directories these files are in.
 pub(super) fn pools_over<'a>(
     pools: &[Pool],

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::FilePair;
-use crate::model::{DiskTarget, FileId, ImageFormat};
+use crate::model::{DiskTarget, Domain, FileId, ImageFormat};
 
 /// Work on one snapshot, of a domain or of one image.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -55,6 +55,16 @@ pub struct IntentDomain {
     pub name: String,
     /// Its UUID.
     pub uuid: Uuid,
+}
+
+impl IntentDomain {
+    /// What identifies this domain.
+    pub fn of(domain: &Domain) -> Self {
+        Self {
+            name: domain.name.clone(),
+            uuid: domain.uuid,
+        }
+    }
 }
 
 /// An image that has the snapshot, or is to get it.

@@ -2,14 +2,13 @@ use std::fs::File;
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use uuid::Uuid;
 
 use super::identity_args::IdentityArgs;
 use super::import::pair;
-use super::making::Making;
+use super::making::{Making, WaitArgs};
 use crate::cli::session::Session;
 use crate::cli::ui::Ui;
 use crate::error::{Error, Kind, Result};
@@ -114,18 +113,8 @@ pub(in crate::cli) struct CloneArgs {
     #[arg(long)]
     start: bool,
 
-    /// With --start, wait until each has an address, and print it; for TIME at
-    /// the most, such as 90s [default: 2m]
-    #[arg(
-        long,
-        value_name = "TIME",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "2m",
-        value_parser = humantime::parse_duration,
-        requires = "start",
-    )]
-    wait_ip: Option<Duration>,
+    #[command(flatten)]
+    wait: WaitArgs,
 
     /// Put the disks into this directory instead of beside their originals
     #[arg(long, value_name = "DIR", conflicts_with = "pool")]
@@ -224,7 +213,7 @@ pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &CloneArgs) -> R
     let names = NameChoice::from_words(words, args.count, args.from)?;
     let making = Making {
         start: args.start,
-        wait_ip: args.wait_ip,
+        wait_ip: args.wait.wait_ip,
         print_xml: args.print_xml,
         dry_run: args.dry_run,
     };

@@ -1,7 +1,7 @@
 use clap::{ArgAction, Args};
 use serde::Serialize;
 
-use super::on_guest::{OnGuest, in_tree, path_text};
+use super::on_guest::{OnGuest, in_tree, null_terminated, path_text};
 use crate::cli::session::Session;
 use crate::cli::ui::{Ui, name_line};
 use crate::error::Result;
@@ -88,12 +88,7 @@ pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &LsArgs) -> Resu
         Ok(())
     });
     if args.null && !ui.is_json() {
-        let sink = ui.sink();
-        for one in &all {
-            sink.write(&one.name)?;
-            sink.write(b"\0")?;
-        }
-        sink.close()?;
+        null_terminated(ui, all.iter().map(|one| &*one.name))?;
     } else {
         ui.result(&text(&all, args), &all)?;
     }

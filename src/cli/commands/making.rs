@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use clap::Args;
 use serde::Serialize;
 
 use super::{addresses_of, addresses_text, with_waited};
@@ -12,6 +13,24 @@ use crate::ops::clone::{self, Cloned, Plan};
 use crate::ops::wait::{self, Waited};
 use crate::ops::{Host, Observer as _, start_clones};
 use crate::xml::domain::NoteKind;
+
+/// How long a command that makes guests and starts them waits for them.
+#[derive(Debug, Args)]
+#[group(skip)]
+pub(super) struct WaitArgs {
+    /// With --start, wait until each has an address, and print it; for TIME at
+    /// the most, such as 90s [default: 2m]
+    #[arg(
+        long,
+        value_name = "TIME",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "2m",
+        value_parser = humantime::parse_duration,
+        requires = "start",
+    )]
+    pub(super) wait_ip: Option<Duration>,
+}
 
 /// What becomes of a plan: it is printed, or it is made.
 #[derive(Clone, Copy, Debug)]

@@ -237,6 +237,16 @@ pub(super) fn in_tree<T>(guest: &mut Guest, act: impl FnOnce(&Tree) -> Result<T>
     act(&tree)
 }
 
+/// Prints paths as they are, each with a NUL behind it.
+pub(super) fn null_terminated<'a>(ui: &Ui, paths: impl Iterator<Item = &'a [u8]>) -> Result<()> {
+    let sink = ui.sink();
+    for path in paths {
+        sink.write(path)?;
+        sink.write(b"\0")?;
+    }
+    sink.close()
+}
+
 /// A path of a guest as text, and as hexadecimal digits where that loses
 /// something.
 pub(super) fn path_text(path: &[u8]) -> (String, Option<String>) {

@@ -19,7 +19,7 @@ use crate::image;
 use crate::model::{CloneMode, Disk, DiskSource, DomainName, ImageFormat, Pool, human_bytes};
 use crate::ops::Host;
 use crate::ops::blueprint::{Contents, Drive};
-use crate::ops::images::real;
+use crate::ops::images::{pool_dir, real};
 use crate::xml::domain::DomainFacts;
 
 /// Where files go.
@@ -44,28 +44,7 @@ impl Placing {
                 placing.dir = Some(absolute(dir)?);
             }
             Placement::Pool(name) => {
-                let pool = pools
-                    .iter()
-                    .find(|pool| pool.name == *name)
-                    .ok_or_else(|| {
-                        Error::new(Kind::NotFound, format!("no storage pool '{name}'"))
-                            .hint("see which there are: `virsh pool-list --all`")
-                    })?;
-                if !pool.active {
-                    return Err(Error::new(
-                        Kind::Storage,
-                        format!("storage pool '{name}' is not active"),
-                    )
-                    .hint(format!("start it: `virsh pool-start {name}`")));
-                }
-                let Some(path) = &pool.path else {
-                    return Err(Error::new(
-                        Kind::WrongState,
-                        format!("storage pool '{name}' is not a directory"),
-                    )
-                    .hint("name a pool of type dir, fs or netfs, or a directory: `--dir DIR`"));
-                };
-                placing.dir = Some(path.clone());
+                placing.dir = Some(pool_dir(pools, name, "a directory: `--dir DIR`")?);
                 placing.pool = Some(name.clone());
             }
         }

@@ -13,6 +13,7 @@ use crate::model::import::DiskOption;
 use crate::model::{DiskDevice, DiskSource, DiskTarget, DomainName, ImageFormat, Pool};
 use crate::ops::Host;
 use crate::ops::blueprint::{Contents, Drive};
+use crate::ops::images::pool_dir;
 
 /// The storage pool that new images go to if nothing is said, as in virt-install.
 const DEFAULT_POOL: &str = "default";
@@ -108,7 +109,7 @@ impl Looking<'_> {
     fn contents(&self, disk: &DiskOption, chosen: &mut Vec<String>) -> Result<Contents> {
         let path = disk.path.as_deref().map(absolute).transpose()?;
         let dir = match (&disk.pool, &path) {
-            (Some(pool), _) => Some(self.pool_dir(pool)?),
+            (Some(pool), _) => Some(pool_dir(self.pools, pool, "a path: `path=`")?),
             (None, Some(_)) => None,
             (None, None) => self.default_dir(disk),
         };
@@ -234,28 +235,6 @@ impl Looking<'_> {
             Kind::WrongState,
             format!("{} is {what}, and must be an image", path.display()),
         ))
-    }
-
-    fn pool_dir(&self, name: &str) -> Result<PathBuf> {
-        let pool = self.pools.iter().find(|pool| pool.name == name);
-        let pool = pool.ok_or_else(|| {
-            Error::new(Kind::NotFound, format!("no storage pool '{name}'"))
-                .hint("see which there are: `virsh pool-list --all`")
-        })?;
-        if !pool.active {
-            return Err(Error::new(
-                Kind::Storage,
-                format!("storage pool '{name}' is not active"),
-            )
-            .hint(format!("start it: `virsh pool-start {name}`")));
-        }
-        pool.path.clone().ok_or_else(|| {
-            Error::new(
-                Kind::WrongState,
-                format!("storage pool '{name}' is not a directory"),
-            )
-            .hint("name a pool of type dir, fs or netfs, or a path: `path=`")
-        })
     }
 
     /// Where a new and empty image goes if nothing is said: an overlay goes

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::create::ImageOf;
 use super::delete::{find, refuse_external};
 use super::held::{Held, intended, label};
-use super::{Records, Subject, variables, word};
+use super::{NamedRequest, Records, Subject, variables, word};
 use crate::error::{Error, Kind, Result};
 use crate::image::qcow2::Snapshot;
 use crate::image::snapshot as tags;
@@ -24,17 +24,6 @@ use crate::store::{
     IntentDomain, Operation, SavedVariables, SnapshotAct, SnapshotImage, SnapshotIntent, Step,
 };
 use crate::xml::{domain, snapshot};
-
-/// What is asked for.
-#[derive(Clone, Debug)]
-pub struct ApplyRequest {
-    /// Whose.
-    pub subject: Subject,
-    /// Its name; of an image without a domain, or its id.
-    pub name: String,
-    /// Where backing files may be besides the storage pools.
-    pub allow_dirs: Vec<PathBuf>,
-}
 
 /// A way back that has been thought through but not gone. Nobody can open the
 /// images while it lives.
@@ -76,13 +65,10 @@ pub struct WillApply {
 /// domain is not shut off, a disk lacks the snapshot or has been another one
 /// then, or the snapshot has memory or is in files of its own; those of
 /// [`WriteGuard`](crate::ops::guard::WriteGuard).
-pub fn plan<'a>(host: Host<'a>, request: &ApplyRequest) -> Result<ApplyPlan<'a>> {
+pub fn plan<'a>(host: Host<'a>, request: &NamedRequest) -> Result<ApplyPlan<'a>> {
     let held = Held::lock(host, &request.subject, &request.allow_dirs)?;
     let name = &request.name;
-    let records = match &request.subject {
-        Subject::Domain(domain) => Records::read(host, domain)?,
-        Subject::Image { .. } => Records::default(),
-    };
+    let records = Records::of(host, &request.subject)?;
     let record = records.named(name);
     let mut definition = None;
     let mut stays = Vec::new();
@@ -254,10 +240,7 @@ pub fn apply(host: Host<'_>, plan: ApplyPlan<'_>) -> Result<()> {
         .then(|| format!("{UNDO_PREFIX}{}", Uuid::new_v4().simple()));
     let intent = SnapshotIntent {
         act: SnapshotAct::Apply,
-        domain: domain.map(|domain| IntentDomain {
-            name: domain.name.clone(),
-            uuid: domain.uuid,
-        }),
+        domain: domain.map(IntentDomain::of),
         name: plan.will.name.clone(),
         recorded: plan.recorded,
         images: plan.images.clone(),

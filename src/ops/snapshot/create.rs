@@ -86,10 +86,7 @@ impl ImageOf {
 /// [`WriteGuard`](crate::ops::guard::WriteGuard).
 pub fn plan<'a>(host: Host<'a>, request: &CreateRequest) -> Result<CreatePlan<'a>> {
     let held = Held::lock(host, &request.subject, &request.allow_dirs)?;
-    let records = match &request.subject {
-        Subject::Domain(domain) => Records::read(host, domain)?,
-        Subject::Image { .. } => Records::default(),
-    };
+    let records = Records::of(host, &request.subject)?;
     let tables = held.tables()?;
     let now = SystemTime::now();
     let is_free = |name: &str| {
@@ -217,10 +214,7 @@ pub fn apply(host: Host<'_>, plan: CreatePlan<'_>) -> Result<()> {
         host.hypervisor.uri(),
         Operation::Snapshot(Box::new(SnapshotIntent {
             act: SnapshotAct::Create,
-            domain: domain.map(|domain| IntentDomain {
-                name: domain.name.clone(),
-                uuid: domain.uuid,
-            }),
+            domain: domain.map(IntentDomain::of),
             name: plan.will.name.clone(),
             recorded: plan.record.as_ref().map(|record| record.created),
             images: plan.images.clone(),

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::create::ImageOf;
 use super::held::{Held, intended};
-use super::{Records, Subject, variables, word};
+use super::{NamedRequest, Records, Subject, variables, word};
 use crate::error::{Error, Kind, Result};
 use crate::image::qcow2::Snapshot;
 use crate::image::snapshot as tags;
@@ -17,17 +17,6 @@ use crate::ops::guard::LeasedDisk;
 use crate::store::{
     IntentDomain, Operation, SavedVariables, SnapshotAct, SnapshotImage, SnapshotIntent,
 };
-
-/// What is asked for.
-#[derive(Clone, Debug)]
-pub struct DeleteSnapshotRequest {
-    /// Whose.
-    pub subject: Subject,
-    /// Its name; of an image without a domain, or its id.
-    pub name: String,
-    /// Where backing files may be besides the storage pools.
-    pub allow_dirs: Vec<PathBuf>,
-}
 
 /// A deletion that has been thought through but not done. Nobody can open the
 /// images while it lives.
@@ -63,12 +52,9 @@ pub struct WillDelete {
 /// [`Kind::NotFound`] if there is no such snapshot; [`Kind::WrongState`] if the
 /// domain is not shut off, or the snapshot is in files of its own; those of
 /// [`WriteGuard`](crate::ops::guard::WriteGuard).
-pub fn plan<'a>(host: Host<'a>, request: &DeleteSnapshotRequest) -> Result<DeleteSnapshotPlan<'a>> {
+pub fn plan<'a>(host: Host<'a>, request: &NamedRequest) -> Result<DeleteSnapshotPlan<'a>> {
     let held = Held::lock(host, &request.subject, &request.allow_dirs)?;
-    let records = match &request.subject {
-        Subject::Domain(domain) => Records::read(host, domain)?,
-        Subject::Image { .. } => Records::default(),
-    };
+    let records = Records::of(host, &request.subject)?;
     let record = records.named(&request.name);
     if let (Some(record), Subject::Domain(domain)) = (record, &request.subject) {
         refuse_external(record, &domain.name, "deleted")?;
@@ -166,10 +152,7 @@ pub fn apply(host: Host<'_>, plan: DeleteSnapshotPlan<'_>) -> Result<()> {
         host.hypervisor.uri(),
         Operation::Snapshot(Box::new(SnapshotIntent {
             act: SnapshotAct::Delete,
-            domain: domain.map(|domain| IntentDomain {
-                name: domain.name.clone(),
-                uuid: domain.uuid,
-            }),
+            domain: domain.map(IntentDomain::of),
             name: plan.will.name.clone(),
             recorded: plan.recorded,
             images: plan.images.clone(),

@@ -73,6 +73,17 @@ impl Subject {
     }
 }
 
+/// A snapshot that is to be applied or deleted.
+#[derive(Clone, Debug)]
+pub struct NamedRequest {
+    /// Whose.
+    pub subject: Subject,
+    /// Its name; of an image without a domain, or its id.
+    pub name: String,
+    /// Where backing files may be besides the storage pools.
+    pub allow_dirs: Vec<PathBuf>,
+}
+
 /// A name as a shell reads it, for hints.
 fn word(name: &str) -> String {
     shell_word(name.as_bytes())
@@ -87,6 +98,14 @@ struct Records {
 }
 
 impl Records {
+    /// Those of a subject; libvirt knows nothing of an image that no domain has.
+    fn of(host: Host<'_>, subject: &Subject) -> Result<Self> {
+        match subject {
+            Subject::Domain(domain) => Self::read(host, domain),
+            Subject::Image { .. } => Ok(Self::default()),
+        }
+    }
+
     fn read(host: Host<'_>, domain: &Domain) -> Result<Self> {
         let records = host.hypervisor.snapshot_records(domain)?;
         let documents = records.documents.iter();

@@ -104,12 +104,7 @@ fn create(
             ));
         }
     };
-    let cancel = AtomicBool::new(false);
-    for image in &intent.images {
-        if let Some(disk) = same(&held, image) {
-            delete_tag(disk, image, &cancel)?;
-        }
-    }
+    delete_tags(&held, intent)?;
     if let Some(saved) = &intent.variables {
         let copy = steps.iter().find_map(|step| match step {
             Step::Saved { file } => Some(*file),
@@ -143,16 +138,22 @@ fn delete(host: Host<'_>, domain: Option<&Domain>, intent: &SnapshotIntent) -> R
             ));
         }
     };
-    let cancel = AtomicBool::new(false);
-    for image in &intent.images {
-        if let Some(disk) = same(&held, image) {
-            delete_tag(disk, image, &cancel)?;
-        }
-    }
+    delete_tags(&held, intent)?;
     if let Some(saved) = &intent.variables {
         variables::remove(saved, saved.file)?;
     }
     Ok("It is deleted now.".to_owned())
+}
+
+/// Deletes the snapshot of every image that still is the file it was.
+fn delete_tags(held: &Held<'_>, intent: &SnapshotIntent) -> Result<()> {
+    let cancel = AtomicBool::new(false);
+    for image in &intent.images {
+        if let Some(disk) = same(held, image) {
+            delete_tag(disk, image, &cancel)?;
+        }
+    }
+    Ok(())
 }
 
 fn apply_again(

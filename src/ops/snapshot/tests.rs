@@ -1,8 +1,6 @@
 use std::sync::atomic::Ordering;
 
-use super::apply::ApplyRequest;
 use super::create::CreateRequest;
-use super::delete::DeleteSnapshotRequest;
 use super::list::{SnapshotList, list};
 use super::*;
 use crate::hypervisor::Hypervisor as _;
@@ -43,7 +41,7 @@ fn create(bench: &Bench, name: &str) -> Result<()> {
 }
 
 fn apply_to(bench: &Bench, name: &str) -> Result<()> {
-    let request = ApplyRequest {
+    let request = NamedRequest {
         subject: subject(bench),
         name: name.to_owned(),
         allow_dirs: Vec::new(),
@@ -52,7 +50,7 @@ fn apply_to(bench: &Bench, name: &str) -> Result<()> {
 }
 
 fn delete(bench: &Bench, name: &str) -> Result<()> {
-    let request = DeleteSnapshotRequest {
+    let request = NamedRequest {
         subject: subject(bench),
         name: name.to_owned(),
         allow_dirs: Vec::new(),

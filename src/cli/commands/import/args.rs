@@ -1,10 +1,10 @@
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use clap::Args;
 use uuid::Uuid;
 
 use super::super::identity_args::{self, IdentityArgs};
+use super::super::making::WaitArgs;
 use crate::error::{Error, Kind, Result};
 use crate::image::ReflinkRule;
 use crate::model::import::{
@@ -166,18 +166,8 @@ pub(in crate::cli) struct ImportArgs {
     #[arg(long)]
     pub(super) start: bool,
 
-    /// With --start, wait until each has an address, and print it; for TIME at
-    /// the most, such as 90s [default: 2m]
-    #[arg(
-        long,
-        value_name = "TIME",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "2m",
-        value_parser = humantime::parse_duration,
-        requires = "start",
-    )]
-    pub(super) wait_ip: Option<Duration>,
+    #[command(flatten)]
+    pub(super) wait: WaitArgs,
 
     /// Have the guests start with the host
     #[arg(long)]

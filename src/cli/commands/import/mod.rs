@@ -20,7 +20,7 @@ pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &ImportArgs) -> 
     let wishes = args.wishes()?;
     let making = Making {
         start: args.start,
-        wait_ip: args.wait_ip,
+        wait_ip: args.wait.wait_ip,
         print_xml: args.print_xml,
         dry_run: args.dry_run,
     };

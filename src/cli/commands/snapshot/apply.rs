@@ -1,11 +1,11 @@
 use clap::Args;
 
-use super::{Whose, lines, whose};
+use super::{Which, lines, whose};
 use crate::cli::session::Session;
 use crate::cli::ui::{Ui, one_line};
 use crate::error::Result;
 use crate::ops::Observer as _;
-use crate::ops::snapshot::apply::{self, ApplyRequest, WillApply};
+use crate::ops::snapshot::apply::{self, WillApply};
 
 /// Take the disks of a guest back to a snapshot: all of them, or none
 ///
@@ -15,11 +15,7 @@ use crate::ops::snapshot::apply::{self, ApplyRequest, WillApply};
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ApplyArgs {
     #[command(flatten)]
-    whose: Whose,
-
-    /// The snapshot; of an image by its path, its id will do
-    #[arg(value_name = "NAME")]
-    name: String,
+    which: Which,
 
     /// Show what would go back, and change nothing
     #[arg(long)]
@@ -29,11 +25,7 @@ pub(in crate::cli) struct ApplyArgs {
 pub(super) fn run(ui: &Ui, session: &Session<'_>, args: &ApplyArgs) -> Result<()> {
     let hypervisor = session.connect_to_change()?;
     let host = session.host(&hypervisor);
-    let request = ApplyRequest {
-        subject: args.whose.subject(&hypervisor)?,
-        name: args.name.clone(),
-        allow_dirs: args.whose.allow_dir.clone(),
-    };
+    let request = args.which.request(&hypervisor)?;
     let mut plan = apply::plan(host, &request)?;
     if args.dry_run {
         return ui.result(&text(&plan.will), &plan.will);

@@ -1,11 +1,11 @@
 use clap::Args;
 
-use super::{Whose, lines, whose};
+use super::{Which, lines, whose};
 use crate::cli::session::Session;
 use crate::cli::ui::{Ui, one_line};
 use crate::error::Result;
 use crate::ops::Observer as _;
-use crate::ops::snapshot::delete::{self, DeleteSnapshotRequest, WillDelete};
+use crate::ops::snapshot::delete::{self, WillDelete};
 
 /// Delete a snapshot from all disks of a guest that is shut off
 ///
@@ -14,11 +14,7 @@ use crate::ops::snapshot::delete::{self, DeleteSnapshotRequest, WillDelete};
 #[derive(Debug, Args)]
 pub(in crate::cli) struct DeleteArgs {
     #[command(flatten)]
-    whose: Whose,
-
-    /// The snapshot; of an image by its path, its id will do
-    #[arg(value_name = "NAME")]
-    name: String,
+    which: Which,
 
     /// Show what would go, and change nothing
     #[arg(long)]
@@ -28,11 +24,7 @@ pub(in crate::cli) struct DeleteArgs {
 pub(super) fn run(ui: &Ui, session: &Session<'_>, args: &DeleteArgs) -> Result<()> {
     let hypervisor = session.connect_to_change()?;
     let host = session.host(&hypervisor);
-    let request = DeleteSnapshotRequest {
-        subject: args.whose.subject(&hypervisor)?,
-        name: args.name.clone(),
-        allow_dirs: args.whose.allow_dir.clone(),
-    };
+    let request = args.which.request(&hypervisor)?;
     let mut plan = delete::plan(host, &request)?;
     if args.dry_run {
         return ui.result(&text(&plan.will), &plan.will);

@@ -15,8 +15,8 @@ use crate::cli::ui::{Ui, one_line};
 use crate::error::Result;
 use crate::hypervisor::Hypervisor;
 use crate::model::{DomainRef, ImageFormat};
-use crate::ops::snapshot::Subject;
 use crate::ops::snapshot::create::ImageOf;
+use crate::ops::snapshot::{NamedRequest, Subject};
 
 /// Make snapshots of guests, and go back to them: all disks, or none
 ///
@@ -81,6 +81,28 @@ impl Whose {
                 format: self.format,
             }),
         }
+    }
+}
+
+/// Which snapshot a command is about.
+#[derive(Debug, Args)]
+#[group(skip)]
+struct Which {
+    #[command(flatten)]
+    whose: Whose,
+
+    /// The snapshot; of an image by its path, its id will do
+    #[arg(value_name = "NAME")]
+    name: String,
+}
+
+impl Which {
+    fn request(&self, hypervisor: &dyn Hypervisor) -> Result<NamedRequest> {
+        Ok(NamedRequest {
+            subject: self.whose.subject(hypervisor)?,
+            name: self.name.clone(),
+            allow_dirs: self.whose.allow_dir.clone(),
+        })
     }
 }
 
