@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use serde::{Deserialize, Serialize};
 
 use super::file::shown;
+use super::giving_back::giving_back;
 use super::lock::Lease;
 use super::qemu_img::{QemuImg, Repair, image_options, writable};
 use crate::error::{Error, Kind, Result};
@@ -76,7 +77,8 @@ pub fn repair(chain: &Chain, lease: &Lease, what: Repair, cancel: &AtomicBool) -
     let tool = QemuImg::find()?;
     let size = chain.top().virtual_size;
     let run = tool.repair(writable(chain, lease)?, what, size);
-    let repaired = read(chain, &run.cancel(cancel).run()?)?;
+    let output = giving_back(chain, lease, || run.cancel(cancel).run())?;
+    let repaired = read(chain, &output)?;
     let run = tool.check(image_options(chain, Some(lease))?, size);
     let now = read(chain, &run.cancel(cancel).run()?)?;
     if now.corruptions > repaired.corruptions || now.leaks > repaired.leaks {

@@ -12,6 +12,7 @@
 //! | `trust` | which files an image may lead to |
 //! | `chain` | the layers of a disk |
 //! | `snapshot` | making, applying and deleting internal snapshots |
+//! | `giving_back` | space that an image does not need any more |
 //! | `check` | whether the tables of an image are right, and repairing them |
 //! | `overlay` | writing a new overlay, giving it its name |
 //! | `lock` | QEMU's image locks |
@@ -32,6 +33,7 @@ mod check;
 mod copy;
 mod file;
 mod foreign;
+mod giving_back;
 mod identity;
 mod lock;
 mod look;

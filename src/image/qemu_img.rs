@@ -221,7 +221,8 @@ pub fn writable(chain: &Chain, lease: &Lease) -> Result<Writable> {
 /// header: those may have changed since they were checked.
 ///
 /// With a `lease` on its top image, QEMU takes no lock on that: ours would be
-/// in its way, and keeps all others out. It locks the layers below as ever.
+/// in its way, and keeps all others out. It locks the layers below as ever. Nor
+/// does it give space back to the host by itself: see [`super::giving_back`].
 ///
 /// # Errors
 ///
@@ -251,7 +252,7 @@ pub fn image_options(chain: &Chain, lease: Option<&Lease>) -> Result<Described> 
         ));
         options.push(option_value(layer.path.as_os_str()));
         if lease.is_some() && prefix.is_empty() {
-            options.push(",file.locking=off");
+            options.push(",file.locking=off,file.discard=ignore");
         }
         prefix.push_str("backing.");
     }

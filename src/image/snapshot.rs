@@ -9,6 +9,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::check::{Checked, check_leased, repair};
 use super::file::{ImageFile, ShownBytes, be64, shown};
+use super::giving_back::giving_back;
 use super::lock::Lease;
 use super::qcow2::{Header, Snapshot, Space};
 use super::qemu_img::{QemuImg, Repair, SnapshotAct, writable};
@@ -287,14 +288,7 @@ fn run(chain: &Chain, lease: &Lease, act: SnapshotAct<'_>, cancel: &AtomicBool) 
     let tool = QemuImg::find()?;
     let image = writable(chain, lease)?;
     let run = tool.snapshot(image, act, chain.top().virtual_size);
-    run.cancel(cancel).run()?;
-    lease.image().file().sync_all().map_err(|error| {
-        Error::wrap(
-            Kind::Storage,
-            format_args!("cannot write {} to the disk", shown(&chain.top().path)),
-            error,
-        )
-    })
+    giving_back(chain, lease, || run.cancel(cancel).run().map(drop))
 }
 
 /// `qemu-img` has been seen to end well without what it was asked for.

@@ -225,7 +225,8 @@ fn recover(scene: &Scene, outcome: &Outcome, what: &str) {
     }
     // To look does not mend, but works.
     scene.vmkin("list").success();
-    scene.vmkin("recover").success();
+    let recovered = scene.vmkin("recover");
+    assert_eq!(recovered.code(), Some(0), "{recovered}after {what}");
     let again = scene.vmkin("recover").success();
     again.says("There is nothing to recover.");
 }

@@ -188,13 +188,17 @@ fn killed_at_any_moment_it_is_all_or_nothing() {
         if what == "create" {
             assert!(bare.recorded().is_empty());
         } else if bare.recorded().is_empty() {
+            // Other than what the rounds write, or nobody sees it come back.
+            bare.write(1);
             assert_eq!(run(&bare, "", "create").code, Some(0));
         }
         // How long it takes here and now: the moments are spread over that.
         bare.write(2);
+        let used = bare.sees();
         let begun = Instant::now();
         assert_eq!(run(&bare, "", what).code, Some(0));
         let whole = begun.elapsed();
+        assert_eq!(bare.sees() != used, what == "apply");
         if what == "create" {
             bare.ok("delete", "s1");
         }

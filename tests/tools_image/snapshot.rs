@@ -1,6 +1,7 @@
 //! Internal snapshots, made here and read by `qemu-img`, and the other way.
 
 use std::ffi::OsStr;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -99,11 +100,14 @@ fn what_a_snapshot_takes_is_what_deleting_it_gives_back() {
         said["allocated-clusters"].as_u64().unwrap()
     };
     let before = in_use();
+    let on_the_host = || std::fs::metadata(&image).unwrap().blocks() * 512;
+    let took = on_the_host();
     let lease = Lease::exclusive(&image).unwrap();
     snapshot::delete(&chain(&image), &lease, &table[0], &NEVER).unwrap();
     drop(lease);
     // `qemu-img check` counts clusters of data.
     assert_eq!(in_use(), before);
+    assert!(took - on_the_host() >= 16 << 16, "{took} {}", on_the_host());
     run("qemu-img", &args!["snapshot", "-c", "three", &image]);
     write(&image, 3, "1M");
     let (_, space) = snapshot::table_with_space(chain(&image).top()).unwrap();

@@ -1,9 +1,7 @@
-//! What a snapshot takes that nothing else needs: `qcow2.rst`, "Host cluster
-//! management" and "Cluster mapping".
+//! What a snapshot takes that nothing else needs: `qcow2.rst`, "Cluster
+//! mapping".
 
-use std::collections::HashMap;
-
-use super::{Header, Snapshot};
+use super::{Header, Refcounts, Snapshot};
 use crate::error::Result;
 use crate::image::file::{ImageFile, be64};
 
@@ -17,16 +15,11 @@ const COMPRESSED: u64 = 1 << 62;
 /// 2 TiB with clusters of 64 KiB that was written to everywhere has as many.
 const MOST_TABLES: u32 = 4096;
 
-/// How many refcount blocks are kept at a time.
-const MOST_BLOCKS: usize = 64;
-
 /// Finds out what snapshots take.
 pub(in crate::image) struct Space<'a> {
     header: &'a Header,
     image: &'a ImageFile,
-    /// The places of refcount blocks, read when they are first needed.
-    table: Option<Vec<u8>>,
-    blocks: HashMap<u64, Vec<u8>>,
+    counts: Refcounts<'a>,
     tables_left: u32,
 }
 
@@ -35,8 +28,7 @@ impl<'a> Space<'a> {
         Self {
             header,
             image,
-            table: None,
-            blocks: HashMap::new(),
+            counts: Refcounts::new(header, image),
             tables_left: MOST_TABLES,
         }
     }
@@ -66,7 +58,7 @@ impl<'a> Space<'a> {
         for at in (0..l1.len()).step_by(8) {
             let table = be64(&l1, at).unwrap_or(0) & OFFSET;
             // What others refer to too has nothing below it that they do not.
-            if table == 0 || self.references(table)? != 1 {
+            if table == 0 || self.counts.of(table)? != 1 {
                 continue;
             }
             let Some(left) = self.tables_left.checked_sub(1) else {
@@ -78,86 +70,11 @@ impl<'a> Space<'a> {
             for at in (0..l2.len()).step_by(step) {
                 let entry = be64(&l2, at).unwrap_or(0);
                 let data = entry & OFFSET;
-                if data != 0 && entry & COMPRESSED == 0 && self.references(data)? == 1 {
+                if data != 0 && entry & COMPRESSED == 0 && self.counts.of(data)? == 1 {
                     clusters = clusters.saturating_add(1);
                 }
             }
         }
         Ok(Some(clusters.saturating_mul(cluster)))
-    }
-
-    /// How often the cluster is referred to that this byte of the file is in; 0
-    /// for what is not counted.
-    fn references(&mut self, offset: u64) -> Result<u64> {
-        let cluster = self.header.cluster_size();
-        let index = offset >> self.header.cluster_bits;
-        let bits = 1_u64 << self.header.refcount_order;
-        let per_block = cluster.saturating_mul(8) / bits;
-        let block = index / per_block;
-        if !self.blocks.contains_key(&block) {
-            if self.blocks.len() >= MOST_BLOCKS {
-                self.blocks.clear();
-            }
-            let bytes = self.read_block(block)?;
-            self.blocks.insert(block, bytes);
-        }
-        let bytes = self.blocks.get(&block).map_or(&[][..], Vec::as_slice);
-        Ok(entry(bytes, index % per_block, bits))
-    }
-
-    fn read_block(&mut self, block: u64) -> Result<Vec<u8>> {
-        if self.table.is_none() {
-            let bytes = u64::from(self.header.refcount_table_clusters);
-            let bytes = bytes.saturating_mul(self.header.cluster_size());
-            let length = usize::try_from(bytes).unwrap_or(0);
-            let at = self.header.refcount_table_offset;
-            self.table = Some(self.image.read_at(at, length)?);
-        }
-        let table = self.table.as_deref().unwrap_or_default();
-        let at = usize::try_from(block.saturating_mul(8)).unwrap_or(usize::MAX);
-        let place = be64(table, at).unwrap_or(0) & !511;
-        if place == 0 {
-            return Ok(Vec::new());
-        }
-        let size = usize::try_from(self.header.cluster_size()).unwrap_or(0);
-        self.image.read_at(place, size)
-    }
-}
-
-/// One count of a refcount block, of so many bits; 0 past its end.
-fn entry(block: &[u8], index: u64, bits: u64) -> u64 {
-    let Ok(first) = usize::try_from(index.saturating_mul(bits) / 8) else {
-        return 0;
-    };
-    if bits < 8 {
-        let Some(byte) = block.get(first) else {
-            return 0;
-        };
-        // The first count is in the lowest bits.
-        let shift = (index.saturating_mul(bits)) % 8;
-        return (u64::from(*byte) >> shift) & ((1 << bits) - 1);
-    }
-    let length = usize::try_from(bits / 8).unwrap_or(0);
-    let bytes = block.get(first..first.saturating_add(length));
-    let bytes = bytes.unwrap_or_default().iter();
-    bytes.fold(0, |count, byte| (count << 8) | u64::from(*byte))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::entry;
-
-    #[test]
-    fn counts_of_every_width_are_read() {
-        let block = [0b1010_0110, 2, 0, 3, 0, 0, 0, 4];
-        assert_eq!(entry(&block, 0, 1), 0);
-        assert_eq!(entry(&block, 1, 1), 1);
-        assert_eq!(entry(&block, 0, 2), 0b10);
-        assert_eq!(entry(&block, 1, 4), 0b1010);
-        assert_eq!(entry(&block, 1, 8), 2);
-        assert_eq!(entry(&block, 1, 16), 3);
-        assert_eq!(entry(&block, 1, 32), 4);
-        assert_eq!(entry(&block, 1, 64), 0);
-        assert_eq!(entry(&block, u64::MAX, 16), 0);
     }
 }
