@@ -101,8 +101,8 @@ const WRITERS: &[(&str, &[&str])] = &[
     ),
     // A new file, which is nobody's disk yet.
     ("OFlags::RDWR", &["image/overlay.rs"]),
-    // A new file of the user's, made with `O_EXCL`.
-    ("OFlags::WRONLY", &["guest/extract/dir.rs"]),
+    // A new file of the user's, made with `O_EXCL`; holes in a leased image.
+    ("OFlags::WRONLY", &["guest/extract/dir.rs", "image/lock.rs"]),
     ("write(true)", &["store/"]),
     ("append(true)", &["store/", "failpoint.rs"]),
     (" File::create(", &[]),

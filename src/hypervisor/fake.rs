@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use uuid::Uuid;
 
-use super::{Hypervisor, Networks, SnapshotRecords, Start, Undefine};
+use super::{Hypervisor, Networks, SnapshotCall, SnapshotRecords, Start, Undefine};
 use crate::error::{Error, Kind, Result};
 use crate::model::{
     Address, AddressSource, Capabilities, DhcpHost, DnsHost, Domain, DomainRef, DomainState,
@@ -381,6 +381,16 @@ impl Hypervisor for Fake {
             }
             Ok(())
         })
+    }
+
+    fn snapshot(&self, domain: &Domain, call: &SnapshotCall) -> Result<()> {
+        match call {
+            SnapshotCall::Create { document, .. } => {
+                self.record_snapshot(domain, &SecretText::from(document.clone()), true)
+            }
+            SnapshotCall::Revert { .. } => Ok(()),
+            SnapshotCall::Delete { name } => self.forget_snapshot(domain, name),
+        }
     }
 
     fn redefine(&self, domain: &Domain, definition: &SecretText) -> Result<()> {

@@ -19,7 +19,7 @@ use virt::storage_pool::StoragePool;
 use virt::sys;
 
 use self::many::of_many;
-use super::{Hypervisor, SnapshotRecords, Start, Undefine, uri};
+use super::{Hypervisor, SnapshotCall, SnapshotRecords, Start, Undefine, uri};
 use crate::error::{Error, Kind, Result};
 use crate::model::{
     Address, AddressSource, Capabilities, Domain, DomainRef, DomainState, DomainStatus, Pool,
@@ -439,6 +439,10 @@ impl Hypervisor for Libvirt {
 
     fn forget_snapshot(&self, domain: &Domain, name: &str) -> Result<()> {
         snapshots::forget(self, domain, name)
+    }
+
+    fn snapshot(&self, domain: &Domain, call: &SnapshotCall) -> Result<()> {
+        snapshots::call(self, domain, call)
     }
 
     fn redefine(&self, _domain: &Domain, definition: &SecretText) -> Result<()> {

@@ -124,6 +124,10 @@ pub trait Hypervisor: Networks + Send + Sync {
     /// caller's business.
     fn forget_snapshot(&self, domain: &Domain, name: &str) -> Result<()>;
 
+    /// Has libvirt itself work on an external snapshot: on all disks, and on the
+    /// definition of the domain.
+    fn snapshot(&self, domain: &Domain, call: &SnapshotCall) -> Result<()>;
+
     /// Gives a domain that is there another definition, with the same name and
     /// UUID.
     fn redefine(&self, domain: &Domain, definition: &SecretText) -> Result<()>;
@@ -159,6 +163,29 @@ pub struct SnapshotRecords {
     pub documents: Vec<String>,
     /// The name of the current one.
     pub current: Option<String>,
+}
+
+/// What libvirt is to do with an external snapshot.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum SnapshotCall {
+    /// Make it, of disks alone: of all that the document names, or of none.
+    Create {
+        /// The snapshot, see [`NewOverlays`](crate::xml::snapshot::NewOverlays).
+        document: String,
+        /// Have the guest agent freeze the file systems for that moment.
+        quiesce: bool,
+    },
+    /// Give a domain that is shut off fresh overlays on what was there then, and
+    /// remove the overlays it has.
+    Revert {
+        /// Its name.
+        name: String,
+    },
+    /// Merge what was written since into what is below it.
+    Delete {
+        /// Its name.
+        name: String,
+    },
 }
 
 /// How a domain starts.

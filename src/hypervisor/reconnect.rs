@@ -15,13 +15,13 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use super::{Hypervisor, Libvirt, SnapshotRecords, Start, Undefine};
+use super::{Hypervisor, Libvirt, SnapshotCall, SnapshotRecords, Start, Undefine};
 use crate::error::Result;
 use crate::model::{
     Address, AddressSource, Capabilities, Domain, DomainRef, DomainState, DomainStatus, Pool,
     SecretText,
 };
-use crate::xml::domain;
+use crate::xml::{domain, snapshot};
 
 /// How long a daemon may take to come back.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -268,7 +268,7 @@ impl Hypervisor for Connection {
         self.ask(|libvirt| libvirt.secure_snapshot(domain, name))
     }
 
-    // What these three do is the same when it is done twice.
+    // What these two do, and `redefine`, is the same when it is done twice.
 
     fn record_snapshot(&self, domain: &Domain, document: &SecretText, current: bool) -> Result<()> {
         self.ask(|libvirt| libvirt.record_snapshot(domain, document, current))
@@ -276,6 +276,24 @@ impl Hypervisor for Connection {
 
     fn forget_snapshot(&self, domain: &Domain, name: &str) -> Result<()> {
         self.ask(|libvirt| libvirt.forget_snapshot(domain, name))
+    }
+
+    fn snapshot(&self, domain: &Domain, call: &SnapshotCall) -> Result<()> {
+        self.change(
+            |libvirt| libvirt.snapshot(domain, call),
+            |libvirt| {
+                let names = libvirt.snapshots(domain)?;
+                let done = match call {
+                    SnapshotCall::Create { document, .. } => {
+                        names.contains(&snapshot::read(document)?.name)
+                    }
+                    // Done twice, it is the same.
+                    SnapshotCall::Revert { .. } => false,
+                    SnapshotCall::Delete { name } => !names.contains(name),
+                };
+                Ok(done.then_some(()))
+            },
+        )
     }
 
     fn redefine(&self, domain: &Domain, definition: &SecretText) -> Result<()> {

@@ -104,16 +104,6 @@ impl ImageFile {
         })
     }
 
-    /// The very same file, opened for writing.
-    pub(super) fn to_write(&self) -> Result<File> {
-        let flags = OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let number = self.file.as_raw_fd().to_string();
-        let fd = rustix::fs::openat(own_fds()?, number, flags, Mode::empty());
-        let what = format_args!("cannot open {} for writing", shown(&self.path));
-        fd.map(File::from)
-            .map_err(|errno| Error::io(what, errno.into()))
-    }
-
     /// The path it was opened by.
     pub fn path(&self) -> &Path {
         &self.path

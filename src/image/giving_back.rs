@@ -7,10 +7,6 @@
 //! new table, and punches a hole where it was. So what works on a leased image
 //! has `file.discard=ignore`, and the holes are made here, when all is done.
 
-use std::ops::Range;
-
-use rustix::fs::{FallocateFlags, fallocate};
-
 use super::file::{ImageFile, shown};
 use super::lock::Lease;
 use super::qcow2::{Header, Refcounts, Taken};
@@ -42,23 +38,10 @@ pub(super) fn giving_back<T>(
         return Ok(done);
     };
     if let Some(after) = taken(chain, lease)? {
-        punch(lease, before.freed(&after));
+        // Where the file system cannot, the guest can use the space again.
+        drop(lease.punch(&before.freed(&after)));
     }
     Ok(done)
-}
-
-/// Punches holes as far as the file system can.
-fn punch(lease: &Lease, holes: Vec<Range<u64>>) {
-    let Ok(file) = lease.image().to_write() else {
-        return;
-    };
-    let how = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-    for hole in holes {
-        let length = hole.end.saturating_sub(hole.start);
-        if fallocate(&file, how, hole.start, length).is_err() {
-            return;
-        }
-    }
 }
 
 /// What the image has in use; `None` of one that is not qcow2 or is not to be

@@ -11,12 +11,15 @@
 //! stop `cp`, `mv` or `dd`.
 
 use std::io;
+use std::ops::Range;
+use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
+use rustix::fs::{FallocateFlags, Mode, OFlags};
 
 use super::file::{ImageFile, ShownBytes, shown};
 use crate::error::{Error, Kind, Result};
@@ -135,6 +138,24 @@ impl Lease {
                 outcome => return outcome.map(Self),
             }
         }
+    }
+
+    /// Gives bytes of the image back to the host, which read as zeros then.
+    ///
+    /// # Errors
+    ///
+    /// If the file system cannot, or the file may not be written to.
+    pub(super) fn punch(&self, holes: &[Range<u64>]) -> io::Result<()> {
+        // The very same file: the locks belong to the one that was opened first.
+        let name = format!("/proc/self/fd/{}", self.0.image.file().as_raw_fd());
+        let flags = OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let file = rustix::fs::open(name, flags, Mode::empty())?;
+        let how = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        for hole in holes {
+            let length = hole.end.saturating_sub(hole.start);
+            rustix::fs::fallocate(&file, how, hole.start, length)?;
+        }
+        Ok(())
     }
 
     /// The image.

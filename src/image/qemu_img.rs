@@ -381,7 +381,7 @@ mod tests {
         assert_eq!(
             image_options(&chain, Some(&lease)).unwrap().0,
             "driver=raw,file.driver=file,file.filename=/top,file.locking=off,\
-             backing.driver=raw,backing.file.driver=file,backing.file.filename=/base"
+             file.discard=ignore,backing.driver=raw,backing.file.driver=file,backing.file.filename=/base"
         );
         let other = Chain::new(base, Vec::new());
         let error = image_options(&other, Some(&lease)).unwrap_err();

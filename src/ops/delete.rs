@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::guard::RemovalGuard;
 use super::images::pools_over;
-use super::snapshot::variables;
+use super::snapshot::{external, variables};
 use super::{Host, KnownDomain, Usage, base, clone, reservations};
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::Undefine;
@@ -64,6 +64,9 @@ pub struct DeletePlan {
     request: DeleteRequest,
     #[serde(skip)]
     files: Vec<DeletedFile>,
+    /// The files that external snapshots of it are in.
+    #[serde(skip)]
+    of_snapshots: Vec<PathBuf>,
     #[serde(skip)]
     undefine: Undefine,
     #[serde(skip)]
@@ -146,6 +149,7 @@ pub fn plan_with(
         transient: !status.persistent,
         request: request.clone(),
         files: Vec::new(),
+        of_snapshots: Vec::new(),
         undefine: Undefine {
             nvram: false,
             tpm: request.storage != Storage::Keep,
@@ -172,6 +176,10 @@ pub fn plan_with(
     if !hypervisor.is_local() {
         plan.keep_elsewhere(known);
         return Ok(plan);
+    }
+    if !snapshots.is_empty() {
+        plan.of_snapshots = external::files(host, domain)?;
+        plan.add_branches(usage, request.storage)?;
     }
     for (disk, layers) in known.facts.disks.iter().zip(&known.layers) {
         plan.add_disk(usage, index, known, disk, layers, request.storage)?;
@@ -235,9 +243,10 @@ impl DeletePlan {
         for (depth, layer) in layers.iter().enumerate() {
             let is_seed = depth == 0 && known.facts.is_seed(disk);
             let is_made = is_seed || made.contains(&&layer.path);
+            let of_snapshot = self.of_snapshots.contains(&layer.path);
             // Below the top, only what was made for this very domain can be
             // its own: a snapshot's lower half, and never a golden image.
-            if depth > 0 && !is_made {
+            if depth > 0 && !is_made && !of_snapshot {
                 break;
             }
             let overlay = layers.len() > depth + 1 || known.exports.contains_key(&disk.target);
@@ -273,7 +282,8 @@ impl DeletePlan {
             }
             let dir = layer.path.parent().unwrap_or(&layer.path);
             let strays = usage.strays(layer.file, dir)?;
-            base::refuse_children(&layer.path, &[], &strays.paths)?;
+            let others: Vec<PathBuf> = self.not_going(&strays.paths);
+            base::refuse_children(&layer.path, &[], &others)?;
             strays
                 .must_tell(&layer.path)
                 .and_then(|()| usage.must_tell(&layer.path, |own| own.domain == known.domain.uuid))
@@ -281,6 +291,34 @@ impl DeletePlan {
             self.remove(&layer.path, layer.file);
         }
         Ok(())
+    }
+
+    /// What snapshots have on other branches than the one the guest is on.
+    fn add_branches(&mut self, usage: &Usage, storage: Storage) -> Result<()> {
+        for path in self.of_snapshots.clone() {
+            let Some(file) = image::file_id(&path)? else {
+                continue;
+            };
+            let dir = path.parent().unwrap_or(&path);
+            if !usage.of(file).is_empty() || !usage.is_overlay(file, dir)? {
+                continue;
+            }
+            if storage == Storage::Keep {
+                self.keep(&path, "--keep-storage");
+                continue;
+            }
+            let strays = usage.strays(file, dir)?;
+            base::refuse_children(&path, &[], &self.not_going(&strays.paths))?;
+            strays.must_tell(&path)?;
+            self.remove(&path, file);
+        }
+        Ok(())
+    }
+
+    /// Those of some files that do not go with the domain.
+    fn not_going(&self, paths: &[PathBuf]) -> Vec<PathBuf> {
+        let stay = paths.iter().filter(|path| !self.remove.contains(path));
+        stay.cloned().collect()
     }
 
     /// The UEFI variables go with the domain, unless another one has the same

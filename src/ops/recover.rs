@@ -168,8 +168,8 @@ fn what(operation: &Operation) -> String {
         Operation::Snapshot(intent) => {
             let act = match intent.act {
                 SnapshotAct::Create => "making",
-                SnapshotAct::Apply => "applying",
-                SnapshotAct::Delete => "deleting",
+                SnapshotAct::Apply | SnapshotAct::Revert => "applying",
+                SnapshotAct::Delete | SnapshotAct::Merge => "deleting",
             };
             let of = match (&intent.domain, intent.images.first()) {
                 (Some(domain), _) => format!("'{}'", domain.name),

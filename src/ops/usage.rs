@@ -430,6 +430,16 @@ impl Usage {
         Ok(Strays { paths, unknown })
     }
 
+    /// Whether a file in a directory has a backing file.
+    ///
+    /// # Errors
+    ///
+    /// If the directory cannot be listed.
+    pub fn is_overlay(&self, file: FileId, dir: &Path) -> Result<bool> {
+        let scan = self.scan(dir)?;
+        Ok(scan.overlays.iter().any(|overlay| overlay.file == file))
+    }
+
     /// The overlays in a directory, as they were when it was first asked for: a
     /// thousand guests are in one, and each would be another look at them all.
     fn scan(&self, dir: &Path) -> Result<Arc<Scan>> {

@@ -46,6 +46,13 @@ pub enum SnapshotAct {
     Apply,
     /// It is deleted. Always finished.
     Delete,
+    /// Libvirt takes the disks back to an external one, and the UEFI variables
+    /// go with them. `images` is what the disks were: when they are others, it
+    /// is done.
+    Revert,
+    /// Libvirt deletes an external one, and a copy of the UEFI variables goes
+    /// when that is off the record.
+    Merge,
 }
 
 /// A domain, by what identifies it.

@@ -7,7 +7,7 @@ use super::escape::{escaped, is_xml_char, shown};
 use super::span::{Document, Node};
 use super::splice::Edits;
 use crate::error::{Error, Kind, Result};
-use crate::model::{Kept, RecordedDisk, RecordedSnapshot, SecretText};
+use crate::model::{DiskTarget, Kept, RecordedDisk, RecordedSnapshot, SecretText};
 
 /// Reads what libvirt has on record of a snapshot.
 ///
@@ -58,6 +58,18 @@ pub fn definition(xml: &str) -> Result<Option<&str>> {
         return Ok(None);
     };
     Ok(document.text().get(node.whole()))
+}
+
+/// What the domain was when a snapshot was made: of a running guest, what it was
+/// at that moment, and not what it would have been after a restart.
+///
+/// # Errors
+///
+/// [`Kind::Usage`] if this is no snapshot XML.
+pub fn domain_then(xml: &str) -> Result<Option<&str>> {
+    let document = Document::parse(xml, "domainsnapshot")?;
+    let node = root(&document)?.child("domain");
+    Ok(node.and_then(|node| document.text().get(node.whole())))
 }
 
 /// Whether two definitions say the same, the one in a snapshot indented deeper.
@@ -144,6 +156,85 @@ impl NewRecord<'_> {
         xml.push_str("\n</domainsnapshot>\n");
         Ok(SecretText::from(xml))
     }
+}
+
+/// A snapshot in new overlays, for libvirt to make.
+#[derive(Clone, Copy, Debug)]
+pub struct NewOverlays<'a> {
+    /// What it is called.
+    pub name: &'a str,
+    /// What somebody has to say about it.
+    pub description: Option<&'a str>,
+    /// The disks, and where each goes on.
+    pub overlays: &'a [NewOverlay],
+    /// The disks that have no part in it.
+    pub left_out: &'a [DiskTarget],
+}
+
+/// Where a disk goes on.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct NewOverlay {
+    /// The disk.
+    pub target: DiskTarget,
+    /// The overlay, which is made.
+    pub path: PathBuf,
+}
+
+impl NewOverlays<'_> {
+    /// The XML for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Usage`] if a text or a path cannot be put into XML.
+    pub fn document(&self) -> Result<String> {
+        let mut xml = format!("<domainsnapshot>\n  <name>{}</name>\n", written(self.name)?);
+        if let Some(description) = self.description {
+            let text = written(description)?;
+            xml.push_str(&format!("  <description>{text}</description>\n"));
+        }
+        xml.push_str("  <memory snapshot='no'/>\n  <disks>\n");
+        for overlay in self.overlays {
+            let path = overlay.path.to_str().ok_or_else(|| {
+                Error::new(
+                    Kind::Usage,
+                    format!("{:?} cannot be put into snapshot XML", overlay.path),
+                )
+            })?;
+            xml.push_str(&format!(
+                "    <disk name='{}' snapshot='external' type='file'>\n      <driver \
+                 type='qcow2'/>\n      <source file='{}'/>\n    </disk>\n",
+                written(overlay.target.as_str())?,
+                written(path)?
+            ));
+        }
+        for target in self.left_out {
+            let target = written(target.as_str())?;
+            xml.push_str(&format!("    <disk name='{target}' snapshot='no'/>\n"));
+        }
+        xml.push_str("  </disks>\n</domainsnapshot>\n");
+        Ok(xml)
+    }
+}
+
+/// The overlays of a snapshot that libvirt has on record, with their disks: in
+/// which the guest went on when it was made, and when it last went back to it.
+///
+/// # Errors
+///
+/// [`Kind::Usage`] if this is no snapshot XML.
+pub fn overlays(xml: &str) -> Result<Vec<(String, PathBuf)>> {
+    let document = Document::parse(xml, "domainsnapshot")?;
+    let root = root(&document)?;
+    let lists = root.all("disks").chain(root.all("revertDisks"));
+    let disks = lists.flat_map(|list| list.all("disk")).map(disk);
+    let mut found = Vec::new();
+    for disk in disks {
+        let RecordedDisk {
+            target, overlay, ..
+        } = disk?;
+        found.extend(overlay.map(|overlay| (target, overlay)));
+    }
+    Ok(found)
 }
 
 fn written(text: &str) -> Result<std::borrow::Cow<'_, str>> {
@@ -256,8 +347,39 @@ mod tests {
         assert_eq!(snapshot.place(), None);
         // Not a <domain>: it cannot be defined as it stands.
         assert_eq!(definition(xml).unwrap(), None);
+        let then = domain_then(xml).unwrap();
+        assert_eq!(then, Some("<domain><name>now</name></domain>"));
         assert!(read("<domainsnapshot/>").is_err());
         assert!(read(&xml.replace("'manual'", "'elsewhere'")).is_err());
+    }
+
+    #[test]
+    fn new_overlays_are_read_back() {
+        let overlays = [NewOverlay {
+            target: "vda".parse().unwrap(),
+            path: PathBuf::from("/a/<b> & 'c'.s"),
+        }];
+        let new = NewOverlays {
+            name: "s & t",
+            description: Some("<why>"),
+            overlays: &overlays,
+            left_out: &["sda".parse().unwrap()],
+        };
+        let xml = new.document().unwrap();
+        let snapshot = read(&xml).unwrap();
+        assert_eq!(snapshot.name, "s & t");
+        assert_eq!(snapshot.description.as_deref(), Some("<why>"));
+        assert_eq!(snapshot.place(), Some(Kept::External));
+        assert_eq!(snapshot.disks[1].kept, Kept::No);
+        let back = "<revertDisks><disk name='vda' snapshot='external'><source file='/r'/></disk>\
+                    </revertDisks></domainsnapshot>";
+        let xml = xml.replace("</domainsnapshot>", back);
+        let found = super::overlays(&xml).unwrap();
+        let paths = found
+            .iter()
+            .map(|(target, path)| (target.as_str(), path.as_path()));
+        let wanted = [overlays[0].path.as_path(), std::path::Path::new("/r")];
+        assert!(paths.eq(wanted.map(|path| ("vda", path))));
     }
 
     #[test]

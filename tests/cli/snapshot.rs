@@ -306,19 +306,11 @@ fn what_libvirt_has_on_record_is_listed_too() {
     ");
     host.vmkin("snapshot create -d guest lost")
         .fails(5, "has a snapshot 'lost' already");
-    for (command, says) in [
-        (
-            "apply",
-            "is external, and only internal ones can be applied",
-        ),
-        (
-            "delete",
-            "is external, and only internal ones can be deleted",
-        ),
-    ] {
-        host.vmkin(&format!("snapshot {command} --yes -d guest outside"))
-            .fails(4, says);
-    }
+    // It is of one disk, and so is not of all.
+    host.vmkin("snapshot apply --yes -d guest outside")
+        .fails(4, "vdb of domain 'guest' has no part in snapshot 'outside'");
+    host.vmkin("snapshot delete --yes -d guest outside")
+        .fails(4, "is on another branch");
     // Libvirt's is of one disk, and so is not of all.
     host.vmkin("snapshot apply --yes -d guest old")
         .fails(4, "vdb");
@@ -451,4 +443,47 @@ fn variables_go_with_their_guest_and_those_of_its_snapshots_with_them() {
     host.vmkin("delete --yes --force --remove-all-storage -d guest")
         .success();
     assert!(!copy.exists() && !scene.variables.exists());
+}
+
+/// The test driver keeps records of them and makes no overlay, but what is
+/// refused is refused before that.
+#[test]
+fn external_ones_are_looked_at_before_libvirt_is_asked() {
+    let scene = Scene::new();
+    let host = &scene.host;
+    assert_snapshot!(host.vmkin("snapshot create --external -d guest s1 --dry-run"), @"
+    Snapshot 's1'
+      vda  [host]/images/a.s1
+      vdb  [host]/images/b.s1
+      UEFI variables  [host]/nvram/guest_VARS.fd.s1.vmkin-snapshot
+    ");
+    // A file where the second disk would go on.
+    let overlay = scene.disks[1].with_extension("s1");
+    fs::write(&overlay, "mine").unwrap();
+    host.vmkin("snapshot create --external -d guest s1")
+        .fails(5, "exists already, and disk vdb would go on there");
+    assert_eq!(fs::read(&overlay).unwrap(), b"mine");
+    assert!(!scene.disks[0].with_extension("s1").exists());
+    fs::remove_file(&overlay).unwrap();
+    host.vmkin("snapshot create --live -d guest s1")
+        .fails(4, "must be running for --live");
+    for line in [
+        "--external -a /x --format qcow2 s1",
+        "--quiesce -d guest s1",
+    ] {
+        host.vmkin(&format!("snapshot create {line}"))
+            .fails(2, "Usage: vmkin snapshot create");
+    }
+    let external = "<memory snapshot='no'/><disks><disk name='vda' snapshot='external' \
+                    type='file'><driver type='qcow2'/><source file='/a.s'/></disk></disks>";
+    scene.let_libvirt_know("outside", "disk-snapshot", external);
+    assert_snapshot!(host.vmkin("snapshot show -d guest outside"), @"
+    Name:         outside
+    Made:         [time]
+    State:        disk-snapshot
+    Current:      no
+    Kind:         external
+    Goes on in:   vda  /a.s
+    ");
+    scene.has(1);
 }

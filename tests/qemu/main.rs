@@ -42,4 +42,5 @@ mod nbd;
 mod races;
 mod session;
 mod snapshots;
+mod snapshots_external;
 mod snapshots_killed;

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use vmkin::model::DiskSource;
+
 use crate::lab::{Lab, Ran, look, tool};
 
 /// A guest without an operating system, with so many disks and UEFI variables.
@@ -29,11 +31,19 @@ const VARS: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
 
 impl Bare {
     pub fn new(test: &str, disks: usize, variables: Variables) -> Self {
+        let names: Vec<String> = (0..disks).map(|n| format!("disk, {n}.qcow2")).collect();
+        Self::on(test, &names, variables)
+    }
+
+    /// The same with disks at these places in the directory of the lab.
+    pub fn on(test: &str, disks: &[String], variables: Variables) -> Self {
         let lab = Lab::new(test);
         let name = lab.name("bare");
-        let disks: Vec<PathBuf> = (0..disks)
-            .map(|n| {
-                let path = lab.dir.join(format!("disk, {n}.qcow2"));
+        let disks: Vec<PathBuf> = disks
+            .iter()
+            .map(|place| {
+                let path = lab.dir.join(place);
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
                 tool(
                     "qemu-img",
                     &["create", "-q", "-f", "qcow2", text(&path), "8M"],
@@ -91,11 +101,24 @@ impl Bare {
         path.extension().is_some_and(|e| e == "fd")
     }
 
+    /// The images that the disks are now.
+    pub fn images(&self) -> Vec<PathBuf> {
+        let facts = self.lab.facts(&self.name);
+        let disks = facts
+            .disks
+            .into_iter()
+            .filter_map(|disk| match disk.source {
+                DiskSource::File(path) => Some(path),
+                _ => None,
+            });
+        disks.collect()
+    }
+
     /// The guest and its firmware write to all that they have.
     pub fn write(&self, what: u8) {
         let write = format!("write -P {what} 0 1M");
-        for disk in &self.disks {
-            tool("qemu-io", &["-f", "qcow2", "-c", &write, text(disk)]);
+        for disk in self.images() {
+            tool("qemu-io", &["-f", "qcow2", "-c", &write, text(&disk)]);
         }
         if let Some(file) = &self.variables {
             let format = if Self::is_raw(file) { "raw" } else { "qcow2" };
@@ -106,8 +129,9 @@ impl Bare {
 
     /// What the guest would find on its disks and in its variables, hashed.
     pub fn sees(&self) -> Vec<String> {
-        let all = self.disks.iter().chain(&self.variables);
+        let all = self.images().into_iter().chain(self.variables.clone());
         all.map(|path| {
+            let path = &path;
             let raw = self.lab.dir.join("seen");
             let format = if Self::is_raw(path) { "raw" } else { "qcow2" };
             tool(
@@ -160,7 +184,7 @@ impl Bare {
         serde_json::from_str(&ran.stdout).unwrap()
     }
 
-    fn current(&self) -> String {
+    pub fn current(&self) -> String {
         self.virsh(&["snapshot-current", &self.name, "--name"])
             .trim()
             .to_owned()

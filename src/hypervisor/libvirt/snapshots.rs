@@ -1,6 +1,6 @@
-//! What libvirt has on record of snapshots. None of these calls touches an
-//! image: that is done under locks which libvirt's own `qemu-img` would not
-//! get past, and of all disks or of none.
+//! What libvirt has on record of snapshots, and its own work on external ones.
+//! No other call touches an image: that is done under locks which libvirt's own
+//! `qemu-img` would not get past, and of all disks or of none.
 
 use virt::domain::Domain as VirDomain;
 use virt::domain_snapshot::DomainSnapshot;
@@ -9,8 +9,8 @@ use virt::error::ErrorNumber as Code;
 use virt::sys;
 
 use super::{Libvirt, failed, said};
-use crate::error::Result;
-use crate::hypervisor::SnapshotRecords;
+use crate::error::{Error, Kind, Result};
+use crate::hypervisor::{SnapshotCall, SnapshotRecords};
 use crate::model::{Domain, SecretText};
 use crate::xml::domain::redacted;
 
@@ -113,6 +113,71 @@ pub(super) fn forget(libvirt: &Libvirt, domain: &Domain, name: &str) -> Result<(
             format!("cannot forget snapshot '{name}' of '{}'", domain.name),
         )
     })
+}
+
+/// Works on an external snapshot.
+pub(super) fn call(libvirt: &Libvirt, domain: &Domain, call: &SnapshotCall) -> Result<()> {
+    let existing = |name: &str| {
+        find(libvirt, domain, name)?.ok_or_else(|| {
+            Error::new(
+                Kind::NotFound,
+                format!("domain '{}' has no snapshot '{name}' any more", domain.name),
+            )
+        })
+    };
+    match call {
+        SnapshotCall::Create { document, quiesce } => {
+            let mut flags =
+                sys::VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY | sys::VIR_DOMAIN_SNAPSHOT_CREATE_ATOMIC;
+            if *quiesce {
+                flags |= sys::VIR_DOMAIN_SNAPSHOT_CREATE_QUIESCE;
+            }
+            let made = libvirt.handle(domain)?.create_snapshot_xml(document, flags);
+            made.map(drop).map_err(|e| {
+                let error = failed(
+                    &e,
+                    format!("libvirt makes no snapshot of '{}'", domain.name),
+                );
+                if *quiesce
+                    && matches!(
+                        e.code(),
+                        Known(
+                            Code::AgentUnresponsive
+                                | Code::AgentUnsynced
+                                | Code::ArgumentUnsupported
+                                | Code::OperationUnsupported
+                                | Code::ConfigUnsupported
+                        )
+                    )
+                {
+                    return error.hint(
+                        "--quiesce needs a guest agent: its channel in the domain \
+                         (org.qemu.guest_agent.0), and the package qemu-guest-agent in the guest",
+                    );
+                }
+                error
+            })
+        }
+        SnapshotCall::Revert { name } => existing(name)?.revert(0).map_err(|e| {
+            let error = failed(
+                &e,
+                format!("libvirt does not take '{}' back to '{name}'", domain.name),
+            );
+            if e.code().is(Code::ConfigUnsupported) {
+                return error.hint("libvirt goes back to external snapshots from version 9.9.0 on");
+            }
+            error
+        }),
+        SnapshotCall::Delete { name } => existing(name)?.delete(0).map_err(|e| {
+            failed(
+                &e,
+                format!(
+                    "libvirt does not delete snapshot '{name}' of '{}'",
+                    domain.name
+                ),
+            )
+        }),
+    }
 }
 
 fn find(libvirt: &Libvirt, domain: &Domain, name: &str) -> Result<Option<DomainSnapshot>> {

@@ -5,11 +5,14 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::create::ImageOf;
 use super::{Records, Subject, time, variables};
 use crate::error::{Error, Kind, Result};
 use crate::image::qcow2::Snapshot;
 use crate::image::{self, shown};
-use crate::model::{Chain, DiskTarget, Domain, ImageFormat, Kept, RecordedSnapshot, Size};
+use crate::model::{
+    Chain, DiskTarget, Domain, ImageFormat, Kept, RecordedDisk, RecordedSnapshot, Size,
+};
 use crate::ops::guard::Allowed;
 use crate::ops::images::{chain_of, path_of};
 use crate::ops::read_guard::format_of;
@@ -50,6 +53,8 @@ pub struct ListedSnapshot {
     pub description: Option<String>,
     /// The images that it is in.
     pub images: Vec<ListedImage>,
+    /// Of an external one: the overlays in which the guest went on.
+    pub overlays: Vec<ImageOf>,
     /// The disks that it ought to be in, and is not.
     pub missing: Vec<String>,
     /// The copy of the UEFI variables that belongs to it.
@@ -254,9 +259,19 @@ fn recorded(record: &RecordedSnapshot, records: &Records, tables: &[Table]) -> L
         created: time(record.created),
         description: record.description.clone(),
         images,
+        overlays: record.disks.iter().filter_map(overlay).collect(),
         missing,
         variables: None,
     }
+}
+
+fn overlay(disk: &RecordedDisk) -> Option<ImageOf> {
+    let path = disk.overlay.as_ref();
+    let path = path.filter(|_| disk.kept == Kept::External)?;
+    Some(ImageOf {
+        target: disk.target.parse().ok(),
+        path: path.clone(),
+    })
 }
 
 fn depth(record: &RecordedSnapshot, records: &Records) -> usize {
@@ -331,6 +346,7 @@ impl Table {
             created: image.created.clone(),
             description: None,
             images: vec![image],
+            overlays: Vec::new(),
             missing: Vec::new(),
             variables: None,
         })

@@ -15,6 +15,7 @@
 pub mod apply;
 pub mod create;
 pub mod delete;
+pub mod external;
 mod held;
 pub mod list;
 pub(super) mod recover;

@@ -4,12 +4,12 @@ use std::sync::atomic::AtomicBool;
 
 use super::delete::delete_tag;
 use super::held::{Held, label};
-use super::{Records, Subject, apply, variables, word};
+use super::{Records, Subject, apply, external, variables, word};
 use crate::error::{Kind, Result};
 use crate::image::snapshot as tags;
 use crate::model::Domain;
-use crate::ops::Host;
 use crate::ops::guard::LeasedDisk;
+use crate::ops::{Host, ShutOff};
 use crate::store::{SnapshotAct, SnapshotImage, SnapshotIntent, Step};
 use crate::xml::snapshot;
 
@@ -39,6 +39,8 @@ pub(in crate::ops) fn recover(
         SnapshotAct::Create => create(host, domain.as_ref(), intent, steps),
         SnapshotAct::Apply => apply_again(host, domain.as_ref(), intent, steps),
         SnapshotAct::Delete => delete(host, domain.as_ref(), intent),
+        SnapshotAct::Revert => revert(host, domain.as_ref(), intent),
+        SnapshotAct::Merge => merge(host, domain.as_ref(), intent),
     }
 }
 
@@ -89,22 +91,26 @@ fn create(
     if let Some(domain) = domain {
         let records = Records::read(host, domain)?;
         let known = records.named(&intent.name);
-        if known.is_some_and(|known| Some(known.created) == intent.recorded) {
+        // Of an external one, it is libvirt that says when it was made.
+        let made = |at: i64| intent.recorded.is_none_or(|recorded| recorded == at);
+        if known.is_some_and(|known| made(known.created)) {
             return Ok("The snapshot had been made.".to_owned());
         }
         if known.is_some() {
             return Ok("Somebody has made a snapshot of that name since, which stays.".to_owned());
         }
     }
-    let held = match hold(host, domain, intent)? {
-        Again::Held(held) => held,
-        Again::No(why) => {
-            return Ok(format!(
-                "It had not been made, and what is left of it in the images stays: {why}."
-            ));
+    // An external one leaves nothing in the images.
+    if !intent.images.is_empty() {
+        match hold(host, domain, intent)? {
+            Again::Held(held) => delete_tags(&held, intent)?,
+            Again::No(why) => {
+                return Ok(format!(
+                    "It had not been made, and what is left of it in the images stays: {why}."
+                ));
+            }
         }
-    };
-    delete_tags(&held, intent)?;
+    }
     if let Some(saved) = &intent.variables {
         let copy = steps.iter().find_map(|step| match step {
             Step::Saved { file } => Some(*file),
@@ -139,6 +145,41 @@ fn delete(host: Host<'_>, domain: Option<&Domain>, intent: &SnapshotIntent) -> R
         }
     };
     delete_tags(&held, intent)?;
+    if let Some(saved) = &intent.variables {
+        variables::remove(saved, saved.file)?;
+    }
+    Ok("It is deleted now.".to_owned())
+}
+
+/// Sees to the UEFI variables where libvirt has gone back, or has not.
+fn revert(host: Host<'_>, domain: Option<&Domain>, intent: &SnapshotIntent) -> Result<String> {
+    let (Some(domain), Some(saved)) = (domain, &intent.variables) else {
+        return Ok("There is nothing to be done.".to_owned());
+    };
+    if external::apply::has_gone_back(host, domain, &intent.images)? {
+        variables::forget_old(saved)?;
+        return Ok("All disks are back at the snapshot.".to_owned());
+    }
+    if let Err(error) = ShutOff::check(host.hypervisor, domain) {
+        if error.kind() != Kind::WrongState {
+            return Err(error);
+        }
+        variables::forget_old(saved)?;
+        return Ok(format!(
+            "No disk had gone back, and the UEFI variables are those of the snapshot: {error}."
+        ));
+    }
+    variables::put_back(saved)?;
+    Ok("All disks are what they were before.".to_owned())
+}
+
+/// Removes the copy of the UEFI variables of an external snapshot that is gone.
+fn merge(host: Host<'_>, domain: Option<&Domain>, intent: &SnapshotIntent) -> Result<String> {
+    if let Some(domain) = domain {
+        if Records::read(host, domain)?.named(&intent.name).is_some() {
+            return Ok("It is not deleted.".to_owned());
+        }
+    }
     if let Some(saved) = &intent.variables {
         variables::remove(saved, saved.file)?;
     }

@@ -30,7 +30,7 @@ pub(in crate::ops) fn copy_for(variables: &Path, snapshot: &str) -> PathBuf {
 }
 
 /// The name of a snapshot as a part of a file name: no two have the same.
-fn part_for(snapshot: &str) -> String {
+pub(super) fn part_for(snapshot: &str) -> String {
     let mut part = String::new();
     for byte in snapshot.bytes() {
         if byte.is_ascii_alphanumeric() || b"-_".contains(&byte) {

@@ -1,11 +1,12 @@
 use clap::Args;
 
-use super::{Which, lines, whose};
+use super::{Which, agreed, lines, whose};
 use crate::cli::session::Session;
 use crate::cli::ui::{Ui, one_line};
 use crate::error::Result;
 use crate::ops::Observer as _;
 use crate::ops::snapshot::apply::{self, WillApply};
+use crate::ops::snapshot::external;
 
 /// Take the disks of a guest back to a snapshot: all of them, or none
 ///
@@ -26,19 +27,42 @@ pub(super) fn run(ui: &Ui, session: &Session<'_>, args: &ApplyArgs) -> Result<()
     let hypervisor = session.connect_to_change()?;
     let host = session.host(&hypervisor);
     let request = args.which.request(&hypervisor)?;
-    let mut plan = apply::plan(host, &request)?;
+    if external::is_external(host, &request)? {
+        let plan = || external::apply::plan(host, &request);
+        return go(
+            ui,
+            args,
+            plan,
+            |plan| &plan.will,
+            |plan| external::apply::apply(host, plan),
+        );
+    }
+    let plan = || apply::plan(host, &request);
+    go(
+        ui,
+        args,
+        plan,
+        |plan| &plan.will,
+        |plan| apply::apply(host, plan),
+    )
+}
+
+/// Shows what a plan would do, or asks and does it.
+fn go<P>(
+    ui: &Ui,
+    args: &ApplyArgs,
+    plan: impl Fn() -> Result<P>,
+    will: impl Fn(&P) -> &WillApply,
+    apply: impl FnOnce(P) -> Result<()>,
+) -> Result<()> {
     if args.dry_run {
-        return ui.result(&text(&plan.will), &plan.will);
+        let plan = plan()?;
+        return ui.result(&text(will(&plan)), will(&plan));
     }
-    if !ui.agreed() {
-        let listing = text(&plan.will);
-        // The disks are not kept locked while the user thinks.
-        drop(plan);
-        ui.confirm(&format!("{listing}What was written since is lost. Go on?"))?;
-        plan = apply::plan(host, &request)?;
-    }
-    let will = plan.will.clone();
-    apply::apply(host, plan)?;
+    let listing = |plan: &P| text(will(plan));
+    let plan = agreed(ui, plan, listing, "What was written since is lost. Go on?")?;
+    let will = will(&plan).clone();
+    apply(plan)?;
     for stays in &will.stays {
         ui.warning(stays);
     }

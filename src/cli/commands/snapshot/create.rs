@@ -7,11 +7,15 @@ use crate::error::Result;
 use crate::model::SnapshotName;
 use crate::ops::Observer as _;
 use crate::ops::snapshot::create::{self, CreateRequest, WillCreate};
+use crate::ops::snapshot::external;
+use crate::ops::snapshot::external::create::Live;
 
-/// Make a snapshot of a guest that is shut off
+/// Make a snapshot of a guest
 ///
-/// Of all its disks, or of none. They must be qcow2 images; read-only and
-/// shareable disks have no part in it.
+/// Of all its disks, or of none; read-only and shareable disks have no part in
+/// it. The guest is shut off and its disks are qcow2 images, which hold the
+/// snapshot; with --external they may be any image files, and it goes on in
+/// overlays.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct CreateArgs {
     #[command(flatten)]
@@ -24,6 +28,18 @@ pub(in crate::cli) struct CreateArgs {
     /// A text that is kept with it
     #[arg(long, value_name = "TEXT", conflicts_with = "add")]
     description: Option<String>,
+
+    /// Leave the images as they are, and have the guest go on in new overlays
+    #[arg(long, conflicts_with = "add")]
+    external: bool,
+
+    /// An external one of a guest that runs: the disks as after a power failure
+    #[arg(long, conflicts_with = "add")]
+    live: bool,
+
+    /// With --live: have the guest agent freeze the file systems for that moment
+    #[arg(long, requires = "live")]
+    quiesce: bool,
 
     /// Show where it would be, and change nothing
     #[arg(long)]
@@ -39,12 +55,31 @@ pub(super) fn run(ui: &Ui, session: &Session<'_>, args: &CreateArgs) -> Result<(
         description: args.description.clone(),
         allow_dirs: args.whose.allow_dir.clone(),
     };
-    let plan = create::plan(host, &request)?;
-    let will = plan.will.clone();
-    if args.dry_run {
-        return ui.result(&text(&will), &will);
-    }
-    create::apply(host, plan)?;
+    let will = if args.external || args.live {
+        let live = match (args.live, args.quiesce) {
+            (false, _) => Live::No,
+            (true, false) => Live::Yes,
+            (true, true) => Live::Quiesced,
+        };
+        let plan = external::create::plan(host, &request, live)?;
+        let (will, stays) = (plan.will.clone(), plan.stays.clone());
+        if args.dry_run {
+            return ui.result(&text(&will), &will);
+        }
+        external::create::apply(host, plan)?;
+        for stays in &stays {
+            ui.warning(stays);
+        }
+        will
+    } else {
+        let plan = create::plan(host, &request)?;
+        let will = plan.will.clone();
+        if args.dry_run {
+            return ui.result(&text(&will), &will);
+        }
+        create::apply(host, plan)?;
+        will
+    };
     ui.status(&format!(
         "Made snapshot '{}' of {}.",
         will.name,

@@ -1,11 +1,12 @@
 use clap::Args;
 
-use super::{Which, lines, whose};
+use super::{Which, agreed, lines, whose};
 use crate::cli::session::Session;
 use crate::cli::ui::{Ui, one_line};
 use crate::error::Result;
 use crate::ops::Observer as _;
 use crate::ops::snapshot::delete::{self, WillDelete};
+use crate::ops::snapshot::external;
 
 /// Delete a snapshot from all disks of a guest that is shut off
 ///
@@ -25,19 +26,41 @@ pub(super) fn run(ui: &Ui, session: &Session<'_>, args: &DeleteArgs) -> Result<(
     let hypervisor = session.connect_to_change()?;
     let host = session.host(&hypervisor);
     let request = args.which.request(&hypervisor)?;
-    let mut plan = delete::plan(host, &request)?;
+    if external::is_external(host, &request)? {
+        let plan = || external::delete::plan(host, &request);
+        return go(
+            ui,
+            args,
+            plan,
+            |plan| &plan.will,
+            |plan| external::delete::apply(host, plan),
+        );
+    }
+    let plan = || delete::plan(host, &request);
+    go(
+        ui,
+        args,
+        plan,
+        |plan| &plan.will,
+        |plan| delete::apply(host, plan),
+    )
+}
+
+/// Shows what a plan would do, or asks and does it.
+fn go<P>(
+    ui: &Ui,
+    args: &DeleteArgs,
+    plan: impl Fn() -> Result<P>,
+    will: impl Fn(&P) -> &WillDelete,
+    apply: impl FnOnce(P) -> Result<()>,
+) -> Result<()> {
     if args.dry_run {
-        return ui.result(&text(&plan.will), &plan.will);
+        let plan = plan()?;
+        return ui.result(&text(will(&plan)), will(&plan));
     }
-    if !ui.agreed() {
-        let listing = text(&plan.will);
-        // The disks are not kept locked while the user thinks.
-        drop(plan);
-        ui.confirm(&format!("{listing}Delete it?"))?;
-        plan = delete::plan(host, &request)?;
-    }
-    let will = plan.will.clone();
-    delete::apply(host, plan)?;
+    let plan = agreed(ui, plan, |plan: &P| text(will(plan)), "Delete it?")?;
+    let will = will(&plan).clone();
+    apply(plan)?;
     ui.status(&format!(
         "Deleted snapshot '{}' of {}.",
         will.name,

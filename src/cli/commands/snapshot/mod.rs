@@ -12,7 +12,7 @@ use clap::{Args, Subcommand};
 
 use crate::cli::session::Session;
 use crate::cli::ui::{Ui, one_line};
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::hypervisor::Hypervisor;
 use crate::model::{DomainRef, ImageFormat};
 use crate::ops::snapshot::create::ImageOf;
@@ -20,9 +20,10 @@ use crate::ops::snapshot::{NamedRequest, Subject};
 
 /// Make snapshots of guests, and go back to them: all disks, or none
 ///
-/// A snapshot is in the qcow2 images of the guest's disks, and on record with
-/// libvirt: virsh and qemu-img see it too. UEFI variables belong to it. Those
-/// that virsh or qemu-img has made are listed, applied and deleted as well.
+/// A snapshot is in the qcow2 images of the guest's disks, or with --external in
+/// overlays, and on record with libvirt: virsh and qemu-img see it too. UEFI
+/// variables belong to it. Those that virsh or qemu-img has made are listed,
+/// applied and deleted as well.
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum SnapshotCommand {
     Create(create::CreateArgs),
@@ -104,6 +105,32 @@ impl Which {
             allow_dirs: self.whose.allow_dir.clone(),
         })
     }
+}
+
+/// Makes a plan, shows it and asks. The disks are not kept locked while the user
+/// thinks; what is done then is what was shown.
+fn agreed<P>(
+    ui: &Ui,
+    plan: impl Fn() -> Result<P>,
+    listing: impl Fn(&P) -> String,
+    question: &str,
+) -> Result<P> {
+    let first = plan()?;
+    if ui.agreed() {
+        return Ok(first);
+    }
+    let shown = listing(&first);
+    drop(first);
+    ui.confirm(&format!("{shown}{question}"))?;
+    let now = plan()?;
+    if listing(&now) == shown {
+        return Ok(now);
+    }
+    Err(Error::new(
+        Kind::Busy,
+        "it would change other things by now than were shown",
+    )
+    .hint("run the same command again, and look at what it would change"))
 }
 
 /// Whose snapshot something is, for messages.

@@ -54,6 +54,13 @@ fn text(one: &ListedSnapshot) -> String {
     for image in &one.images {
         line("In", &in_image(image));
     }
+    for overlay in &one.overlays {
+        let target = overlay.target.as_ref().map_or("", |target| target.as_str());
+        line(
+            "Goes on in",
+            &format!("{target}  {}", overlay.path.display()),
+        );
+    }
     if let Some(path) = &one.variables {
         line("UEFI", &path.display().to_string());
     }

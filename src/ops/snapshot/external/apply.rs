@@ -1,0 +1,266 @@
+//! Going back to an external snapshot: the guest gets fresh overlays on what
+//! was there when it was made.
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use super::super::apply::WillApply;
+use super::super::create::ImageOf;
+use super::super::{NamedRequest, recover, variables};
+use super::{chain_for_overlay, external_disks, recorded, refuse_comma, refuse_others_on};
+use crate::error::{Error, Kind, Result};
+use crate::hypervisor::SnapshotCall;
+use crate::model::{Disk, Domain, FileId};
+use crate::ops::guard::{Allowed, LeasedDisk, Wanted, WriteGuard};
+use crate::ops::{Host, Usage};
+use crate::store::{
+    IntentDomain, Operation, SavedVariables, SnapshotAct, SnapshotImage, SnapshotIntent,
+};
+use crate::xml::{domain, snapshot};
+
+/// A way back that has been thought through but not gone. Nobody can open the
+/// images while it lives.
+pub struct RevertPlan<'a> {
+    /// What goes back to what.
+    pub will: WillApply,
+    guard: WriteGuard<'a>,
+    domain: Domain,
+    images: Vec<SnapshotImage>,
+    variables: Option<SavedVariables>,
+    allow_dirs: Vec<PathBuf>,
+}
+
+/// Works out the way back, and locks the images. Changes nothing.
+///
+/// # Errors
+///
+/// [`Kind::NotFound`] if there is no such snapshot; [`Kind::WrongState`] if the
+/// domain is not shut off, or has other disks than it had then;
+/// [`Kind::Protected`] if others are based on what the guest writes to now,
+/// which goes; [`Kind::Unsafe`] if what it goes back to is not there or not to
+/// be trusted; those of [`WriteGuard`].
+pub fn plan<'a>(host: Host<'a>, request: &NamedRequest) -> Result<RevertPlan<'a>> {
+    let (domain, records) = recorded(host, request)?;
+    let allow = Allowed {
+        dirs: &request.allow_dirs,
+        damaged: false,
+    };
+    let wanted = Wanted {
+        targets: &[],
+        allow,
+        variables: true,
+    };
+    let guard = WriteGuard::of_domain(host, &domain, wanted)?;
+    let record = records.named(&request.name);
+    let document = host.hypervisor.secure_snapshot(&domain, &request.name)?;
+    let (Some(record), Some(document)) = (record, document) else {
+        return Err(request.subject.no_snapshot(&request.name));
+    };
+    let then = snapshot::domain_then(document.expose())?;
+    let then = then.map(domain::read).transpose()?;
+    let then = then.map_or_else(Vec::new, |facts| facts.disks);
+    let trust = allow.trust(host, &then)?;
+    let mut images = Vec::new();
+    for target in external_disks(record) {
+        let disk = then.iter().find(|disk| disk.target.as_str() == target);
+        let disk = disk.ok_or_else(|| {
+            Error::new(
+                Kind::WrongState,
+                format!(
+                    "libvirt does not tell what disk {target} of '{}' was",
+                    domain.name
+                ),
+            )
+        })?;
+        let chain = chain_for_overlay(host, &domain, disk, &trust)
+            .map_err(|e| e.context(format!("disk {target} cannot go back")))?;
+        refuse_comma(&chain.top().path)?;
+        images.push(ImageOf {
+            target: Some(disk.target.clone()),
+            path: chain.top().path.clone(),
+        });
+    }
+    same_disks(&guard, &images, &domain, &request.name)?;
+    refuse_children_of_tops(host, &guard, &domain)?;
+    let mut stays = Vec::new();
+    let mut saved = None;
+    let mut disks = guard.disks().iter();
+    if let Some(disk) = disks.find(|disk| disk.target().is_none()) {
+        let found = variables::plan(disk.lease().image().real_path(), &request.name)?;
+        if found.file.is_some() {
+            saved = Some(found);
+        } else {
+            stays.push(
+                "The UEFI variables stay as they are: this snapshot has no copy of them."
+                    .to_owned(),
+            );
+        }
+    }
+    Ok(RevertPlan {
+        will: WillApply {
+            domain: Some(domain.name.clone()),
+            name: request.name.clone(),
+            images,
+            variables: saved.as_ref().map(|saved| saved.path.clone()),
+            redefines: true,
+            stays,
+        },
+        images: guard
+            .disks()
+            .iter()
+            .filter(|disk| disk.target().is_some())
+            .map(now)
+            .collect(),
+        guard,
+        domain,
+        variables: saved,
+        allow_dirs: request.allow_dirs.clone(),
+    })
+}
+
+/// Refuses where some disks would go back and others not: all or none.
+fn same_disks(
+    guard: &WriteGuard<'_>,
+    images: &[ImageOf],
+    domain: &Domain,
+    name: &str,
+) -> Result<()> {
+    let own = guard.disks().iter().filter_map(LeasedDisk::target);
+    let lacking: Vec<&str> = own
+        .filter(|target| {
+            !images
+                .iter()
+                .any(|image| image.target.as_ref() == Some(*target))
+        })
+        .map(|target| target.as_str())
+        .collect();
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::WrongState,
+        format!(
+            "{} of domain '{}' has no part in snapshot '{name}', and all disks go back or none",
+            lacking.join(", "),
+            domain.name
+        ),
+    ))
+}
+
+/// Libvirt removes the overlays that the guest writes to now.
+fn refuse_children_of_tops(host: Host<'_>, guard: &WriteGuard<'_>, domain: &Domain) -> Result<()> {
+    let usage = Usage::read(host.hypervisor)?;
+    let mut known = usage.domains.iter();
+    let own = known.position(|known| known.domain.uuid == domain.uuid);
+    let disks = guard.disks().iter();
+    for disk in disks.filter(|disk| disk.target().is_some()) {
+        refuse_others_on(&usage, own, &disk.chain().top().path)?;
+    }
+    Ok(())
+}
+
+/// What a disk is now, so that the next run can tell whether it still is.
+fn now(disk: &LeasedDisk) -> SnapshotImage {
+    let top = disk.chain().top();
+    SnapshotImage {
+        target: disk.target().cloned(),
+        path: top.path.clone(),
+        format: top.format,
+        file: top.file,
+        id: Vec::new(),
+        tag: Vec::new(),
+    }
+}
+
+/// Waits until libvirt can name the new overlays: after the second in which it
+/// makes them, which may be taken already.
+fn wait_for_names(bases: &[ImageOf]) {
+    let taken = || {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let second = since.map_or(0, |since| since.as_secs()).to_string();
+        let mut overlays = bases.iter().map(|base| base.path.with_extension(&second));
+        overlays.any(|overlay| overlay.symlink_metadata().is_ok())
+    };
+    while taken() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Goes back: all disks, or none.
+///
+/// # Errors
+///
+/// If libvirt refuses, nothing has changed; [`Kind::NotUndone`] if the UEFI
+/// variables could not be put back.
+pub fn apply(host: Host<'_>, plan: RevertPlan<'_>) -> Result<()> {
+    host.interrupt.check()?;
+    let RevertPlan {
+        will,
+        guard,
+        domain,
+        images,
+        variables,
+        allow_dirs,
+    } = plan;
+    let call = SnapshotCall::Revert {
+        name: will.name.clone(),
+    };
+    guard.recheck()?;
+    let Some(saved) = variables else {
+        // Libvirt locks the images itself, and finds them locked else.
+        drop(guard);
+        crate::failpoint::hit("snapshot.begun")?;
+        wait_for_names(&will.images);
+        return host.hypervisor.snapshot(&domain, &call);
+    };
+    let intent = SnapshotIntent {
+        act: SnapshotAct::Revert,
+        domain: Some(IntentDomain::of(&domain)),
+        name: will.name.clone(),
+        recorded: None,
+        images,
+        variables: Some(saved.clone()),
+        undo: None,
+        redefines: false,
+        allow_dirs,
+    };
+    let operation = Operation::Snapshot(Box::new(intent.clone()));
+    let journal = host.store.begin(host.hypervisor.uri(), operation)?;
+    let reverted = (|| {
+        crate::failpoint::hit("snapshot.begun")?;
+        let mut disks = guard.disks().iter();
+        if let Some(disk) = disks.find(|disk| disk.target().is_none()) {
+            variables::restore(&saved, disk.lease())?;
+        }
+        crate::failpoint::hit("snapshot.variables")?;
+        drop(guard);
+        wait_for_names(&will.images);
+        host.hypervisor.snapshot(&domain, &call)?;
+        crate::failpoint::hit("snapshot.applied")
+    })();
+    // By what the domain has now: libvirt may have failed after it was done.
+    let settled = recover::recover(host, &intent, &[]);
+    let error = reverted.err().map(|error| host.stopped_by(error));
+    settled.map_err(|e| {
+        e.with_kind(Kind::NotUndone)
+            .hint("when the cause is gone, `vmkin recover` sets the UEFI variables right")
+    })?;
+    journal.finish()?;
+    error.map_or(Ok(()), Err)
+}
+
+/// Whether every disk of an intent is another file by now: then libvirt has
+/// gone back.
+pub(in super::super) fn has_gone_back(
+    host: Host<'_>,
+    domain: &Domain,
+    images: &[SnapshotImage],
+) -> Result<bool> {
+    let facts = domain::read(&host.hypervisor.public_xml(domain)?)?;
+    let mut now: Vec<FileId> = Vec::new();
+    for disk in facts.disks.iter().filter(|disk| Disk::is_private(disk)) {
+        let path = crate::ops::images::path_of(host.hypervisor, &disk.source)?;
+        now.extend(path.as_deref().and_then(crate::image::id_of));
+    }
+    Ok(!images.iter().any(|image| now.contains(&image.file)))
+}

@@ -1,0 +1,350 @@
+//! Making an external snapshot, of a guest that is shut off or running.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use super::super::create::{CreateRequest, ImageOf, WillCreate, after_the_time, exists};
+use super::super::{Records, Subject, recover, variables, word};
+use super::{chain_for_overlay, image, refuse_comma};
+use crate::error::{Error, Kind, Result};
+use crate::hypervisor::SnapshotCall;
+use crate::model::{Disk, DiskTarget, Domain, DomainState, ImageFormat};
+use crate::ops::guard::{Allowed, Wanted, WriteGuard};
+use crate::ops::{Host, ShutOff};
+use crate::store::{IntentDomain, Operation, SavedVariables, SnapshotAct, SnapshotIntent, Step};
+use crate::xml::domain;
+use crate::xml::snapshot::{NewOverlay, NewOverlays};
+
+/// Whether the guest may be running.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Live {
+    /// It must be shut off.
+    No,
+    /// It must be running or paused. The disks are as after a power failure.
+    Yes,
+    /// The same, and its guest agent has it write out and freeze its file
+    /// systems for that moment.
+    Quiesced,
+}
+
+/// An external snapshot that has been thought through but not made. Of a guest
+/// that is shut off, nobody can open the images while it lives.
+pub struct OverlaysPlan<'a> {
+    /// What it is of, and where the guest goes on.
+    pub will: WillCreate,
+    /// What is no part of it, as sentences.
+    pub stays: Vec<String>,
+    guard: Option<WriteGuard<'a>>,
+    domain: Domain,
+    overlays: Vec<NewOverlay>,
+    left_out: Vec<DiskTarget>,
+    variables: Option<SavedVariables>,
+    quiesce: bool,
+    request: CreateRequest,
+}
+
+/// Works out a new external snapshot, and locks the images of a guest that is
+/// shut off. Changes nothing.
+///
+/// # Errors
+///
+/// [`Kind::Exists`] if there is a snapshot of this name, or a file where an
+/// overlay would be; [`Kind::WrongState`] if the domain is not in the state
+/// that `live` asks for, a disk is no file, or has as many overlays as libvirt
+/// starts; those of [`WriteGuard`].
+pub fn plan<'a>(host: Host<'a>, request: &CreateRequest, live: Live) -> Result<OverlaysPlan<'a>> {
+    let Subject::Domain(domain) = &request.subject else {
+        return Err(Error::new(
+            Kind::Usage,
+            "an external snapshot is of a domain, whose definition says where it goes on",
+        )
+        .hint(
+            "make an overlay of an image: `qemu-img create -f qcow2 -b IMAGE -F FORMAT OVERLAY`",
+        ));
+    };
+    host.must_be_here()?;
+    let allow = Allowed {
+        dirs: &request.allow_dirs,
+        damaged: false,
+    };
+    let guard = match live {
+        Live::No => Some(shut_off(host, domain, allow)?),
+        Live::Yes | Live::Quiesced => {
+            running(host, domain)?;
+            None
+        }
+    };
+    let facts = domain::read(&host.hypervisor.public_xml(domain)?)?;
+    let trust = allow.trust(host, &facts.disks)?;
+    let records = Records::read(host, domain)?;
+    let is_free = |name: &str| records.named(name).is_none();
+    let name = match &request.name {
+        Some(name) => name.as_str().to_owned(),
+        None => after_the_time(SystemTime::now(), is_free),
+    };
+    if !is_free(&name) {
+        return Err(exists(&request.subject, &name, None));
+    }
+    let (mut overlays, mut left_out) = (Vec::new(), Vec::new());
+    let mut names = HashSet::new();
+    for disk in &facts.disks {
+        if !disk.is_private() {
+            left_out.push(disk.target.clone());
+            continue;
+        }
+        let chain = chain_for_overlay(host, domain, disk, &trust)?;
+        let mut path = overlay_for(&chain.top().path, &name, None);
+        if !names.insert(path.clone()) {
+            path = overlay_for(&chain.top().path, &name, Some(&disk.target));
+            names.insert(path.clone());
+        }
+        is_to_be_made(disk, &path)?;
+        if live == Live::No {
+            refuse_comma(&path)?;
+        }
+        overlays.push(NewOverlay {
+            target: disk.target.clone(),
+            path,
+        });
+    }
+    if overlays.is_empty() {
+        return Err(Error::new(
+            Kind::WrongState,
+            format!("domain '{}' has no disk of its own", domain.name),
+        ));
+    }
+    let mut stays = Vec::new();
+    let nvram = facts.nvram.filter(|nvram| nvram.path.is_some());
+    if live != Live::No && nvram.is_some() {
+        stays.push(
+            "The UEFI variables are no part of it: the guest may be writing to them.".to_owned(),
+        );
+    }
+    let variables = match &guard {
+        Some(guard) => of_variables(guard, &name)?,
+        None => None,
+    };
+    Ok(OverlaysPlan {
+        will: WillCreate {
+            domain: Some(domain.name.clone()),
+            parent: records.current,
+            images: overlays.iter().map(image_of).collect(),
+            variables: variables.as_ref().map(|saved| saved.copy.path.clone()),
+            name,
+        },
+        stays,
+        guard,
+        domain: domain.clone(),
+        overlays,
+        left_out,
+        variables,
+        quiesce: live == Live::Quiesced,
+        request: request.clone(),
+    })
+}
+
+fn shut_off<'a>(host: Host<'a>, domain: &Domain, allow: Allowed<'_>) -> Result<WriteGuard<'a>> {
+    ShutOff::check(host.hypervisor, domain).map_err(|error| match error.kind() {
+        Kind::WrongState => error.hint(
+            "or make one of its disks while it runs: `--live`, with a guest agent `--quiesce`",
+        ),
+        _ => error,
+    })?;
+    let wanted = Wanted {
+        targets: &[],
+        allow,
+        variables: true,
+    };
+    WriteGuard::of_domain(host, domain, wanted)
+}
+
+fn running(host: Host<'_>, domain: &Domain) -> Result<()> {
+    let status = host.hypervisor.status(domain)?;
+    if !matches!(status.state, DomainState::Running | DomainState::Paused) {
+        return Err(Error::new(
+            Kind::WrongState,
+            format!(
+                "domain '{}' is {}, and must be running for --live",
+                domain.name, status.state
+            ),
+        )
+        .hint("of a guest that is shut off: leave out --live, and say --external"));
+    }
+    if !status.persistent {
+        return Err(Error::new(
+            Kind::WrongState,
+            format!(
+                "domain '{}' is transient, and its snapshots would be forgotten with it",
+                domain.name
+            ),
+        )
+        .hint(format!(
+            "make it persistent: `virsh dumpxml {0} > {0}.xml`, `virsh define {0}.xml`",
+            word(&domain.name)
+        )));
+    }
+    Ok(())
+}
+
+fn image_of(overlay: &NewOverlay) -> ImageOf {
+    ImageOf {
+        target: Some(overlay.target.clone()),
+        path: overlay.path.clone(),
+    }
+}
+
+/// Where the guest goes on, named as virsh does it: with the snapshot in the
+/// place of the extension. What is special in its name is written as `%` and
+/// two digits, as in the copies of UEFI variables.
+fn overlay_for(top: &Path, name: &str, target: Option<&DiskTarget>) -> PathBuf {
+    let mut file = top.file_stem().unwrap_or_default().to_owned();
+    if let Some(target) = target {
+        file.push(format!("-{target}"));
+    }
+    file.push(".");
+    file.push(variables::part_for(name));
+    top.with_file_name(file)
+}
+
+fn is_to_be_made(disk: &Disk, path: &Path) -> Result<()> {
+    if std::fs::symlink_metadata(path).is_err() {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Exists,
+        format!(
+            "{} exists already, and disk {} would go on there",
+            image::shown(path),
+            disk.target
+        ),
+    )
+    .hint("give the snapshot another name"))
+}
+
+/// The UEFI variables, which libvirt leaves out.
+fn of_variables(guard: &WriteGuard<'_>, name: &str) -> Result<Option<SavedVariables>> {
+    let mut disks = guard.disks().iter();
+    let Some(disk) = disks.find(|disk| disk.target().is_none()) else {
+        return Ok(None);
+    };
+    if disk.chain().top().format != ImageFormat::Raw {
+        return Err(Error::new(
+            Kind::WrongState,
+            format!(
+                "the UEFI variables {} are a qcow2 image, which holds internal snapshots alone",
+                image::shown(&disk.chain().top().path)
+            ),
+        )
+        .hint("make an internal one: leave out --external"));
+    }
+    let saved = variables::plan(disk.lease().image().real_path(), name)?;
+    if saved.file.is_some() {
+        return Err(variables::taken(&saved.copy.path));
+    }
+    Ok(Some(saved))
+}
+
+/// Makes it: of all disks, or of none.
+///
+/// # Errors
+///
+/// If it fails, nothing has changed; [`Kind::NotUndone`] if a copy of the UEFI
+/// variables is left.
+pub fn apply(host: Host<'_>, plan: OverlaysPlan<'_>) -> Result<()> {
+    host.interrupt.check()?;
+    let OverlaysPlan {
+        will,
+        guard,
+        domain,
+        overlays,
+        left_out,
+        variables,
+        quiesce,
+        request,
+        ..
+    } = plan;
+    let document = NewOverlays {
+        name: &will.name,
+        description: request.description.as_deref(),
+        overlays: &overlays,
+        left_out: &left_out,
+    };
+    let call = SnapshotCall::Create {
+        document: document.document()?,
+        quiesce,
+    };
+    let Some(saved) = variables else {
+        if let Some(guard) = &guard {
+            guard.recheck()?;
+        }
+        // Libvirt locks the images itself, and finds them locked else.
+        drop(guard);
+        crate::failpoint::hit("snapshot.begun")?;
+        host.hypervisor.snapshot(&domain, &call)?;
+        return crate::failpoint::hit("snapshot.made");
+    };
+    let intent = SnapshotIntent {
+        act: SnapshotAct::Create,
+        domain: Some(IntentDomain::of(&domain)),
+        name: will.name.clone(),
+        recorded: None,
+        images: Vec::new(),
+        variables: Some(saved.clone()),
+        undo: None,
+        redefines: false,
+        allow_dirs: request.allow_dirs.clone(),
+    };
+    let operation = Operation::Snapshot(Box::new(intent.clone()));
+    let mut journal = host.store.begin(host.hypervisor.uri(), operation)?;
+    let mut steps = Vec::new();
+    let made = (|| {
+        crate::failpoint::hit("snapshot.begun")?;
+        let copy = variables::save(&saved)?;
+        steps.push(Step::Saved { file: copy.id() });
+        journal.add(&steps)?;
+        variables::publish(&saved)?;
+        crate::failpoint::hit("snapshot.variables")?;
+        if let Some(guard) = &guard {
+            guard.recheck()?;
+        }
+        drop(guard);
+        host.hypervisor.snapshot(&domain, &call)
+    })();
+    match made {
+        Ok(()) => journal.finish(),
+        Err(error) => {
+            let error = host.stopped_by(error);
+            recover::recover(host, &intent, &steps).map_err(|e| {
+                e.with_kind(Kind::NotUndone).hint(
+                    "the disks are what they were, but a copy of the UEFI variables is left; \
+                     when the cause is gone, `vmkin recover` removes it",
+                )
+            })?;
+            journal.finish()?;
+            Err(error)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn overlays_are_named_as_virsh_names_them() {
+        let named = |top: &str| overlay_for(Path::new(top), "s-1", None);
+        assert_eq!(named("/a/web.qcow2"), Path::new("/a/web.s-1"));
+        assert_eq!(named("/a/web"), Path::new("/a/web.s-1"));
+        assert_eq!(named("/a.b/web.old"), Path::new("/a.b/web.s-1"));
+        assert_eq!(
+            overlay_for(Path::new("/a/web.old"), "v1.2, b", None),
+            Path::new("/a/web.v1%2e2%2c%20b")
+        );
+        let target: DiskTarget = "vdb".parse().unwrap();
+        assert_eq!(
+            overlay_for(Path::new("/a/web.raw"), "s", Some(&target)),
+            Path::new("/a/web-vdb.s")
+        );
+    }
+}
