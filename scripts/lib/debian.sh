@@ -67,6 +67,9 @@ debian_tree() {
     # `--include=cloud-init` fails: debootstrap configures it before the python that it needs.
     [[ $flavor != cloud-init ]] ||
         debian_apt "$tree" install -y -q --no-install-recommends cloud-init sudo >>"$log" 2>&1 || debian_failed "$log"
+    # With it, a snapshot of the running guest has whole file systems.
+    [[ $flavor != credentials ]] ||
+        debian_apt "$tree" install -y -q --no-install-recommends qemu-guest-agent >>"$log" 2>&1 || debian_failed "$log"
     mkdir "$tree/kernel"
     # shellcheck disable=SC2046  # one word is one package
     debian_apt "$tree" -q download $(kernel_packages linux-image-cloud-amd64 chroot "$tree") >>"$log" 2>&1 ||

@@ -131,9 +131,36 @@ impl Ui {
         self.stderr(&format!("{document:#}\n"));
     }
 
-    /// Whether the user has agreed beforehand to what cannot be undone.
-    pub(super) fn agreed(&self) -> bool {
-        self.yes
+    /// Makes a plan of something that cannot be undone, shows it and asks. It is
+    /// dropped while the user thinks, so that nothing stays locked; what is done
+    /// then is what was shown.
+    ///
+    /// # Errors
+    ///
+    /// Those of the plan and of [`Self::confirm`]; [`Kind::Busy`] if it would be
+    /// another plan by now.
+    pub(super) fn agree<P>(
+        &self,
+        plan: impl Fn() -> Result<P>,
+        listing: impl Fn(&P) -> String,
+        question: &str,
+    ) -> Result<P> {
+        let first = plan()?;
+        if self.yes {
+            return Ok(first);
+        }
+        let shown = listing(&first);
+        drop(first);
+        self.confirm(&format!("{shown}{question}"))?;
+        let now = plan()?;
+        if listing(&now) == shown {
+            return Ok(now);
+        }
+        Err(Error::new(
+            Kind::Busy,
+            "it would change other things by now than were shown",
+        )
+        .hint("run the same command again, and look at what it would change"))
     }
 
     /// Asks before something that cannot be undone.

@@ -276,7 +276,7 @@ pub fn write(path: &Path, spec: &Overlay<'_>) -> Result<NewFile> {
 /// # Errors
 ///
 /// [`Kind::Usage`] for other formats and for sizes that cannot be; the others of
-/// [`write`].
+/// [`write()`].
 pub fn write_blank(path: &Path, virtual_size: u64, format: ImageFormat) -> Result<NewFile> {
     let contents = match format {
         ImageFormat::Qcow2 => {
@@ -323,7 +323,7 @@ pub(super) fn write_contents(path: &Path, contents: &OverlayContents) -> Result<
 ///
 /// # Errors
 ///
-/// Those of [`write`].
+/// Those of [`write()`].
 pub fn write_fresh(path: &Path, chain: &Chain) -> Result<Option<NewFile>> {
     let virtual_size = chain.top().virtual_size;
     if let Some(below) = chain.backing().first() {

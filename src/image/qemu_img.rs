@@ -109,8 +109,8 @@ impl QemuImg {
         self.run("commit", options, CPU_FOR_A_LOOK)
     }
 
-    /// Prepares to check the tables of an image of `size` bytes: [`Checked`]
-    /// reads what it says.
+    /// Prepares to check the tables of an image of `size` bytes:
+    /// [`Checked`](super::Checked) reads what it says.
     pub fn check(&self, image: Described, size: u64) -> Run<'_> {
         let options: [OsString; 3] = ["--output=json".into(), "--image-opts".into(), image.0];
         self.run("check", options, cpu_for(size))

@@ -5,7 +5,7 @@ use std::fs;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -102,6 +102,26 @@ impl Debian {
     /// Waits until a guest is up, and returns what it says of itself.
     pub fn up(&self, name: &str) -> Ready {
         self.lab.ready_within(name, BOOT)
+    }
+
+    /// Waits until the agent of a guest answers: it may start after the rest.
+    pub fn agent_answers(&self, name: &str) {
+        let end = Instant::now() + BOOT;
+        let ping = [
+            "-q",
+            "qemu-agent-command",
+            name,
+            r#"{"execute":"guest-ping"}"#,
+        ];
+        loop {
+            #[expect(clippy::disallowed_methods, reason = "what virsh says of it")]
+            let output = Command::new("virsh").args(ping).output().unwrap();
+            if output.status.success() {
+                return;
+            }
+            assert!(Instant::now() < end, "{}", Ran::new(&output).stderr);
+            std::thread::sleep(Duration::from_millis(500));
+        }
     }
 
     /// Runs a command in a guest through ssh, which is to know the guest by

@@ -168,7 +168,25 @@ fn qemu_debian_credentials_make_two_guests_of_one_image_without_any_disk() {
     }
     is_known_by_its_own_key(&lab, &guests[0], &guests[1], "root");
     is_known_by_its_own_key(&lab, &guests[1], &guests[0], "root");
+
+    // What it has written and nobody synced is in a snapshot all the same, and
+    // its file system as if it had been unmounted: the agent froze it.
+    let [quiet, _] = &names;
+    lab.agent_answers(quiet);
+    let note = "echo quiesced > /root/note";
+    assert_eq!(lab.login("root", &guests[0], note).code, Some(0));
+    lab.ok(&format!(
+        "snapshot create --live --quiesce -d {quiet} still"
+    ));
+    let later = "echo later > /root/note; sync";
+    assert_eq!(lab.login("root", &guests[0], later).code, Some(0));
     lab.ok(&format!("shutdown -d {both} --wait --timeout 5m"));
-    lab.ok(&format!("delete --yes -d {both}"));
+    let read = format!("cat -d {quiet} /root/note");
+    assert_eq!(lab.ok(&read).stdout, "later\n");
+    lab.ok(&format!("snapshot apply --yes -d {quiet} still"));
+    let frozen = lab.ok(&read);
+    assert_eq!(frozen.stdout, "quiesced\n");
+    assert!(!frozen.stderr.contains("journal"), "{}", frozen.stderr);
+    lab.ok(&format!("delete --yes --snapshots -d {both}"));
     assert_eq!(lab.files(), ["golden.qcow2"]);
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::Domains;
 use crate::cli::session::{Session, batch_result};
 use crate::cli::ui::{Ui, one_line};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::hypervisor::Hypervisor as _;
 use crate::model::{DiskTarget, Domain};
 use crate::ops::reset::{self, ResetDisk, ResetPlan, ResetRequest};
@@ -68,16 +68,21 @@ pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &ResetArgs) -> R
             domains.push(domain);
         }
     }
-    let (plans, refused) = plan(host, &domains, &request)?;
     if args.dry_run {
+        let (plans, refused) = plan(host, &domains, &request)?;
         let text: String = plans.iter().map(text).collect();
         let all: Vec<Reset> = plans.iter().map(Reset::of).collect();
         ui.result(&text, &all)?;
         return batch_result(refused, plans.len(), "reset");
     }
     // What was refused is refused before the first is reset.
-    batch_result(refused, plans.len(), "reset")?;
-    let plans = confirmed(ui, host, plans, &domains, &request)?;
+    let all = || {
+        let (plans, refused) = plan(host, &domains, &request)?;
+        batch_result(refused, plans.len(), "reset").map(|()| plans)
+    };
+    let listing = |plans: &Plans<'_>| plans.iter().map(text).collect();
+    let question = "What the guests have written there is lost. Go on?";
+    let plans = ui.agree(all, listing, question)?;
     let (mut done, mut failed) = (Vec::new(), Vec::new());
     for plan in plans {
         let reset = Reset::of(&plan);
@@ -108,38 +113,6 @@ fn plan<'a>(
         }
     }
     Ok((plans, refused))
-}
-
-/// Asks the user. The disks are not kept locked while they think.
-fn confirmed<'a>(
-    ui: &Ui,
-    host: Host<'a>,
-    plans: Plans<'a>,
-    domains: &[Domain],
-    request: &ResetRequest,
-) -> Result<Plans<'a>> {
-    if ui.agreed() {
-        return Ok(plans);
-    }
-    let listing: String = plans.iter().map(text).collect();
-    let paths = |plans: &Plans<'_>| -> Vec<PathBuf> {
-        let disks = plans.iter().flat_map(|plan| &plan.disks);
-        disks.map(|disk| disk.path.clone()).collect()
-    };
-    let before = paths(&plans);
-    drop(plans);
-    ui.confirm(&format!(
-        "{listing}What the guests have written there is lost. Go on?"
-    ))?;
-    let (plans, refused) = plan(host, domains, request)?;
-    batch_result(refused, plans.len(), "reset")?;
-    if paths(&plans) == before {
-        return Ok(plans);
-    }
-    Err(
-        Error::new(Kind::Busy, "the disks of these domains are others by now")
-            .hint("run the same command again, and look at what it would reset"),
-    )
 }
 
 fn text(plan: &ResetPlan<'_>) -> String {

@@ -1,7 +1,7 @@
 //! Guests from images that are no domain's yet: `virt-install --import`, for one
 //! or for hundreds.
 //!
-//! This works out what the guests are to be (a [`Blueprint`]); what is made, and
+//! This works out what the guests are to be (a [`Blueprint`](crate::ops::blueprint::Blueprint)); what is made, and
 //! in which order, is that of clones, with all that keeps those whole.
 //!
 //! * `wishes`: what the user wants, and what a template wants besides;

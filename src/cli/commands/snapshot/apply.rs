@@ -1,6 +1,6 @@
 use clap::Args;
 
-use super::{Which, agreed, lines, whose};
+use super::{Which, lines, whose};
 use crate::cli::session::Session;
 use crate::cli::ui::{Ui, one_line};
 use crate::error::Result;
@@ -60,7 +60,7 @@ fn go<P>(
         return ui.result(&text(will(&plan)), will(&plan));
     }
     let listing = |plan: &P| text(will(plan));
-    let plan = agreed(ui, plan, listing, "What was written since is lost. Go on?")?;
+    let plan = ui.agree(plan, listing, "What was written since is lost. Go on?")?;
     let will = will(&plan).clone();
     apply(plan)?;
     for stays in &will.stays {

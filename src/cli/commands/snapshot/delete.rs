@@ -1,6 +1,6 @@
 use clap::Args;
 
-use super::{Which, agreed, lines, whose};
+use super::{Which, lines, whose};
 use crate::cli::session::Session;
 use crate::cli::ui::{Ui, one_line};
 use crate::error::Result;
@@ -58,7 +58,7 @@ fn go<P>(
         let plan = plan()?;
         return ui.result(&text(will(&plan)), will(&plan));
     }
-    let plan = agreed(ui, plan, |plan: &P| text(will(plan)), "Delete it?")?;
+    let plan = ui.agree(plan, |plan: &P| text(will(plan)), "Delete it?")?;
     let will = will(&plan).clone();
     apply(plan)?;
     ui.status(&format!(

@@ -12,7 +12,7 @@ use clap::{Args, Subcommand};
 
 use crate::cli::session::Session;
 use crate::cli::ui::{Ui, one_line};
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::hypervisor::Hypervisor;
 use crate::model::{DomainRef, ImageFormat};
 use crate::ops::snapshot::create::ImageOf;
@@ -105,32 +105,6 @@ impl Which {
             allow_dirs: self.whose.allow_dir.clone(),
         })
     }
-}
-
-/// Makes a plan, shows it and asks. The disks are not kept locked while the user
-/// thinks; what is done then is what was shown.
-fn agreed<P>(
-    ui: &Ui,
-    plan: impl Fn() -> Result<P>,
-    listing: impl Fn(&P) -> String,
-    question: &str,
-) -> Result<P> {
-    let first = plan()?;
-    if ui.agreed() {
-        return Ok(first);
-    }
-    let shown = listing(&first);
-    drop(first);
-    ui.confirm(&format!("{shown}{question}"))?;
-    let now = plan()?;
-    if listing(&now) == shown {
-        return Ok(now);
-    }
-    Err(Error::new(
-        Kind::Busy,
-        "it would change other things by now than were shown",
-    )
-    .hint("run the same command again, and look at what it would change"))
 }
 
 /// Whose snapshot something is, for messages.

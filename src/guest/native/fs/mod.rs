@@ -2,7 +2,7 @@
 //!
 //! The parsers are libraries; what is here is glue, and the rules that hold
 //! for all of them. An image is hostile until shown otherwise, so that every
-//! answer of a library is looked at: see [`checked`](self::checked).
+//! answer of a library is looked at: see [`checked`].
 
 mod btrfs;
 mod checked;
