@@ -3,6 +3,7 @@
 //! With the files in `libvirt/` it is the only one that names the `virt` crate.
 
 mod many;
+mod memory;
 mod network;
 mod snapshots;
 
@@ -329,6 +330,9 @@ impl Hypervisor for Libvirt {
         }
         if how.force_boot {
             flags |= sys::VIR_DOMAIN_START_FORCE_BOOT;
+        }
+        if how.bypass_cache {
+            flags |= sys::VIR_DOMAIN_START_BYPASS_CACHE;
         }
         self.call(domain, "start", |handle| handle.create_with_flags(flags))
     }

@@ -7,6 +7,7 @@
 #[cfg(test)]
 pub(crate) mod fake;
 mod libvirt;
+mod memory;
 mod networks;
 mod reconnect;
 mod uri;
@@ -21,11 +22,12 @@ use crate::model::{
 };
 
 pub use self::libvirt::Libvirt;
+pub use self::memory::{Memory, Resume, Save};
 pub use self::networks::Networks;
 pub use self::reconnect::Connection;
 
 /// A host that runs domains. One value may be used by many threads at once.
-pub trait Hypervisor: Networks + Send + Sync {
+pub trait Hypervisor: Memory + Networks + Send + Sync {
     /// The URI of the connection, as libvirt spells it.
     fn uri(&self) -> &str;
 
@@ -168,4 +170,6 @@ pub struct Start {
     pub paused: bool,
     /// From its disks, even if there is a managed save, which is thrown away.
     pub force_boot: bool,
+    /// Reading saved memory past the host's cache.
+    pub bypass_cache: bool,
 }

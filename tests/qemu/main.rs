@@ -43,3 +43,4 @@ mod races;
 mod session;
 mod snapshots;
 mod snapshots_killed;
+mod snapshots_memory;

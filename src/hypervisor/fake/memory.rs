@@ -1,0 +1,39 @@
+//! The memory of guests that are not there.
+
+use std::sync::atomic::Ordering;
+
+use super::Fake;
+use crate::error::{Error, Kind, Result};
+use crate::hypervisor::{Memory, Save};
+use crate::model::{Domain, DomainState};
+
+impl Memory for Fake {
+    fn save(&self, domain: &Domain, _how: Save) -> Result<()> {
+        while self.slow_save.load(Ordering::SeqCst) {
+            if self.aborted.load(Ordering::SeqCst) {
+                return Err(Error::new(Kind::Libvirt, "canceled by client"));
+            }
+            std::thread::yield_now();
+        }
+        self.with_domain(domain, |d| {
+            d.state = DomainState::Saved;
+            Ok(())
+        })
+    }
+
+    fn discard_saved(&self, domain: &Domain) -> Result<()> {
+        self.with_domain(domain, |d| {
+            d.state = DomainState::ShutOff;
+            Ok(())
+        })
+    }
+
+    fn memory_job(&self, _domain: &Domain) -> Result<Option<(u64, u64)>> {
+        Ok(self.slow_save.load(Ordering::SeqCst).then_some((1, 2)))
+    }
+
+    fn abort_memory_job(&self, _domain: &Domain) -> Result<()> {
+        self.aborted.store(true, Ordering::SeqCst);
+        Ok(())
+    }
+}

@@ -1,0 +1,65 @@
+//! The memory of guests, and what libvirt says of its work on it.
+
+use virt::domain::Domain as VirDomain;
+use virt::enumutil::Enum::Known;
+use virt::error::{Error as VirError, ErrorNumber as Code};
+use virt::sys;
+
+use super::{Libvirt, failed};
+use crate::error::Result;
+use crate::hypervisor::{Memory, Resume, Save};
+use crate::model::Domain;
+
+impl Memory for Libvirt {
+    fn save(&self, domain: &Domain, how: Save) -> Result<()> {
+        let mut flags = match how.resume {
+            None => 0,
+            Some(Resume::Running) => sys::VIR_DOMAIN_SAVE_RUNNING,
+            Some(Resume::Paused) => sys::VIR_DOMAIN_SAVE_PAUSED,
+        };
+        if how.bypass_cache {
+            flags |= sys::VIR_DOMAIN_SAVE_BYPASS_CACHE;
+        }
+        self.call(domain, "save", |handle| handle.managed_save(flags))
+    }
+
+    fn discard_saved(&self, domain: &Domain) -> Result<()> {
+        self.call(domain, "throw away the memory of", |handle| {
+            handle.managed_save_remove(0)
+        })
+    }
+
+    fn memory_job(&self, domain: &Domain) -> Result<Option<(u64, u64)>> {
+        // Not `job_stats`, of which virt 0.5.0 makes a vector of a null pointer
+        // where there is no job.
+        let info = match self.handle(domain)?.job_info() {
+            Ok(info) => info,
+            // It has ended by now, or this driver does not tell.
+            Err(e) if matches!(e.code(), Known(Code::OperationInvalid | Code::NoSupport)) => {
+                return Ok(None);
+            }
+            Err(e) => {
+                let what = format!("cannot see how far '{}' is", domain.name);
+                return Err(failed(&e, what));
+            }
+        };
+        let done = info.data_processed.unwrap_or(0);
+        let total = info.data_total.unwrap_or(0);
+        Ok((total > 0).then_some((done.min(total), total)))
+    }
+
+    fn abort_memory_job(&self, domain: &Domain) -> Result<()> {
+        self.call(domain, "stop the work on", abort_job)
+    }
+}
+
+/// The `virt` crate has no call for it.
+fn abort_job(handle: &VirDomain) -> std::result::Result<(), VirError> {
+    // SAFETY: the handle is alive as long as it is borrowed.
+    #[expect(unsafe_code, reason = "a call that the crate does not wrap")]
+    let answer = unsafe { sys::virDomainAbortJob(handle.as_ptr()) };
+    if answer < 0 {
+        return Err(VirError::last_error());
+    }
+    Ok(())
+}
