@@ -3060,7 +3060,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__snapshot__subcmd__create)
-            opts="-d -a -f -c -q -v -y -h --domain --add --format --allow-dir --description --dry-run --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -f -c -q -v -y -h --domain --add --format --allow-dir --description --memory --dry-run --connect --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

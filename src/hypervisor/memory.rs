@@ -14,8 +14,18 @@ pub trait Memory {
     fn discard_saved(&self, domain: &Domain) -> Result<()>;
 
     /// How far libvirt is with what it is doing to the memory of a domain, in
-    /// bytes: done, and in all. `None` if it does nothing, or does not say.
+    /// bytes: done, and in all, which is 0 if it does not say. `None` if it does
+    /// nothing.
     fn memory_job(&self, domain: &Domain) -> Result<Option<(u64, u64)>>;
+
+    /// Has libvirt make a snapshot of an active domain, with its memory. The
+    /// document asks for it, and has this name in it.
+    fn snapshot_memory(&self, domain: &Domain, name: &str, document: &str) -> Result<()>;
+
+    /// Has libvirt delete a snapshot that it has on record, and what the images
+    /// have of it; does nothing if it has none of this name. The domain may be
+    /// running.
+    fn delete_snapshot(&self, domain: &Domain, name: &str) -> Result<()>;
 
     /// Has libvirt stop that.
     fn abort_memory_job(&self, domain: &Domain) -> Result<()>;

@@ -167,7 +167,7 @@ fn what(operation: &Operation) -> String {
         Operation::Reset { name, .. } => format!("resetting '{name}'"),
         Operation::Snapshot(intent) => {
             let act = match intent.act {
-                SnapshotAct::Create => "making",
+                SnapshotAct::Create | SnapshotAct::CreateMemory => "making",
                 SnapshotAct::Apply => "applying",
                 SnapshotAct::Delete => "deleting",
             };

@@ -93,7 +93,9 @@ pub(super) fn watched<T: Send>(
                 // Libvirt may not have begun yet, and then it is told again.
                 stopped |= host.hypervisor.abort_memory_job(domain).is_ok();
             } else if let Ok(Some((done, total))) = host.hypervisor.memory_job(domain) {
-                host.observer.progress(what, done, total);
+                if total > 0 {
+                    host.observer.progress(what, done, total);
+                }
             }
         }
     })

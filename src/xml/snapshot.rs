@@ -1,6 +1,8 @@
 //! Snapshot XML: what libvirt has on record of a snapshot, and what is put on
 //! record of a new one (libvirt, `docs/formatsnapshot.rst`).
 
+pub mod asked;
+
 use std::path::PathBuf;
 
 use super::escape::{escaped, is_xml_char, shown};

@@ -50,6 +50,8 @@ impl Counting {
         if disks == 2 {
             let path = second.to_str().unwrap();
             tool("qemu-img", &["create", "-q", "-f", "qcow2", path, "8M"]);
+            // So that ids differ from those of the first.
+            tool("qemu-img", &["snapshot", "-c", "odd", path]);
             images.push(second);
         }
         let guest = Self {
@@ -181,4 +183,197 @@ fn a_saved_guest_goes_on_where_it_was() {
     guest.refused("restore", "is shut off, and must have been saved");
     guest.ok("start");
     guest.lab.ready(&guest.name);
+}
+
+impl Counting {
+    /// The names of the snapshots in each image, but for the odd one.
+    fn tags(&self) -> Vec<Vec<String>> {
+        let tags = |path: &PathBuf| {
+            let path = path.to_str().unwrap();
+            let args = ["info", "-U", "--output=json", "-f", "qcow2", path];
+            let info: serde_json::Value = serde_json::from_str(&tool("qemu-img", &args)).unwrap();
+            let tags = info["snapshots"].as_array().cloned().unwrap_or_default();
+            let names = tags.iter().map(|tag| tag["name"].as_str().unwrap());
+            let names = names.filter(|name| *name != "odd");
+            names.map(str::to_owned).collect()
+        };
+        self.disks.iter().map(tags).collect()
+    }
+
+    /// What libvirt has on record.
+    fn recorded(&self) -> Vec<String> {
+        let names = tool("virsh", &["snapshot-list", &self.name, "--name"]);
+        let names = names.lines().filter(|name| !name.is_empty());
+        names.map(str::to_owned).collect()
+    }
+
+    /// These snapshots are there, everywhere, and no others.
+    #[track_caller]
+    fn has(&self, names: &[&str]) {
+        let mut recorded = self.recorded();
+        let mut sorted = names.to_vec();
+        recorded.sort();
+        sorted.sort_unstable();
+        assert_eq!(recorded, sorted);
+        for tags in self.tags() {
+            assert_eq!(tags, names);
+        }
+        assert_eq!(self.lab.journals(), 0);
+    }
+
+    fn snapshot(&self, what: &str, name: &str) -> Ran {
+        self.failing("", what, name)
+    }
+
+    /// The same with these failpoints.
+    fn failing(&self, failpoints: &str, what: &str, name: &str) -> Ran {
+        let args = format!("snapshot {what} --yes -d {} {name}", self.name);
+        self.lab.vmkin_with(failpoints, &args)
+    }
+
+    #[track_caller]
+    fn made(&self, what: &str, name: &str) -> Ran {
+        let ran = self.snapshot(what, name);
+        assert_eq!(ran.code, Some(0), "{what} {name}: {}", ran.stderr);
+        ran
+    }
+}
+
+#[test]
+#[ignore = "needs the private libvirtd"]
+fn a_guest_that_runs_is_kept_with_its_memory_or_not_at_all() {
+    let guest = Counting::new("memory-make", 2);
+    guest.made("create --memory", "one");
+    assert_eq!(guest.state(), "running");
+    guest.past(guest.past(1).memory);
+    guest.has(&["one"]);
+    let shown = guest.made("--json show", "one").stdout;
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(shown["state"], "running");
+    assert_eq!(shown["memory"], "internal");
+    assert_eq!(shown["images"].as_array().unwrap().len(), 2);
+    let sizes = shown["images"].as_array().unwrap().iter();
+    let sizes: Vec<u64> = sizes.map(|i| i["memory_bytes"].as_u64().unwrap()).collect();
+    assert!(sizes.iter().sum::<u64>() > 10 << 20, "{sizes:?}");
+    let info = tool("virsh", &["snapshot-info", &guest.name, "one"]);
+    assert!(
+        info.contains("running") && info.contains("internal"),
+        "{info}"
+    );
+    // Paused, it stays paused.
+    guest.ok("suspend");
+    guest.made("create --memory --description why", "two");
+    assert_eq!(guest.state(), "paused");
+    guest.ok("resume");
+    // The name is taken, on record or in one image alone.
+    for name in ["one", "odd"] {
+        let ran = guest.snapshot("create --memory", name);
+        assert_eq!(ran.code, Some(5), "{}", ran.stderr);
+    }
+    guest.has(&["one", "two"]);
+    // What fails when libvirt is done leaves nothing.
+    let ran = guest.failing("snapshot.made=fail", "create --memory", "three");
+    assert_eq!(ran.code, Some(10), "{}", ran.stderr);
+    guest.has(&["one", "two"]);
+    // Killed before or after libvirt has done it, or meanwhile.
+    let ran = guest.failing("snapshot.begun=kill", "create --memory", "three");
+    assert_eq!(ran.code, None);
+    assert!(
+        guest
+            .lab
+            .ok("recover")
+            .stderr
+            .contains("nothing of it is left")
+    );
+    guest.has(&["one", "two"]);
+    let ran = guest.failing("snapshot.made=kill", "create --memory", "three");
+    assert_eq!(ran.code, None);
+    assert!(guest.lab.ok("recover").stderr.contains("had been made"));
+    guest.has(&["one", "two", "three"]);
+    for n in 0..8 {
+        let args = format!("snapshot create --memory -d {} k{n}", guest.name);
+        let mut child = guest.lab.spawn(&args);
+        sleep(Duration::from_millis(40 * (n / 2 + 1)));
+        let pid = child.id().to_string();
+        // It may have ended by now.
+        let signal = if n % 2 == 0 { "-KILL" } else { "-TERM" };
+        tool("sh", &["-c", &format!("kill {signal} {pid} || true")]);
+        let status = child.wait().unwrap();
+        if n % 2 == 1 {
+            let made = guest.recorded().contains(&format!("k{n}"));
+            assert_eq!(status.code(), Some(if made { 0 } else { 143 }));
+        }
+        guest.lab.ok("recover");
+        let recorded = guest.recorded();
+        for tags in guest.tags() {
+            assert_eq!(tags.len(), recorded.len());
+        }
+    }
+    assert_eq!(guest.state(), "running");
+    guest.past(guest.past(1).memory);
+    // What is shut off has no memory, and what is saved has to go on first.
+    guest.ok("save");
+    guest.refused("snapshot create --memory", "vmkin restore -d");
+    guest.ok("restore --discard --yes");
+    guest.refused("snapshot create --memory", "must be running or paused");
+    for disk in &guest.disks {
+        tool(
+            "qemu-img",
+            &["check", "-q", "-f", "qcow2", disk.to_str().unwrap()],
+        );
+    }
+}
+
+#[test]
+#[ignore = "needs the private libvirtd"]
+fn what_cannot_be_kept_with_the_memory_is_told_before_anything_is_done() {
+    for (disk, nvram, says) in [
+        (
+            "raw",
+            "",
+            "disk vdb of domain 'memory-no-golden' is in the format raw",
+        ),
+        ("shareable", "", "is shareable"),
+        ("", "raw", "the UEFI variables"),
+    ] {
+        let source = std::env::var_os("VMKIN_GOLDEN_DIR").expect("a golden image");
+        let other = PathBuf::from("/var/lib/libvirt/images/memory-no/other");
+        let lab = Lab::on("memory-no", &PathBuf::from(source), "golden", |xml| {
+            let shareable = if disk == "shareable" {
+                "<shareable/>"
+            } else {
+                ""
+            };
+            let device = format!(
+                "<disk type='file' device='disk'><driver name='qemu' type='raw'/>\
+                 <source file='{}'/><target dev='vdb' bus='virtio'/>{shareable}</disk></devices>",
+                other.display()
+            );
+            match (disk, nvram) {
+                ("", "raw") => xml.replace("machine='pc'", "machine='q35'").replace(
+                    "<kernel>",
+                    &format!(
+                        "<loader readonly='yes' type='pflash' format='raw'>\
+                         /usr/share/OVMF/OVMF_CODE_4M.fd</loader>\
+                         <nvram format='raw'>{}</nvram><kernel>",
+                        other.display()
+                    ),
+                ),
+                _ => xml.replace("</devices>", &device),
+            }
+        });
+        let path = other.to_str().unwrap();
+        if nvram.is_empty() {
+            tool("qemu-img", &["create", "-q", "-f", "raw", path, "1M"]);
+        } else {
+            fs::copy("/usr/share/OVMF/OVMF_VARS_4M.fd", &other).unwrap();
+        }
+        lab.virsh_start_paused(&lab.golden).unwrap();
+        let ran = lab.vmkin(&format!("snapshot create --memory -d {}", lab.golden));
+        assert_eq!(ran.code, Some(4), "{}", ran.stderr);
+        assert!(ran.stderr.contains(says), "{}", ran.stderr);
+        let image = lab.image();
+        let args = ["snapshot", "-l", "-U", image.to_str().unwrap()];
+        assert_eq!(tool("qemu-img", &args), "");
+    }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::Fake;
 use crate::error::{Error, Kind, Result};
-use crate::hypervisor::{Memory, Save};
+use crate::hypervisor::{Hypervisor as _, Memory, Save};
 use crate::model::{Domain, DomainState};
 
 impl Memory for Fake {
@@ -30,6 +30,14 @@ impl Memory for Fake {
 
     fn memory_job(&self, _domain: &Domain) -> Result<Option<(u64, u64)>> {
         Ok(self.slow_save.load(Ordering::SeqCst).then_some((1, 2)))
+    }
+
+    fn snapshot_memory(&self, domain: &Domain, _name: &str, document: &str) -> Result<()> {
+        self.record_snapshot(domain, &document.to_owned().into(), true)
+    }
+
+    fn delete_snapshot(&self, domain: &Domain, name: &str) -> Result<()> {
+        self.forget_snapshot(domain, name)
     }
 
     fn abort_memory_job(&self, _domain: &Domain) -> Result<()> {

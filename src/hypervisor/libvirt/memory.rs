@@ -5,6 +5,7 @@ use virt::enumutil::Enum::Known;
 use virt::error::{Error as VirError, ErrorNumber as Code};
 use virt::sys;
 
+use super::snapshots::find;
 use super::{Libvirt, failed};
 use crate::error::Result;
 use crate::hypervisor::{Memory, Resume, Save};
@@ -45,7 +46,29 @@ impl Memory for Libvirt {
         };
         let done = info.data_processed.unwrap_or(0);
         let total = info.data_total.unwrap_or(0);
-        Ok((total > 0).then_some((done.min(total), total)))
+        let none = i32::try_from(sys::VIR_DOMAIN_JOB_NONE) == Ok(info.r#type);
+        Ok((!none).then_some((done.min(total), total)))
+    }
+
+    fn snapshot_memory(&self, domain: &Domain, name: &str, document: &str) -> Result<()> {
+        let handle = self.handle(domain)?;
+        match handle.create_snapshot_xml(document, 0) {
+            Ok(_) => Ok(()),
+            Err(e) => {
+                let what = format!("cannot make snapshot '{name}' of '{}'", domain.name);
+                Err(failed(&e, what))
+            }
+        }
+    }
+
+    fn delete_snapshot(&self, domain: &Domain, name: &str) -> Result<()> {
+        let Some(snapshot) = find(self, domain, name)? else {
+            return Ok(());
+        };
+        snapshot.delete(0).map_err(|e| {
+            let what = format!("cannot delete snapshot '{name}' of '{}'", domain.name);
+            failed(&e, what)
+        })
     }
 
     fn abort_memory_job(&self, domain: &Domain) -> Result<()> {

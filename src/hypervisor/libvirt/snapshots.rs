@@ -115,7 +115,11 @@ pub(super) fn forget(libvirt: &Libvirt, domain: &Domain, name: &str) -> Result<(
     })
 }
 
-fn find(libvirt: &Libvirt, domain: &Domain, name: &str) -> Result<Option<DomainSnapshot>> {
+pub(super) fn find(
+    libvirt: &Libvirt,
+    domain: &Domain,
+    name: &str,
+) -> Result<Option<DomainSnapshot>> {
     match VirDomain::lookup_snapshot_by_name(&libvirt.handle(domain)?, name, 0) {
         Ok(snapshot) => Ok(Some(snapshot)),
         Err(e) if matches!(e.code(), Known(Code::NoDomainSnapshot | Code::NoSupport)) => Ok(None),

@@ -2,8 +2,8 @@
 //! daemon.
 
 use super::Connection;
-use crate::error::Result;
-use crate::hypervisor::{Memory, Save};
+use crate::error::{Error, Kind, Result};
+use crate::hypervisor::{Hypervisor as _, Libvirt, Memory, Save};
 use crate::model::{Domain, DomainState};
 
 impl Memory for Connection {
@@ -21,6 +21,24 @@ impl Memory for Connection {
     fn memory_job(&self, domain: &Domain) -> Result<Option<(u64, u64)>> {
         // One that waits for the daemon is waiting already.
         self.now().memory_job(domain)
+    }
+
+    fn snapshot_memory(&self, domain: &Domain, name: &str, document: &str) -> Result<()> {
+        let make = |libvirt: &Libvirt| libvirt.snapshot_memory(domain, name, document);
+        self.change(make, |libvirt| {
+            if libvirt.secure_snapshot(domain, name)?.is_some() {
+                return Ok(Some(()));
+            }
+            // QEMU may still be at it: it is not asked for a second one.
+            Err(Error::new(
+                Kind::Libvirt,
+                format!("libvirt was lost while it made snapshot '{name}'"),
+            ))
+        })
+    }
+
+    fn delete_snapshot(&self, domain: &Domain, name: &str) -> Result<()> {
+        self.ask(|libvirt| libvirt.delete_snapshot(domain, name))
     }
 
     fn abort_memory_job(&self, domain: &Domain) -> Result<()> {

@@ -142,7 +142,7 @@ pub fn plan<'a>(host: Host<'a>, request: &CreateRequest) -> Result<CreatePlan<'a
 }
 
 /// A name that tells when it was made, and is free.
-fn after_the_time(now: SystemTime, is_free: impl Fn(&str) -> bool) -> String {
+pub(super) fn after_the_time(now: SystemTime, is_free: impl Fn(&str) -> bool) -> String {
     let time = humantime::format_rfc3339_seconds(now).to_string();
     let name = time.replace('T', "-").replace([':', 'Z'], "");
     let more = (2..).map(|n: u32| format!("{name}-{n}"));
@@ -150,7 +150,7 @@ fn after_the_time(now: SystemTime, is_free: impl Fn(&str) -> bool) -> String {
     names.find(|name| is_free(name)).unwrap_or(name)
 }
 
-fn exists(subject: &Subject, name: &str, disk: Option<&str>) -> Error {
+pub(super) fn exists(subject: &Subject, name: &str, disk: Option<&str>) -> Error {
     let what = match (disk, subject) {
         (Some(disk), Subject::Domain(domain)) => format!(
             "{disk} of domain '{}' has a snapshot '{name}' already, which libvirt does not know",

@@ -17,6 +17,7 @@ pub mod create;
 pub mod delete;
 mod held;
 pub mod list;
+pub mod memory;
 pub(super) mod recover;
 pub(super) mod variables;
 

@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::delete::delete_tag;
 use super::held::{Held, label};
-use super::{Records, Subject, apply, variables, word};
+use super::{Records, Subject, apply, memory, variables, word};
 use crate::error::{Kind, Result};
 use crate::image::snapshot as tags;
 use crate::model::Domain;
@@ -37,6 +37,10 @@ pub(in crate::ops) fn recover(
     };
     match intent.act {
         SnapshotAct::Create => create(host, domain.as_ref(), intent, steps),
+        SnapshotAct::CreateMemory => match &domain {
+            Some(domain) => memory::recover::create(host, domain, intent, steps),
+            None => Ok("It was about no domain.".to_owned()),
+        },
         SnapshotAct::Apply => apply_again(host, domain.as_ref(), intent, steps),
         SnapshotAct::Delete => delete(host, domain.as_ref(), intent),
     }
@@ -80,7 +84,7 @@ fn same<'h>(held: &'h Held<'_>, image: &SnapshotImage) -> Option<&'h LeasedDisk>
     disks.find(|disk| disk.chain().top().file == image.file)
 }
 
-fn create(
+pub(super) fn create(
     host: Host<'_>,
     domain: Option<&Domain>,
     intent: &SnapshotIntent,

@@ -4,14 +4,16 @@ use super::{Whose, lines, whose};
 use crate::cli::session::Session;
 use crate::cli::ui::{Ui, one_line};
 use crate::error::Result;
-use crate::model::SnapshotName;
-use crate::ops::Observer as _;
+use crate::model::{Domain, SnapshotName};
 use crate::ops::snapshot::create::{self, CreateRequest, WillCreate};
+use crate::ops::snapshot::{Subject, memory};
+use crate::ops::{Host, Observer as _};
 
-/// Make a snapshot of a guest that is shut off
+/// Make a snapshot of a guest that is shut off, or with its memory
 ///
 /// Of all its disks, or of none. They must be qcow2 images; read-only and
-/// shareable disks have no part in it.
+/// shareable disks have no part in it. With --memory the guest runs or is
+/// paused, stands still for a moment, and goes on.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct CreateArgs {
     #[command(flatten)]
@@ -24,6 +26,10 @@ pub(in crate::cli) struct CreateArgs {
     /// A text that is kept with it
     #[arg(long, value_name = "TEXT", conflicts_with = "add")]
     description: Option<String>,
+
+    /// Of a guest that runs or is paused, with its memory
+    #[arg(long, conflicts_with = "add")]
+    memory: bool,
 
     /// Show where it would be, and change nothing
     #[arg(long)]
@@ -39,6 +45,9 @@ pub(super) fn run(ui: &Ui, session: &Session<'_>, args: &CreateArgs) -> Result<(
         description: args.description.clone(),
         allow_dirs: args.whose.allow_dir.clone(),
     };
+    if let (true, Subject::Domain(domain)) = (args.memory, &request.subject) {
+        return with_memory(ui, host, domain, &request, args.dry_run);
+    }
     let plan = create::plan(host, &request)?;
     let will = plan.will.clone();
     if args.dry_run {
@@ -51,6 +60,29 @@ pub(super) fn run(ui: &Ui, session: &Session<'_>, args: &CreateArgs) -> Result<(
         whose(will.domain.as_deref(), &will.images)
     ));
     ui.result("", &will)
+}
+
+fn with_memory(
+    ui: &Ui,
+    host: Host<'_>,
+    domain: &Domain,
+    request: &CreateRequest,
+    dry_run: bool,
+) -> Result<()> {
+    let plan = memory::create::plan(host, domain, request)?;
+    for lacks in &plan.lacks {
+        ui.warning(lacks);
+    }
+    let will = &plan.will;
+    if dry_run {
+        return ui.result(&text(will), will);
+    }
+    memory::create::apply(host, &plan)?;
+    ui.status(&format!(
+        "Made snapshot '{}' of '{}', with its memory.",
+        will.name, domain.name
+    ));
+    ui.result("", will)
 }
 
 fn text(will: &WillCreate) -> String {
