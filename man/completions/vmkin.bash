@@ -3006,7 +3006,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__snapshot__subcmd__apply)
-            opts="-d -a -f -c -q -v -y -h --domain --add --format --allow-dir --dry-run --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -f -c -q -v -y -h --domain --add --format --allow-dir --running --paused --dry-run --connect --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

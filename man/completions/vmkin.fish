@@ -782,6 +782,8 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_su
 complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from apply" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from apply" -l running -d 'Of one with memory: go on with the processors running, even if they were stopped'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from apply" -l paused -d 'Of one with memory: go on with the processors stopped'
 complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from apply" -l dry-run -d 'Show what would go back, and change nothing'
 complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from apply" -l json -d 'Print the result as one JSON document'
 complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from apply" -s q -l quiet -d 'Print only results, warnings and errors'
@@ -796,6 +798,8 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_su
 complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from revert" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from revert" -l running -d 'Of one with memory: go on with the processors running, even if they were stopped'
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from revert" -l paused -d 'Of one with memory: go on with the processors stopped'
 complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from revert" -l dry-run -d 'Show what would go back, and change nothing'
 complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from revert" -l json -d 'Print the result as one JSON document'
 complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from revert" -s q -l quiet -d 'Print only results, warnings and errors'

@@ -22,6 +22,12 @@ pub trait Memory {
     /// document asks for it, and has this name in it.
     fn snapshot_memory(&self, domain: &Domain, name: &str, document: &str) -> Result<()>;
 
+    /// Has libvirt start a domain that is shut off where it was when a snapshot
+    /// with its memory was made; `None` means as it was, running or paused. Its
+    /// disks go back and its definition is replaced, and nothing of that is
+    /// undone if it fails.
+    fn revert_memory(&self, domain: &Domain, name: &str, resume: Option<Resume>) -> Result<()>;
+
     /// Has libvirt delete a snapshot that it has on record, and what the images
     /// have of it; does nothing if it has none of this name. The domain may be
     /// running.

@@ -168,7 +168,7 @@ fn what(operation: &Operation) -> String {
         Operation::Snapshot(intent) => {
             let act = match intent.act {
                 SnapshotAct::Create | SnapshotAct::CreateMemory => "making",
-                SnapshotAct::Apply => "applying",
+                SnapshotAct::Apply | SnapshotAct::ApplyMemory => "applying",
                 SnapshotAct::Delete => "deleting",
             };
             let of = match (&intent.domain, intent.images.first()) {

@@ -47,6 +47,9 @@ pub enum SnapshotAct {
     /// The disks go back to it. Undone before
     /// [`Step::Committed`](super::Step::Committed), finished after it.
     Apply,
+    /// The guest goes on from it, with its memory, by libvirt. Undone unless
+    /// libvirt says that it does.
+    ApplyMemory,
     /// It is deleted. Always finished.
     Delete,
 }

@@ -2,6 +2,7 @@
 //! record of a new one (libvirt, `docs/formatsnapshot.rst`).
 
 pub mod asked;
+mod running;
 
 use std::path::PathBuf;
 
@@ -10,6 +11,8 @@ use super::span::{Document, Node};
 use super::splice::Edits;
 use crate::error::{Error, Kind, Result};
 use crate::model::{Kept, RecordedDisk, RecordedSnapshot, SecretText};
+
+pub use self::running::definitions;
 
 /// Reads what libvirt has on record of a snapshot.
 ///

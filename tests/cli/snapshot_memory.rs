@@ -64,3 +64,18 @@ fn what_was_said_to_be_made_and_is_not_is_an_error_and_leaves_nothing() {
         .fails(10, "was said to be made, and vda does not have it");
     assert_eq!(host.world(), before);
 }
+
+#[test]
+fn a_snapshot_without_memory_starts_no_guest() {
+    let host = host();
+    let image = host.image("off.qcow2");
+    tool("qemu-img", &args!["snapshot", "-c", "s1", &image]);
+    let before = host.world();
+    for how in ["--running", "--paused"] {
+        host.vmkin(&format!("snapshot apply --yes {how} -d off s1"))
+            .fails(2, "snapshot 's1' has no memory to go on with");
+    }
+    host.vmkin("snapshot apply --running --paused -d off s1")
+        .fails(2, "cannot be used with");
+    assert_eq!(host.world(), before);
+}

@@ -7,6 +7,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::lab::{Lab, Ran, look, tool};
+use crate::snapshots::{Bare, Variables};
 
 /// How long a guest under TCG may take for the next number.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -18,6 +19,13 @@ struct Counting {
     name: String,
     disks: Vec<PathBuf>,
 }
+
+/// A device that libvirt does not know: it does not see that a definition lacks
+/// it, but QEMU finds it in the memory, after it has taken the disks back.
+const DEVICE: &str = "<qemu:commandline><qemu:arg value='-device'/>\
+     <qemu:arg value='virtio-rng-pci,addr=0x1e'/></qemu:commandline>";
+
+const DOMAIN: &str = "<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>";
 
 /// What it says each time.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -39,6 +47,8 @@ impl Counting {
             if disks == 1 {
                 return xml.to_owned();
             }
+            let xml = xml.replace("<domain type='qemu'>", DOMAIN);
+            let xml = xml.replace("</domain>", &format!("{DEVICE}</domain>"));
             let disk = format!(
                 "<disk type='file' device='disk'><driver name='qemu' type='qcow2'/>\
                  <source file='{}'/><target dev='vdb' bus='virtio'/></disk></devices>",
@@ -150,8 +160,8 @@ fn count(line: &str) -> Option<Count> {
 
 #[test]
 #[ignore = "needs the private libvirtd"]
-fn a_saved_guest_goes_on_where_it_was() {
-    let guest = Counting::new("save", 1);
+fn a_guest_with_one_disk_goes_on_where_it_was_saved_or_kept() {
+    let guest = Counting::new("memory-one", 1);
     let before = guest.past(3);
     guest.ok("save");
     assert!(!guest.lab.is_active(&guest.name));
@@ -177,6 +187,28 @@ fn a_saved_guest_goes_on_where_it_was() {
     guest.ok("restore --running --bypass-cache");
     assert_eq!(guest.state(), "running");
     guest.goes_on(before, last + 1);
+    // The same of a snapshot, with its one disk.
+    let before = guest.past(20);
+    guest.made("create --memory", "one");
+    let after = guest.past(0).memory + 1;
+    guest.past(after + 3);
+    guest.unplug();
+    guest.made("apply", "one");
+    guest.goes_on(before, after);
+    guest.has(&["one"]);
+    // Made while it was paused, it goes on paused, or as is wanted.
+    guest.ok("suspend");
+    let last = guest.counts().last().unwrap().memory;
+    guest.made("create --memory", "two");
+    guest.unplug();
+    guest.made("apply", "two");
+    assert_eq!(guest.state(), "paused");
+    guest.unplug();
+    guest.made("apply --running", "two");
+    assert_eq!(guest.state(), "running");
+    guest.past(last);
+    assert!(guest.counts()[0].memory <= last + 1);
+    guest.has(&["one", "two"]);
     // Without its memory it boots.
     guest.ok("save");
     guest.ok("restore --discard --yes");
@@ -376,4 +408,194 @@ fn what_cannot_be_kept_with_the_memory_is_told_before_anything_is_done() {
         let args = ["snapshot", "-l", "-U", image.to_str().unwrap()];
         assert_eq!(tool("qemu-img", &args), "");
     }
+}
+
+impl Counting {
+    /// Off, without being asked.
+    fn unplug(&self) {
+        self.lab.virsh_destroy(&self.name);
+    }
+
+    /// What is on its disks, hashed.
+    fn sees(&self) -> Vec<String> {
+        let raw = self.lab.dir.join("seen");
+        let raw = raw.to_str().unwrap();
+        let hash = |path: &PathBuf| {
+            let path = path.to_str().unwrap();
+            tool("qemu-img", &["check", "-q", "-f", "qcow2", path]);
+            tool(
+                "qemu-img",
+                &["convert", "-f", "qcow2", "-O", "raw", path, raw],
+            );
+            look(&PathBuf::from(raw)).sha256
+        };
+        let all = self.disks.iter().map(hash).collect();
+        fs::remove_file(raw).unwrap();
+        all
+    }
+
+    /// Has libvirt believe that a snapshot was of another guest.
+    fn forge(&self, name: &str, change: impl Fn(&str) -> String) -> String {
+        let args = ["snapshot-dumpxml", "--security-info", &self.name, name];
+        let before = tool("virsh", &args);
+        self.redefine(&change(&before));
+        before
+    }
+
+    fn redefine(&self, xml: &str) {
+        let file = self.lab.dir.join("record.xml");
+        fs::write(&file, xml).unwrap();
+        let file = file.to_str().unwrap();
+        tool(
+            "virsh",
+            &["snapshot-create", "--redefine", &self.name, file],
+        );
+        fs::remove_file(file).unwrap();
+    }
+}
+
+#[test]
+#[ignore = "needs the private libvirtd"]
+fn a_guest_goes_on_from_its_memory_with_all_its_disks_or_nothing_has_happened() {
+    let guest = Counting::new("memory-apply", 2);
+    let before = guest.past(3);
+    guest.made("create --memory", "ours");
+    let after = guest.past(0).memory + 1;
+    guest.past(after + 3);
+    // As long as it runs, is paused or saved, nothing goes back or away.
+    for (change, says) in [
+        ("show", "is running"),
+        ("suspend", "is paused"),
+        ("save", "is saved"),
+    ] {
+        guest.ok(change);
+        for what in ["apply", "delete"] {
+            let ran = guest.snapshot(what, "ours");
+            assert_eq!(ran.code, Some(4), "{}", ran.stderr);
+            assert!(ran.stderr.contains(says), "{}", ran.stderr);
+        }
+    }
+    guest.ok("restore --discard --yes");
+    let xml = guest.lab.xml(&guest.name);
+    guest.made("apply", "ours");
+    assert_eq!(guest.state(), "running");
+    guest.goes_on(before, after);
+    guest.has(&["ours"]);
+    assert_eq!(guest.lab.xml(&guest.name), xml);
+    // virsh goes on from what we made, and we from what virsh has made.
+    guest.unplug();
+    tool("virsh", &["snapshot-revert", &guest.name, "ours"]);
+    guest.goes_on(before, after);
+    let before = guest.past(after + 20);
+    tool("virsh", &["snapshot-create-as", &guest.name, "theirs"]);
+    let after = guest.past(0).memory + 1;
+    guest.past(after + 3);
+    guest.unplug();
+    guest.made("apply", "theirs");
+    guest.goes_on(before, after);
+    guest.has(&["ours", "theirs"]);
+
+    guest.unplug();
+    let sees = guest.sees();
+    let xml = guest.lab.xml(&guest.name);
+    let unchanged = || {
+        assert!(!guest.lab.is_active(&guest.name));
+        assert_eq!(guest.sees(), sees);
+        assert_eq!(guest.lab.xml(&guest.name), xml);
+        guest.has(&["ours", "theirs"]);
+        let current = tool("virsh", &["-q", "snapshot-current", &guest.name, "--name"]);
+        assert_eq!(current.trim(), "theirs");
+    };
+    // QEMU does not start; QEMU starts, takes the disks back, and cannot load.
+    type Change = fn(&str) -> String;
+    let changes: [Change; 2] = [
+        |xml| xml.replace("/vmlinuz</kernel>", "/no-such-file</kernel>"),
+        |xml| xml.replace("virtio-rng-pci", "virtio-balloon-pci"),
+    ];
+    for change in changes {
+        let record = guest.forge("ours", change);
+        let ran = guest.snapshot("apply", "ours");
+        assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+        guest.redefine(&record);
+        unchanged();
+    }
+    // Killed while nothing has gone back yet, or nobody knows.
+    for step in ["begun", "saved@2", "recorded", "released"] {
+        let ran = guest.failing(&format!("snapshot.{step}=kill"), "apply", "ours");
+        assert_eq!(ran.code, None, "{step}: {}", ran.stderr);
+        let said = guest.lab.ok("recover").stderr;
+        assert!(
+            said.contains("All disks are what they were before"),
+            "{step}: {said}"
+        );
+        unchanged();
+        let ran = guest.failing(&format!("snapshot.{step}=fail"), "apply", "ours");
+        assert_eq!(ran.code, Some(10), "{step}: {}", ran.stderr);
+        unchanged();
+    }
+    // Killed when it goes on already.
+    for step in ["applied", "committed"] {
+        let ran = guest.failing(&format!("snapshot.{step}=kill"), "apply", "theirs");
+        assert_eq!(ran.code, None, "{step}: {}", ran.stderr);
+        let said = guest.lab.ok("recover").stderr;
+        assert!(said.contains("goes on from the snapshot"), "{step}: {said}");
+        guest.has(&["ours", "theirs"]);
+        guest.goes_on(before, after);
+        guest.unplug();
+    }
+    // Killed or stopped while libvirt is at it.
+    for n in 0..6 {
+        let sees = guest.sees();
+        let args = format!("snapshot apply --yes -d {} theirs", guest.name);
+        let mut child = guest.lab.spawn(&args);
+        sleep(Duration::from_millis(100 * (n / 2 + 1)));
+        let pid = child.id().to_string();
+        // It may have ended by now.
+        let signal = if n % 2 == 0 { "-KILL" } else { "-TERM" };
+        tool("sh", &["-c", &format!("kill {signal} {pid} || true")]);
+        let status = child.wait().unwrap();
+        guest.lab.ok("recover");
+        let active = guest.lab.is_active(&guest.name);
+        if n % 2 == 1 {
+            assert_eq!(status.code(), Some(if active { 0 } else { 143 }));
+        }
+        if active {
+            guest.goes_on(before, after);
+            guest.unplug();
+        } else {
+            assert_eq!(guest.sees(), sees);
+        }
+        guest.has(&["ours", "theirs"]);
+    }
+    // One of two images that lacks it keeps all from it.
+    let second = guest.disks[1].to_str().unwrap();
+    tool("qemu-img", &["snapshot", "-d", "theirs", second]);
+    let ran = guest.snapshot("apply", "theirs");
+    assert_eq!(ran.code, Some(4), "{}", ran.stderr);
+    assert!(ran.stderr.contains("vdb of domain"), "{}", ran.stderr);
+    guest.made("delete", "theirs");
+    guest.has(&["ours"]);
+    guest.made("delete", "ours");
+    guest.has(&[]);
+}
+
+#[test]
+#[ignore = "needs the private libvirtd"]
+fn uefi_variables_in_qcow2_go_with_the_memory() {
+    let bare = Bare::new("memory-uefi", 1, Variables::Qcow2);
+    bare.lab.virsh_start(&bare.name).unwrap();
+    bare.lab
+        .ok(&format!("snapshot create --memory -d {} s1", bare.name));
+    bare.lab.virsh_destroy(&bare.name);
+    let tags = bare.tags();
+    assert_eq!(tags, [["s1"], ["s1"]]);
+    bare.write(2);
+    let apply = format!("snapshot apply --yes --paused -d {} s1", bare.name);
+    bare.lab.ok(&apply);
+    assert_eq!(bare.recorded(), ["s1"]);
+    bare.lab.virsh_destroy(&bare.name);
+    assert_eq!(bare.tags(), tags);
+    bare.ok("delete", "s1");
+    assert!(bare.tags().iter().all(Vec::is_empty));
+    assert!(bare.recorded().is_empty());
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::Fake;
 use crate::error::{Error, Kind, Result};
-use crate::hypervisor::{Hypervisor as _, Memory, Save};
+use crate::hypervisor::{Hypervisor as _, Memory, Resume, Save, Start};
 use crate::model::{Domain, DomainState};
 
 impl Memory for Fake {
@@ -34,6 +34,21 @@ impl Memory for Fake {
 
     fn snapshot_memory(&self, domain: &Domain, _name: &str, document: &str) -> Result<()> {
         self.record_snapshot(domain, &document.to_owned().into(), true)
+    }
+
+    fn revert_memory(&self, domain: &Domain, name: &str, _resume: Option<Resume>) -> Result<()> {
+        if self.refuse_start.as_ref() == Some(&domain.name) {
+            // As libvirt does: the definition is another one then.
+            self.with_domain(domain, |d| {
+                d.xml = d.xml.replace("1024", "4096");
+                Ok(())
+            })?;
+        }
+        self.start(domain, Start::default())?;
+        self.with_domain(domain, |d| {
+            d.current_snapshot = Some(name.to_owned());
+            Ok(())
+        })
     }
 
     fn delete_snapshot(&self, domain: &Domain, name: &str) -> Result<()> {

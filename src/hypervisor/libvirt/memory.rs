@@ -7,7 +7,7 @@ use virt::sys;
 
 use super::snapshots::find;
 use super::{Libvirt, failed};
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::hypervisor::{Memory, Resume, Save};
 use crate::model::Domain;
 
@@ -59,6 +59,19 @@ impl Memory for Libvirt {
                 Err(failed(&e, what))
             }
         }
+    }
+
+    fn revert_memory(&self, domain: &Domain, name: &str, resume: Option<Resume>) -> Result<()> {
+        let flags = match resume {
+            None => 0,
+            Some(Resume::Running) => sys::VIR_DOMAIN_SNAPSHOT_REVERT_RUNNING,
+            Some(Resume::Paused) => sys::VIR_DOMAIN_SNAPSHOT_REVERT_PAUSED,
+        };
+        let what = || format!("cannot let '{}' go on from snapshot '{name}'", domain.name);
+        let Some(snapshot) = find(self, domain, name)? else {
+            return Err(Error::new(Kind::NotFound, what()));
+        };
+        snapshot.revert(flags).map_err(|e| failed(&e, what()))
     }
 
     fn delete_snapshot(&self, domain: &Domain, name: &str) -> Result<()> {

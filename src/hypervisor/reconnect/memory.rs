@@ -3,7 +3,7 @@
 
 use super::Connection;
 use crate::error::{Error, Kind, Result};
-use crate::hypervisor::{Hypervisor as _, Libvirt, Memory, Save};
+use crate::hypervisor::{Hypervisor as _, Libvirt, Memory, Resume, Save};
 use crate::model::{Domain, DomainState};
 
 impl Memory for Connection {
@@ -33,6 +33,21 @@ impl Memory for Connection {
             Err(Error::new(
                 Kind::Libvirt,
                 format!("libvirt was lost while it made snapshot '{name}'"),
+            ))
+        })
+    }
+
+    fn revert_memory(&self, domain: &Domain, name: &str, resume: Option<Resume>) -> Result<()> {
+        let revert = |libvirt: &Libvirt| libvirt.revert_memory(domain, name, resume);
+        self.change(revert, |libvirt| {
+            let records = libvirt.snapshot_records(domain)?;
+            if records.current.as_deref() == Some(name) {
+                return Ok(Some(()));
+            }
+            // A guest that goes on by now would be thrown back once more.
+            Err(Error::new(
+                Kind::Libvirt,
+                format!("libvirt was lost while it went back to snapshot '{name}'"),
             ))
         })
     }

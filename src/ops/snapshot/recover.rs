@@ -41,18 +41,26 @@ pub(in crate::ops) fn recover(
             Some(domain) => memory::recover::create(host, domain, intent, steps),
             None => Ok("It was about no domain.".to_owned()),
         },
+        SnapshotAct::ApplyMemory => match &domain {
+            Some(domain) => memory::recover::apply(host, domain, intent, steps),
+            None => Ok("It was about no domain.".to_owned()),
+        },
         SnapshotAct::Apply => apply_again(host, domain.as_ref(), intent, steps),
         SnapshotAct::Delete => delete(host, domain.as_ref(), intent),
     }
 }
 
 /// The images, locked once more, or why they are to be left alone.
-enum Again<'a> {
+pub(super) enum Again<'a> {
     Held(Box<Held<'a>>),
     No(String),
 }
 
-fn hold<'a>(host: Host<'a>, domain: Option<&Domain>, intent: &SnapshotIntent) -> Result<Again<'a>> {
+pub(super) fn hold<'a>(
+    host: Host<'a>,
+    domain: Option<&Domain>,
+    intent: &SnapshotIntent,
+) -> Result<Again<'a>> {
     let subject = match (domain, intent.images.first()) {
         (Some(domain), _) => Subject::Domain(domain.clone()),
         (None, Some(image)) => Subject::Image {
@@ -229,7 +237,7 @@ fn is_done(
 
 /// Why the disks are not to be brought back: a guest has written to one since.
 /// Then it is neither where it was nor where it was to go.
-fn written_since(held: &Held<'_>, intent: &SnapshotIntent) -> Result<Option<String>> {
+pub(super) fn written_since(held: &Held<'_>, intent: &SnapshotIntent) -> Result<Option<String>> {
     let Some(undo) = &intent.undo else {
         return Ok(None);
     };
@@ -255,7 +263,7 @@ fn written_since(held: &Held<'_>, intent: &SnapshotIntent) -> Result<Option<Stri
     Ok(None)
 }
 
-fn left_alone(intent: &SnapshotIntent, committed: bool, why: &str) -> String {
+pub(super) fn left_alone(intent: &SnapshotIntent, committed: bool, why: &str) -> String {
     let options = match &intent.domain {
         Some(domain) => format!("-d {}", word(&domain.name)),
         None => String::new(),

@@ -8,7 +8,9 @@
 //! | what | is taken back before | and finished after |
 //! |---|---|---|
 //! | create | it is on record with libvirt, and in all images | |
+//! | apply | libvirt says that the guest goes on from it | the undo snapshots go then |
 
+pub mod apply;
 pub mod create;
 pub(super) mod recover;
 
