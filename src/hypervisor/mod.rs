@@ -157,7 +157,7 @@ pub struct Undefine {
 /// What is on record of the snapshots of a domain.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct SnapshotRecords {
-    /// A document for each, parents first.
+    /// A document for each, in no order; of one that is being made, too.
     pub documents: Vec<String>,
     /// The name of the current one.
     pub current: Option<String>,

@@ -31,6 +31,9 @@ fn only_what_is_in_memory_is_kept_with_it() {
             .fails(4, says)
             .says(hint);
     }
+    host.vmkin("snapshot create -d busy s1")
+        .fails(4, "must be shut off")
+        .says("vmkin snapshot create --memory -d busy");
     host.vmkin("snapshot create --memory -d nope")
         .fails(3, "no domain 'nope'");
     host.vmkin("snapshot create --memory -a off.qcow2 --format qcow2 s1")

@@ -38,7 +38,7 @@ pub(in crate::ops) fn recover(
     match intent.act {
         SnapshotAct::Create => create(host, domain.as_ref(), intent, steps),
         SnapshotAct::CreateMemory => match &domain {
-            Some(domain) => memory::recover::create(host, domain, intent, steps),
+            Some(domain) => memory::recover::create(host, domain, intent),
             None => Ok("It was about no domain.".to_owned()),
         },
         SnapshotAct::ApplyMemory => match &domain {
@@ -92,7 +92,7 @@ fn same<'h>(held: &'h Held<'_>, image: &SnapshotImage) -> Option<&'h LeasedDisk>
     disks.find(|disk| disk.chain().top().file == image.file)
 }
 
-pub(super) fn create(
+fn create(
     host: Host<'_>,
     domain: Option<&Domain>,
     intent: &SnapshotIntent,
@@ -158,7 +158,7 @@ fn delete(host: Host<'_>, domain: Option<&Domain>, intent: &SnapshotIntent) -> R
 }
 
 /// Deletes the snapshot of every image that still is the file it was.
-fn delete_tags(held: &Held<'_>, intent: &SnapshotIntent) -> Result<()> {
+pub(super) fn delete_tags(held: &Held<'_>, intent: &SnapshotIntent) -> Result<()> {
     let cancel = AtomicBool::new(false);
     for image in &intent.images {
         if let Some(disk) = same(held, image) {

@@ -48,7 +48,8 @@ pub(super) fn run(ui: &Ui, session: &Session<'_>, args: &CreateArgs) -> Result<(
     if let (true, Subject::Domain(domain)) = (args.memory, &request.subject) {
         return with_memory(ui, host, domain, &request, args.dry_run);
     }
-    let plan = create::plan(host, &request)?;
+    let plan = create::plan(host, &request)
+        .map_err(|error| memory::create::or_with_memory(host, &request.subject, error))?;
     let will = plan.will.clone();
     if args.dry_run {
         return ui.result(&text(&will), &will);

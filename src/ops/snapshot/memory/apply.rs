@@ -253,22 +253,37 @@ pub fn apply(host: Host<'_>, plan: MemoryApplyPlan<'_>) -> Result<()> {
     // From here on it is QEMU's turn to open the images. Libvirt cannot be told to
     // leave alone a guest that somebody starts in this very moment.
     drop(held);
+    let failed = |error: Error| -> Result<Error> {
+        let held = again(host, &domain, &intent, error.to_string())?;
+        undone(&held)?;
+        Ok(error)
+    };
+    let alone = crate::failpoint::hit("snapshot.released")
+        .and_then(|()| ShutOff::check(host.hypervisor, &domain).map(drop));
+    if let Err(error) = alone {
+        let status = host.hypervisor.status(&domain).map_err(not_known)?;
+        let error = if status.state.is_active() {
+            // Somebody was faster, and on disks that nobody has touched.
+            let gone = host.hypervisor.delete_snapshot(&domain, &undo);
+            gone.map_err(not_known)?;
+            error.context(format!("domain '{}' was started meanwhile", domain.name))
+        } else {
+            failed(error)?
+        };
+        journal.finish()?;
+        return Err(error);
+    }
     let what = format!(
         "going on from snapshot '{}' of '{}'",
         will.name, domain.name
     );
-    let gone_on = crate::failpoint::hit("snapshot.released")
-        .and_then(|()| ShutOff::check(host.hypervisor, &domain).map(drop))
-        .and_then(|()| {
-            watched(host, &domain, &what, || {
-                host.hypervisor.revert_memory(&domain, &will.name, resume)
-            })
-        })
-        .and_then(|()| crate::failpoint::hit("snapshot.applied"));
+    let gone_on = watched(host, &domain, &what, || {
+        host.hypervisor.revert_memory(&domain, &will.name, resume)
+    })
+    .and_then(|()| crate::failpoint::hit("snapshot.applied"));
     if let Err(error) = gone_on {
-        if !goes_on(host, &domain, &will.name)? {
-            let held = again(host, &domain, &intent, error.to_string())?;
-            undone(&held)?;
+        if !goes_on(host, &domain, &will.name).map_err(not_known)? {
+            let error = failed(error)?;
             journal.finish()?;
             return Err(error);
         }
@@ -291,6 +306,14 @@ pub fn apply(host: Host<'_>, plan: MemoryApplyPlan<'_>) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// Libvirt does not answer, or what was kept could not be removed.
+fn not_known(error: Error) -> Error {
+    error.with_kind(Kind::NotUndone).hint(
+        "what the guest had before is kept; when the cause is gone, `vmkin recover` sees to the \
+         rest",
+    )
 }
 
 /// Keeps all that is needed to go back from there.

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::{LiveImage, live_facts, live_images};
+use super::{LiveImage, leftovers, live_facts, live_images};
 use crate::error::{Error, Kind, Result};
 use crate::image::snapshot as tags;
 use crate::model::{Domain, DomainState, Kept};
@@ -21,6 +21,8 @@ pub struct MemoryPlan {
     /// What is not in it, as sentences.
     pub lacks: Vec<String>,
     domain: Domain,
+    /// What it was doing before.
+    state: DomainState,
     document: String,
     live: Vec<LiveImage>,
     images: Vec<SnapshotImage>,
@@ -36,7 +38,7 @@ pub struct MemoryPlan {
 /// write to cannot hold a snapshot.
 pub fn plan(host: Host<'_>, domain: &Domain, request: &CreateRequest) -> Result<MemoryPlan> {
     host.must_be_here()?;
-    must_run(host, domain)?;
+    let state = must_run(host, domain)?;
     let facts = live_facts(host, domain)?;
     let live = live_images(host, domain, &facts, &request.allow_dirs)?;
     let subject = Subject::Domain(domain.clone());
@@ -94,13 +96,30 @@ pub fn plan(host: Host<'_>, domain: &Domain, request: &CreateRequest) -> Result<
         },
         lacks,
         domain: domain.clone(),
+        state,
         live,
         images,
         request: request.clone(),
     })
 }
 
-fn must_run(host: Host<'_>, domain: &Domain) -> Result<()> {
+/// Tells of this where a guest was to be shut off for a snapshot and runs.
+pub fn or_with_memory(host: Host<'_>, subject: &Subject, error: Error) -> Error {
+    let Subject::Domain(domain) = subject else {
+        return error;
+    };
+    let state = host.hypervisor.status(domain).map(|status| status.state);
+    match state {
+        Ok(DomainState::Running | DomainState::Paused) if error.kind() == Kind::WrongState => error
+            .hint(format!(
+                "or keep its memory too, and let it go on: `vmkin snapshot create --memory -d {}`",
+                word(&domain.name)
+            )),
+        _ => error,
+    }
+}
+
+fn must_run(host: Host<'_>, domain: &Domain) -> Result<DomainState> {
     let status = host.hypervisor.status(domain)?;
     let name = &domain.name;
     let error = |state| {
@@ -110,7 +129,9 @@ fn must_run(host: Host<'_>, domain: &Domain) -> Result<()> {
         )
     };
     match status.state {
-        DomainState::Running | DomainState::Paused => must_be_stored(domain, status.persistent),
+        DomainState::Running | DomainState::Paused => {
+            must_be_stored(domain, status.persistent).map(|()| status.state)
+        }
         state @ DomainState::ShutOff => Err(error(state).hint(format!(
             "a snapshot of its disks needs no memory: `vmkin snapshot create -d {}`",
             word(name)
@@ -132,32 +153,35 @@ fn must_run(host: Host<'_>, domain: &Domain) -> Result<()> {
 pub fn apply(host: Host<'_>, plan: &MemoryPlan) -> Result<()> {
     host.interrupt.check()?;
     let (domain, name) = (&plan.domain, &plan.will.name);
-    let journal = host.store.begin(
-        host.hypervisor.uri(),
-        Operation::Snapshot(Box::new(SnapshotIntent {
-            act: SnapshotAct::CreateMemory,
-            domain: Some(IntentDomain::of(domain)),
-            name: name.clone(),
-            recorded: None,
-            images: plan.images.clone(),
-            variables: None,
-            undo: None,
-            redefines: false,
-            allow_dirs: plan.request.allow_dirs.clone(),
-        })),
-    )?;
+    let intent = SnapshotIntent {
+        act: SnapshotAct::CreateMemory,
+        domain: Some(IntentDomain::of(domain)),
+        name: name.clone(),
+        recorded: None,
+        images: plan.images.clone(),
+        variables: None,
+        undo: None,
+        redefines: false,
+        allow_dirs: plan.request.allow_dirs.clone(),
+    };
+    let operation = Operation::Snapshot(Box::new(intent.clone()));
+    let journal = host.store.begin(host.hypervisor.uri(), operation)?;
     let what = format!("making snapshot '{name}' of '{}'", domain.name);
-    let made = crate::failpoint::hit("snapshot.begun")
+    let mut made = false;
+    let result = crate::failpoint::hit("snapshot.begun")
         .and_then(|()| {
             watched(host, domain, &what, || {
                 host.hypervisor
                     .snapshot_memory(domain, name, &plan.document)
             })
         })
-        .and_then(|()| crate::failpoint::hit("snapshot.made"))
+        .and_then(|()| {
+            made = true;
+            crate::failpoint::hit("snapshot.made")
+        })
         .and_then(|()| verify(host, plan));
-    if let Err(error) = made {
-        take_back(host, plan)?;
+    if let Err(error) = result {
+        take_back(host, plan, &intent, made).map_err(|e| e.with_kind(Kind::NotUndone))?;
         journal.finish()?;
         return Err(error);
     }
@@ -198,28 +222,20 @@ fn verify(host: Host<'_>, plan: &MemoryPlan) -> Result<()> {
     Ok(())
 }
 
-/// Deletes what was made of it.
-fn take_back(host: Host<'_>, plan: &MemoryPlan) -> Result<()> {
-    let (domain, name) = (&plan.domain, &plan.will.name);
-    let undo = || -> Result<()> {
-        host.hypervisor.delete_snapshot(domain, name)?;
-        for image in &plan.live {
-            let table = image.table()?;
-            if tags::named(&table, name.as_bytes()).is_some() {
-                return Err(Error::new(
-                    Kind::NotUndone,
-                    format!("{} has part of snapshot '{name}'", image.label()),
-                ));
-            }
-        }
-        Ok(())
-    };
-    undo().map_err(|e| {
-        e.with_kind(Kind::NotUndone).hint(format!(
-            "the guest has lost nothing; once it is shut off, `vmkin snapshot delete -d {} {}` \
-             removes what is left",
-            word(&domain.name),
-            word(name)
-        ))
-    })
+/// Deletes what was made of it, and lets a guest go on that did before: libvirt
+/// leaves it paused when it is restarted meanwhile.
+fn take_back(host: Host<'_>, plan: &MemoryPlan, intent: &SnapshotIntent, made: bool) -> Result<()> {
+    let domain = &plan.domain;
+    let now = host.hypervisor.status(domain)?.state;
+    if plan.state == DomainState::Running && now == DomainState::Paused {
+        // QEMU hears this when it is done with the snapshot.
+        host.hypervisor.resume(domain)?;
+    }
+    if made {
+        host.hypervisor.delete_snapshot(domain, &intent.name)?;
+    } else if Records::read(host, domain)?.named(&intent.name).is_some() {
+        // Libvirt keeps none that it could not make: somebody else was faster.
+        return Ok(());
+    }
+    leftovers::remove(host, domain, intent).map(drop)
 }

@@ -12,6 +12,7 @@
 
 pub mod apply;
 pub mod create;
+mod leftovers;
 pub(super) mod recover;
 
 use crate::error::{Error, Kind, Result};

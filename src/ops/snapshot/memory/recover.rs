@@ -6,7 +6,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::apply::{goes_on, undo_all};
-use super::{live_facts, live_images};
+use super::{leftovers, live_facts, live_images};
 use crate::error::Result;
 use crate::image::snapshot as tags;
 use crate::model::{Domain, DomainState, SecretText};
@@ -19,8 +19,9 @@ use crate::xml::snapshot;
 /// How often it is looked whether libvirt is done.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// How long libvirt may take to let a guest go on, before it counts as started by
-/// somebody else. What is kept to undo that then stays, and is told.
+/// How long libvirt may take to be done without the one who asked for it. A guest
+/// that does not go on from a snapshot by then counts as started by somebody
+/// else: what is kept to undo that stays, and is told.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Says whether it was made; if not, removes what there is of it, where the
@@ -33,32 +34,53 @@ pub(in crate::ops::snapshot) fn create(
     host: Host<'_>,
     domain: &Domain,
     intent: &SnapshotIntent,
-    steps: &[Step],
 ) -> Result<String> {
-    wait(host, domain)?;
-    if Records::read(host, domain)?.named(&intent.name).is_some() {
-        return Ok("The snapshot had been made.".to_owned());
+    // Libvirt has it on record from when it begins; each image, when it is done.
+    let since = Instant::now();
+    while Records::read(host, domain)?.named(&intent.name).is_some() {
+        if has_it_all(host, domain, intent)? {
+            return paused(host, domain, "The snapshot had been made.");
+        }
+        if since.elapsed() > PATIENCE {
+            return Ok(format!(
+                "It is on record, and not in all images. To be rid of it, when the guest is shut \
+                 off: `vmkin snapshot delete -d {} {}`.",
+                word(&domain.name),
+                word(&intent.name)
+            ));
+        }
+        host.interrupt.check()?;
+        sleep(LOOK);
     }
+    leftovers::remove(host, domain, intent)?;
+    paused(
+        host,
+        domain,
+        "It had not been made, and nothing of it is left.",
+    )
+}
+
+/// Says so too where the guest stands still: libvirt leaves it paused when it is
+/// restarted meanwhile, and nobody knows whether the user has come since.
+fn paused(host: Host<'_>, domain: &Domain, said: &str) -> Result<String> {
+    if host.hypervisor.status(domain)?.state != DomainState::Paused {
+        return Ok(said.to_owned());
+    }
+    let name = word(&domain.name);
+    Ok(format!(
+        "{said} The guest is paused; to let it go on: `vmkin resume -d {name}`."
+    ))
+}
+
+/// Whether all images have it.
+fn has_it_all(host: Host<'_>, domain: &Domain, intent: &SnapshotIntent) -> Result<bool> {
     if !host.hypervisor.status(domain)?.state.is_active() {
-        return recover::create(host, Some(domain), intent, steps);
+        // Then nobody works on it any more.
+        return Ok(true);
     }
     let facts = live_facts(host, domain)?;
-    let mut left = Vec::new();
-    for image in live_images(host, domain, &facts, &intent.allow_dirs)? {
-        if tags::named(&image.table()?, intent.name.as_bytes()).is_some() {
-            left.push(image.label());
-        }
-    }
-    if left.is_empty() {
-        return Ok("It had not been made, and nothing of it is left.".to_owned());
-    }
-    Ok(format!(
-        "It had not been made. What is left of it in {} stays as long as the guest runs; after \
-         that: `vmkin snapshot delete -d {} {}`.",
-        left.join(", "),
-        word(&domain.name),
-        word(&intent.name)
-    ))
+    let images = live_images(host, domain, &facts, &intent.allow_dirs)?;
+    Ok(leftovers::having(&images, intent)?.len() == images.len())
 }
 
 /// Lets a guest that goes on from there go on without what was kept to undo it;
@@ -125,7 +147,6 @@ pub(in crate::ops::snapshot) fn apply(
 fn settled_state(host: Host<'_>, domain: &Domain, name: &str) -> Result<DomainState> {
     let since = Instant::now();
     loop {
-        wait(host, domain)?;
         let state = host.hypervisor.status(domain)?.state;
         let settled = !state.is_active() || goes_on(host, domain, name)?;
         if settled || since.elapsed() > PATIENCE {
@@ -134,13 +155,4 @@ fn settled_state(host: Host<'_>, domain: &Domain, name: &str) -> Result<DomainSt
         host.interrupt.check()?;
         sleep(LOOK);
     }
-}
-
-/// Waits until libvirt has ended what it is doing to the guest.
-fn wait(host: Host<'_>, domain: &Domain) -> Result<()> {
-    while host.hypervisor.memory_job(domain)?.is_some() {
-        host.interrupt.check()?;
-        sleep(LOOK);
-    }
-    Ok(())
 }
