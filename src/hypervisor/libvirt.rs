@@ -261,7 +261,14 @@ impl Hypervisor for Libvirt {
                         e.code(),
                         Known(Code::NoSupport | Code::NoDomain | Code::OperationInvalid)
                     ) => {}
-                Err(e) => return Err(failed(&e, "cannot read what a saved domain goes on as")),
+                Err(e) => {
+                    let name = handle.name().unwrap_or_default();
+                    let what = format!("cannot read what saved domain '{name}' goes on as");
+                    return Err(failed(&e, what).hint(format!(
+                        "if its memory is damaged, it can only be dropped: `vmkin restore \
+                         --discard -d {name}`"
+                    )));
+                }
             }
         }
         Ok(all)

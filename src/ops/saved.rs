@@ -130,7 +130,15 @@ pub fn restore(host: Host<'_>, usage: &Usage, domain: &Domain, how: Restore) -> 
         bypass_cache: how.bypass_cache,
         ..Start::default()
     };
-    let change = lifecycle::start(host, usage, domain, start)?;
+    let change = lifecycle::start(host, usage, domain, start).map_err(|error| {
+        if error.kind() != Kind::Libvirt {
+            return error;
+        }
+        error.hint(format!(
+            "if its memory is damaged, it can only be dropped: `vmkin restore --discard -d {}`",
+            domain.name
+        ))
+    })?;
     // Libvirt knows no other way than to save it for that.
     if change == Change::Done && how.resume == Some(Resume::Running) {
         lifecycle::resume(host, domain)?;

@@ -2,6 +2,7 @@
 //! counting where they were.
 
 use std::fs;
+use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -181,7 +182,7 @@ fn a_guest_with_one_disk_goes_on_where_it_was_saved_or_kept() {
     let before = guest.past(10);
     guest.ok("save --paused --bypass-cache");
     let last = guest.counts().last().unwrap().memory;
-    guest.ok("restore");
+    tool("virsh", &["-q", "start", &guest.name]);
     assert_eq!(guest.state(), "paused");
     guest.ok("save");
     guest.ok("restore --running --bypass-cache");
@@ -210,7 +211,22 @@ fn a_guest_with_one_disk_goes_on_where_it_was_saved_or_kept() {
     assert!(guest.counts()[0].memory <= last + 1);
     guest.has(&["one", "two"]);
     // Without its memory it boots.
-    guest.ok("save");
+    tool("virsh", &["-q", "managedsave", &guest.name]);
+    let file = format!("/var/lib/libvirt/qemu/save/{}.save", guest.name);
+    let mut saved = fs::OpenOptions::new().write(true).open(file).unwrap();
+    // First what QEMU reads, then what libvirt reads of it is no more.
+    for at in [200_000, 0] {
+        saved.seek(SeekFrom::Start(at)).unwrap();
+        saved.write_all(&[7; 60_000]).unwrap();
+        let ran = guest.vmkin("restore");
+        assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+        assert!(
+            ran.stderr.contains("vmkin restore --discard"),
+            "{}",
+            ran.stderr
+        );
+        assert!(!guest.lab.is_active(&guest.name));
+    }
     guest.ok("restore --discard --yes");
     guest.refused("restore", "is shut off, and must have been saved");
     guest.ok("start");
