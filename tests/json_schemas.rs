@@ -241,6 +241,7 @@ fn changes_are_as_documented() {
         ("reboot", "busy"),
         ("suspend", "busy"),
         ("resume", "busy"),
+        ("save", "busy"),
         ("destroy", "busy"),
     ] {
         let bench = Bench::new();

@@ -182,7 +182,7 @@ fn a_domain_with_saved_memory_is_not_cloned() {
     assert_eq!(status.state, DomainState::Saved);
     let error = scene.clone_as("saved-01").unwrap_err();
     assert_eq!(error.kind(), Kind::WrongState);
-    assert!(error.hints()[0].contains("virsh managedsave-remove saved"));
+    assert!(error.hints()[0].contains("vmkin restore --discard -d saved"));
     assert!(ShutOff::check(&scene.hypervisor, &scene.golden).is_err());
     let error = scene.delete(&scene.golden).unwrap_err();
     assert_eq!(error.kind(), Kind::WrongState);

@@ -88,11 +88,17 @@ _vmkin() {
             vmkin,reset)
                 cmd="vmkin__subcmd__reset"
                 ;;
+            vmkin,restore)
+                cmd="vmkin__subcmd__restore"
+                ;;
             vmkin,resume)
                 cmd="vmkin__subcmd__resume"
                 ;;
             vmkin,rm)
                 cmd="vmkin__subcmd__delete"
+                ;;
+            vmkin,save)
+                cmd="vmkin__subcmd__save"
                 ;;
             vmkin,show)
                 cmd="vmkin__subcmd__show"
@@ -235,8 +241,14 @@ _vmkin() {
             vmkin__subcmd__help,reset)
                 cmd="vmkin__subcmd__help__subcmd__reset"
                 ;;
+            vmkin__subcmd__help,restore)
+                cmd="vmkin__subcmd__help__subcmd__restore"
+                ;;
             vmkin__subcmd__help,resume)
                 cmd="vmkin__subcmd__help__subcmd__resume"
+                ;;
+            vmkin__subcmd__help,save)
+                cmd="vmkin__subcmd__help__subcmd__save"
                 ;;
             vmkin__subcmd__help,show)
                 cmd="vmkin__subcmd__help__subcmd__show"
@@ -380,7 +392,7 @@ _vmkin() {
 
     case "${cmd}" in
         vmkin)
-            opts="-c -q -v -y -h -V --connect --json --quiet --verbose --yes --color --help --version list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete rm base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help"
+            opts="-c -q -v -y -h -V --connect --json --quiet --verbose --yes --color --help --version list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete rm base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1516,7 +1528,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__help)
-            opts="list show tree clone import template start shutdown reboot suspend resume destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help"
+            opts="list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1949,7 +1961,35 @@ _vmkin() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        vmkin__subcmd__help__subcmd__restore)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         vmkin__subcmd__help__subcmd__resume)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        vmkin__subcmd__help__subcmd__save)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -2765,8 +2805,76 @@ _vmkin() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        vmkin__subcmd__restore)
+            opts="-d -c -q -v -y -h --domain --running --paused --bypass-cache --discard --connect --json --quiet --verbose --yes --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --domain)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -d)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --connect)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         vmkin__subcmd__resume)
             opts="-d -c -q -v -y -h --domain --connect --json --quiet --verbose --yes --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --domain)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -d)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --connect)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        vmkin__subcmd__save)
+            opts="-d -c -q -v -y -h --domain --running --paused --bypass-cache --connect --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2898,7 +3006,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__snapshot__subcmd__apply)
-            opts="-d -a -f -c -q -v -y -h --domain --add --format --allow-dir --dry-run --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -f -c -q -v -y -h --domain --add --format --allow-dir --running --paused --dry-run --connect --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2952,7 +3060,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__snapshot__subcmd__create)
-            opts="-d -a -f -c -q -v -y -h --domain --add --format --allow-dir --description --external --live --quiesce --dry-run --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -f -c -q -v -y -h --domain --add --format --allow-dir --description --external --live --quiesce --memory --dry-run --connect --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

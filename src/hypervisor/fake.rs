@@ -1,6 +1,8 @@
 //! A hypervisor that lives in memory, for unit tests of operations: it can be
 //! told to refuse, which a real one does only when it must not.
 
+mod memory;
+
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -71,6 +73,10 @@ pub(crate) struct Fake {
     pub(crate) die_at_undefine: AtomicBool,
     /// Nothing is put on record of snapshots.
     pub(crate) refuse_records: AtomicBool,
+    /// Saving takes until somebody stops it.
+    pub(crate) slow_save: AtomicBool,
+    /// Somebody has.
+    pub(crate) aborted: AtomicBool,
     after_listing: Mutex<Option<Meanwhile>>,
     /// Its domains are on another host.
     pub(crate) elsewhere: bool,

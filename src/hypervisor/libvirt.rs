@@ -3,6 +3,7 @@
 //! With the files in `libvirt/` it is the only one that names the `virt` crate.
 
 mod many;
+mod memory;
 mod network;
 mod snapshots;
 
@@ -260,7 +261,14 @@ impl Hypervisor for Libvirt {
                         e.code(),
                         Known(Code::NoSupport | Code::NoDomain | Code::OperationInvalid)
                     ) => {}
-                Err(e) => return Err(failed(&e, "cannot read what a saved domain goes on as")),
+                Err(e) => {
+                    let name = handle.name().unwrap_or_default();
+                    let what = format!("cannot read what saved domain '{name}' goes on as");
+                    return Err(failed(&e, what).hint(format!(
+                        "if its memory is damaged, it can only be dropped: `vmkin restore \
+                         --discard -d {name}`"
+                    )));
+                }
             }
         }
         Ok(all)
@@ -329,6 +337,9 @@ impl Hypervisor for Libvirt {
         }
         if how.force_boot {
             flags |= sys::VIR_DOMAIN_START_FORCE_BOOT;
+        }
+        if how.bypass_cache {
+            flags |= sys::VIR_DOMAIN_START_BYPASS_CACHE;
         }
         self.call(domain, "start", |handle| handle.create_with_flags(flags))
     }

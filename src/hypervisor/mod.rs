@@ -7,6 +7,7 @@
 #[cfg(test)]
 pub(crate) mod fake;
 mod libvirt;
+mod memory;
 mod networks;
 mod reconnect;
 mod uri;
@@ -21,11 +22,12 @@ use crate::model::{
 };
 
 pub use self::libvirt::Libvirt;
+pub use self::memory::{Memory, Resume, Save};
 pub use self::networks::Networks;
 pub use self::reconnect::Connection;
 
 /// A host that runs domains. One value may be used by many threads at once.
-pub trait Hypervisor: Networks + Send + Sync {
+pub trait Hypervisor: Memory + Networks + Send + Sync {
     /// The URI of the connection, as libvirt spells it.
     fn uri(&self) -> &str;
 
@@ -159,7 +161,7 @@ pub struct Undefine {
 /// What is on record of the snapshots of a domain.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct SnapshotRecords {
-    /// A document for each, parents first.
+    /// A document for each, in no order; of one that is being made, too.
     pub documents: Vec<String>,
     /// The name of the current one.
     pub current: Option<String>,
@@ -195,4 +197,6 @@ pub struct Start {
     pub paused: bool,
     /// From its disks, even if there is a managed save, which is thrown away.
     pub force_boot: bool,
+    /// Reading saved memory past the host's cache.
+    pub bypass_cache: bool,
 }

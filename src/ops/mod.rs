@@ -18,6 +18,7 @@ pub mod read_guard;
 pub mod recover;
 pub mod reservations;
 pub mod reset;
+pub mod saved;
 mod shut_off;
 pub mod snapshot;
 #[cfg(test)]

@@ -167,8 +167,8 @@ fn what(operation: &Operation) -> String {
         Operation::Reset { name, .. } => format!("resetting '{name}'"),
         Operation::Snapshot(intent) => {
             let act = match intent.act {
-                SnapshotAct::Create => "making",
-                SnapshotAct::Apply | SnapshotAct::Revert => "applying",
+                SnapshotAct::Create | SnapshotAct::CreateMemory => "making",
+                SnapshotAct::Apply | SnapshotAct::ApplyMemory | SnapshotAct::Revert => "applying",
                 SnapshotAct::Delete | SnapshotAct::Merge => "deleting",
             };
             let of = match (&intent.domain, intent.images.first()) {

@@ -44,7 +44,7 @@ impl<'a> ShutOff<'a> {
             DomainState::Crashed => format!("end it: `vmkin destroy -d {name}`"),
             DomainState::Saved => format!(
                 "its memory is on disk and would not match changed disks; start it and shut it \
-                 down, or drop the memory: `virsh managedsave-remove {name}`"
+                 down, or drop the memory: `vmkin restore --discard -d {name}`"
             ),
         };
         Err(Error::new(

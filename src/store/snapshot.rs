@@ -41,9 +41,15 @@ pub struct SnapshotIntent {
 pub enum SnapshotAct {
     /// It is made. Undone: the images that have it lose it.
     Create,
+    /// Libvirt makes it of a guest that runs, with its memory: it is made or
+    /// not, and what is left of one that is not is removed.
+    CreateMemory,
     /// The disks go back to it. Undone before
     /// [`Step::Committed`](super::Step::Committed), finished after it.
     Apply,
+    /// The guest goes on from it, with its memory, by libvirt. Undone unless
+    /// libvirt says that it does.
+    ApplyMemory,
     /// It is deleted. Always finished.
     Delete,
     /// Libvirt takes the disks back to an external one, and the UEFI variables

@@ -1,6 +1,9 @@
 //! Snapshot XML: what libvirt has on record of a snapshot, and what is put on
 //! record of a new one (libvirt, `docs/formatsnapshot.rst`).
 
+pub mod asked;
+mod running;
+
 use std::path::PathBuf;
 
 use super::escape::{escaped, is_xml_char, shown};
@@ -8,6 +11,8 @@ use super::span::{Document, Node};
 use super::splice::Edits;
 use crate::error::{Error, Kind, Result};
 use crate::model::{DiskTarget, Kept, RecordedDisk, RecordedSnapshot, SecretText};
+
+pub use self::running::definitions;
 
 /// Reads what libvirt has on record of a snapshot.
 ///

@@ -22,6 +22,8 @@ const WORDS: &[&str] = &[
     "shutdown",
     "reboot",
     "suspend",
+    "save",
+    "restore",
     "resume",
     "destroy",
     "ip",

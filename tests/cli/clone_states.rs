@@ -48,7 +48,7 @@ fn a_domain_with_saved_memory_is_not_cloned() {
     assert_snapshot!(refused(&host(Guest::saved)), @"
     --- stderr ---
     error: domain 'golden' is saved, and must be shut off
-      hint: its memory is on disk and would not match changed disks; start it and shut it down, or drop the memory: `virsh managedsave-remove golden`
+      hint: its memory is on disk and would not match changed disks; start it and shut it down, or drop the memory: `vmkin restore --discard -d golden`
     --- exit 4 ---
     ");
 }

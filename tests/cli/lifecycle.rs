@@ -28,6 +28,11 @@ fn what_changes_and_what_is_so_already() {
         ("suspend -d still", "Domain 'still' is paused already."),
         ("resume -d still", "Domain 'still'"),
         ("resume -d busy", "already."),
+        ("save -d busy", "Domain 'busy' is saved."),
+        ("save -d still --running", "Domain 'still' is saved."),
+        ("save -d asleep", "Domain 'asleep' is saved already."),
+        ("restore -d asleep", "Domain 'asleep' was restored."),
+        ("restore -d busy", "Domain 'busy' is running already."),
         ("destroy -d busy", "Domain 'busy'"),
         ("destroy -d still", "Domain 'still'"),
         ("destroy -d off", "already."),
@@ -53,11 +58,15 @@ fn states_in_which_it_cannot_be_done() {
         ("resume -d off", "is shut off", "vmkin start -d off"),
         ("resume -d asleep", "is saved", "vmkin start -d asleep"),
         ("ip -d off", "is shut off", "vmkin start -d off"),
+        ("save -d off", "is shut off", "vmkin start -d off"),
+        ("restore -d off", "is shut off", "vmkin start -d off"),
+        ("restore -d still", "is paused", "vmkin resume -d still"),
     ] {
         host.vmkin(args).fails(4, what).says(hint);
     }
     for command in [
-        "start", "shutdown", "reboot", "suspend", "resume", "destroy", "ip", "show",
+        "start", "shutdown", "reboot", "suspend", "resume", "destroy", "ip", "show", "save",
+        "restore",
     ] {
         host.vmkin(&format!("{command} -d nope"))
             .fails(3, "no domain 'nope'");
@@ -96,6 +105,15 @@ fn saved_memory_is_not_thrown_away_without_asking() {
     host.vmkin("start -d asleep --force-boot --yes")
         .fails(1, "cannot start domain 'asleep'")
         .says("caused by: unsupported flags");
+    host.vmkin("restore -d asleep --discard").fails(2, "--yes");
+    host.vmkin("restore -d busy --discard --yes")
+        .fails(4, "is running, and has no saved memory");
+    host.vmkin("restore -d asleep off --discard --yes")
+        .success()
+        .says("Domain 'asleep' is shut off, and its saved memory gone.")
+        .says("Domain 'off' is shut off already.");
+    host.vmkin("restore -d asleep --discard --paused")
+        .fails(2, "cannot be used with");
     host.vmkin("start -d off --paused")
         .fails(1, "caused by: unsupported flags");
 }

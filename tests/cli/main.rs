@@ -47,5 +47,6 @@ mod reservations;
 mod reset;
 mod show;
 mod snapshot;
+mod snapshot_memory;
 mod tree;
 mod usage;

@@ -110,6 +110,8 @@ fn the_commands() {
       reboot       Ask guests to reboot
       suspend      Stop the processors of domains
       resume       Let paused domains go on
+      save         Write the memory of guests to the disk, and end them
+      restore      Let saved guests go on where they were
       destroy      Pull the plug of domains
       ip           Print the addresses of guests
       reset        Drop what guests have written: back to the base image, in milliseconds

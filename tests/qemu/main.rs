@@ -44,3 +44,4 @@ mod session;
 mod snapshots;
 mod snapshots_external;
 mod snapshots_killed;
+mod snapshots_memory;

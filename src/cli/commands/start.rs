@@ -47,6 +47,7 @@ pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &StartArgs) -> R
     let how = Start {
         paused: args.paused,
         force_boot: args.force_boot,
+        ..Start::default()
     };
     if args.force_boot {
         ui.confirm("Saved memory, if there is any, will be lost. Go ahead?")?;

@@ -37,7 +37,9 @@ pub(super) fn records(libvirt: &Libvirt, domain: &Domain) -> Result<SnapshotReco
     let what = format!("cannot read the snapshots of '{}'", domain.name);
     let failed = |e| failed(&e, &what);
     let handle = libvirt.handle(domain)?;
-    let snapshots = match handle.list_all_snapshots(sys::VIR_DOMAIN_SNAPSHOT_LIST_TOPOLOGICAL) {
+    // Not in the order of the tree: while libvirt makes one, it cannot list them so
+    // (seen with 11.3: "name in virGetDomainSnapshot must not be NULL").
+    let snapshots = match handle.list_all_snapshots(0) {
         Ok(snapshots) => snapshots,
         Err(e) if e.code().is(Code::NoSupport) => return Ok(SnapshotRecords::default()),
         Err(e) => return Err(failed(e)),
@@ -180,7 +182,11 @@ pub(super) fn call(libvirt: &Libvirt, domain: &Domain, call: &SnapshotCall) -> R
     }
 }
 
-fn find(libvirt: &Libvirt, domain: &Domain, name: &str) -> Result<Option<DomainSnapshot>> {
+pub(super) fn find(
+    libvirt: &Libvirt,
+    domain: &Domain,
+    name: &str,
+) -> Result<Option<DomainSnapshot>> {
     match VirDomain::lookup_snapshot_by_name(&libvirt.handle(domain)?, name, 0) {
         Ok(snapshot) => Ok(Some(snapshot)),
         Err(e) if matches!(e.code(), Known(Code::NoDomainSnapshot | Code::NoSupport)) => Ok(None),

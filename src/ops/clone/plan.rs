@@ -580,7 +580,7 @@ fn nobody_uses(host: Host<'_>, request: &CloneRequest, usage: &Usage, layer: &La
         if state == DomainState::Saved {
             return Err(error.hint(format!(
                 "start '{name}' and shut it down, or drop its memory: \
-                 `virsh managedsave-remove {name}`"
+                 `vmkin restore --discard -d {name}`"
             )));
         }
         // Of the golden domain itself it is said in other words.

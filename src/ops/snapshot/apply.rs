@@ -159,7 +159,8 @@ fn refuse_memory(disk: &LeasedDisk, tag: &Snapshot, subject: &Subject, name: &st
     );
     Err(match subject {
         Subject::Domain(domain) => error.hint(format!(
-            "let the guest go on from there: `virsh snapshot-revert {} {}`",
+            "libvirt does not have it on record, and lets no guest go on from it; to be rid of it: \
+             `vmkin snapshot delete -d {} {}`",
             word(&domain.name),
             word(name)
         )),

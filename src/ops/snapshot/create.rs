@@ -122,7 +122,13 @@ pub fn plan<'a>(host: Host<'a>, request: &CreateRequest) -> Result<CreatePlan<'a
         return Err(variables::taken(&saved.copy.path));
     }
     let record = match &request.subject {
-        Subject::Domain(_) => Some(record(&held, &name, request, records.current, now)),
+        Subject::Domain(_) => Some(record(
+            &held,
+            &name,
+            request.description.clone(),
+            records.current,
+            now,
+        )),
         Subject::Image { .. } => None,
     };
     Ok(CreatePlan {
@@ -165,10 +171,10 @@ pub(super) fn exists(subject: &Subject, name: &str, disk: Option<&str>) -> Error
 }
 
 /// What libvirt is to have on record of it.
-fn record(
+pub(super) fn record(
     held: &Held<'_>,
     name: &str,
-    request: &CreateRequest,
+    description: Option<String>,
     parent: Option<String>,
     now: SystemTime,
 ) -> RecordedSnapshot {
@@ -180,7 +186,7 @@ fn record(
     };
     RecordedSnapshot {
         name: name.to_owned(),
-        description: request.description.clone(),
+        description,
         parent,
         created: i64::try_from(seconds).unwrap_or(i64::MAX),
         state: "shutoff".to_owned(),

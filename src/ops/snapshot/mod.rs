@@ -18,6 +18,7 @@ pub mod delete;
 pub mod external;
 mod held;
 pub mod list;
+pub mod memory;
 pub(super) mod recover;
 pub(super) mod variables;
 

@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::delete::delete_tag;
 use super::held::{Held, label};
-use super::{Records, Subject, apply, external, variables, word};
+use super::{Records, Subject, apply, external, memory, variables, word};
 use crate::error::{Kind, Result};
 use crate::image::snapshot as tags;
 use crate::model::Domain;
@@ -37,6 +37,14 @@ pub(in crate::ops) fn recover(
     };
     match intent.act {
         SnapshotAct::Create => create(host, domain.as_ref(), intent, steps),
+        SnapshotAct::CreateMemory => match &domain {
+            Some(domain) => memory::recover::create(host, domain, intent),
+            None => Ok("It was about no domain.".to_owned()),
+        },
+        SnapshotAct::ApplyMemory => match &domain {
+            Some(domain) => memory::recover::apply(host, domain, intent, steps),
+            None => Ok("It was about no domain.".to_owned()),
+        },
         SnapshotAct::Apply => apply_again(host, domain.as_ref(), intent, steps),
         SnapshotAct::Delete => delete(host, domain.as_ref(), intent),
         SnapshotAct::Revert => revert(host, domain.as_ref(), intent),
@@ -45,12 +53,16 @@ pub(in crate::ops) fn recover(
 }
 
 /// The images, locked once more, or why they are to be left alone.
-enum Again<'a> {
+pub(super) enum Again<'a> {
     Held(Box<Held<'a>>),
     No(String),
 }
 
-fn hold<'a>(host: Host<'a>, domain: Option<&Domain>, intent: &SnapshotIntent) -> Result<Again<'a>> {
+pub(super) fn hold<'a>(
+    host: Host<'a>,
+    domain: Option<&Domain>,
+    intent: &SnapshotIntent,
+) -> Result<Again<'a>> {
     let subject = match (domain, intent.images.first()) {
         (Some(domain), _) => Subject::Domain(domain.clone()),
         (None, Some(image)) => Subject::Image {
@@ -187,7 +199,7 @@ fn merge(host: Host<'_>, domain: Option<&Domain>, intent: &SnapshotIntent) -> Re
 }
 
 /// Deletes the snapshot of every image that still is the file it was.
-fn delete_tags(held: &Held<'_>, intent: &SnapshotIntent) -> Result<()> {
+pub(super) fn delete_tags(held: &Held<'_>, intent: &SnapshotIntent) -> Result<()> {
     let cancel = AtomicBool::new(false);
     for image in &intent.images {
         if let Some(disk) = same(held, image) {
@@ -266,7 +278,7 @@ fn is_done(
 
 /// Why the disks are not to be brought back: a guest has written to one since.
 /// Then it is neither where it was nor where it was to go.
-fn written_since(held: &Held<'_>, intent: &SnapshotIntent) -> Result<Option<String>> {
+pub(super) fn written_since(held: &Held<'_>, intent: &SnapshotIntent) -> Result<Option<String>> {
     let Some(undo) = &intent.undo else {
         return Ok(None);
     };
@@ -292,7 +304,7 @@ fn written_since(held: &Held<'_>, intent: &SnapshotIntent) -> Result<Option<Stri
     Ok(None)
 }
 
-fn left_alone(intent: &SnapshotIntent, committed: bool, why: &str) -> String {
+pub(super) fn left_alone(intent: &SnapshotIntent, committed: bool, why: &str) -> String {
     let options = match &intent.domain {
         Some(domain) => format!("-d {}", word(&domain.name)),
         None => String::new(),

@@ -10,7 +10,7 @@ use crate::ops::recover::{Recovery, recover};
 use crate::ops::testing::Bench;
 
 /// A host with the domain `guest`, whose disk is a qcow2 image.
-fn bench() -> Bench {
+pub(super) fn bench() -> Bench {
     let bench = Bench::new();
     let spec = Overlay {
         virtual_size: 1 << 20,
@@ -30,7 +30,7 @@ fn subject(bench: &Bench) -> Subject {
     Subject::Domain(bench.domain("guest"))
 }
 
-fn create(bench: &Bench, name: &str) -> Result<()> {
+pub(super) fn create(bench: &Bench, name: &str) -> Result<()> {
     let request = CreateRequest {
         subject: subject(bench),
         name: Some(name.parse().unwrap()),
@@ -62,7 +62,7 @@ fn listed(bench: &Bench) -> SnapshotList {
     list(bench.host(), &subject(bench), &[]).unwrap()
 }
 
-fn tags_of(bench: &Bench) -> Vec<String> {
+pub(super) fn tags_of(bench: &Bench) -> Vec<String> {
     let path = bench.path("guest.qcow2");
     let image = crate::image::ImageFile::open(&path).unwrap();
     let header = crate::image::qcow2::Header::read(&image).unwrap();

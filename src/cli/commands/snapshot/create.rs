@@ -4,17 +4,18 @@ use super::{Whose, lines, whose};
 use crate::cli::session::Session;
 use crate::cli::ui::{Ui, one_line};
 use crate::error::Result;
-use crate::model::SnapshotName;
-use crate::ops::Observer as _;
+use crate::model::{Domain, SnapshotName};
 use crate::ops::snapshot::create::{self, CreateRequest, WillCreate};
-use crate::ops::snapshot::external;
 use crate::ops::snapshot::external::create::Live;
+use crate::ops::snapshot::{Subject, external, memory};
+use crate::ops::{Host, Observer as _};
 
 /// Make a snapshot of a guest
 ///
 /// Of all its disks, or of none; read-only and shareable disks have no part in
 /// it. The guest is shut off and its disks are qcow2 images, which hold the
-/// snapshot; with --external they may be any image files, and it goes on in
+/// snapshot. With --memory it runs or is paused, stands still for a moment, and
+/// goes on. With --external the disks may be any image files, and it goes on in
 /// overlays.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct CreateArgs {
@@ -41,6 +42,10 @@ pub(in crate::cli) struct CreateArgs {
     #[arg(long, requires = "live")]
     quiesce: bool,
 
+    /// Of a guest that runs or is paused, with its memory
+    #[arg(long, conflicts_with_all = ["add", "external", "live"])]
+    memory: bool,
+
     /// Show where it would be, and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -55,6 +60,9 @@ pub(super) fn run(ui: &Ui, session: &Session<'_>, args: &CreateArgs) -> Result<(
         description: args.description.clone(),
         allow_dirs: args.whose.allow_dir.clone(),
     };
+    if let (true, Subject::Domain(domain)) = (args.memory, &request.subject) {
+        return with_memory(ui, host, domain, &request, args.dry_run);
+    }
     let will = if args.external || args.live {
         let live = match (args.live, args.quiesce) {
             (false, _) => Live::No,
@@ -72,7 +80,8 @@ pub(super) fn run(ui: &Ui, session: &Session<'_>, args: &CreateArgs) -> Result<(
         }
         will
     } else {
-        let plan = create::plan(host, &request)?;
+        let plan = create::plan(host, &request)
+            .map_err(|error| memory::create::or_with_memory(host, &request.subject, error))?;
         let will = plan.will.clone();
         if args.dry_run {
             return ui.result(&text(&will), &will);
@@ -86,6 +95,29 @@ pub(super) fn run(ui: &Ui, session: &Session<'_>, args: &CreateArgs) -> Result<(
         whose(will.domain.as_deref(), &will.images)
     ));
     ui.result("", &will)
+}
+
+fn with_memory(
+    ui: &Ui,
+    host: Host<'_>,
+    domain: &Domain,
+    request: &CreateRequest,
+    dry_run: bool,
+) -> Result<()> {
+    let plan = memory::create::plan(host, domain, request)?;
+    for lacks in &plan.lacks {
+        ui.warning(lacks);
+    }
+    let will = &plan.will;
+    if dry_run {
+        return ui.result(&text(will), will);
+    }
+    memory::create::apply(host, &plan)?;
+    ui.status(&format!(
+        "Made snapshot '{}' of '{}', with its memory.",
+        will.name, domain.name
+    ));
+    ui.result("", will)
 }
 
 fn text(will: &WillCreate) -> String {
