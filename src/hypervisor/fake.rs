@@ -395,7 +395,6 @@ impl Hypervisor for Fake {
                 self.record_snapshot(domain, &SecretText::from(document.clone()), true)
             }
             SnapshotCall::Revert { .. } => Ok(()),
-            SnapshotCall::Delete { name } => self.forget_snapshot(domain, name),
         }
     }
 

@@ -29,7 +29,7 @@ pub trait Memory {
     fn revert_memory(&self, domain: &Domain, name: &str, resume: Option<Resume>) -> Result<()>;
 
     /// Has libvirt delete a snapshot that it has on record, and what the images
-    /// have of it; does nothing if it has none of this name. The domain may be
+    /// have of it; an external one is merged into what is below it. Does nothing if it has none of this name. The domain may be
     /// running.
     fn delete_snapshot(&self, domain: &Domain, name: &str) -> Result<()>;
 

@@ -183,11 +183,6 @@ pub enum SnapshotCall {
         /// Its name.
         name: String,
     },
-    /// Merge what was written since into what is below it.
-    Delete {
-        /// Its name.
-        name: String,
-    },
 }
 
 /// How a domain starts.

@@ -290,7 +290,6 @@ impl Hypervisor for Connection {
                     }
                     // Done twice, it is the same.
                     SnapshotCall::Revert { .. } => false,
-                    SnapshotCall::Delete { name } => !names.contains(name),
                 };
                 Ok(done.then_some(()))
             },

@@ -445,6 +445,25 @@ fn variables_go_with_their_guest_and_those_of_its_snapshots_with_them() {
     assert!(!copy.exists() && !scene.variables.exists());
 }
 
+/// What is in the chip is libvirt's, and is in no snapshot.
+#[test]
+fn the_state_of_a_tpm_is_said_to_stay() {
+    let host = Host::new();
+    let disk = host.qcow2("a.qcow2");
+    let tpm = "<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>";
+    host.add(Guest::new("guest").disk("vda", "qcow2", &disk).device(tpm));
+    let made = host.vmkin("snapshot create -d guest s1");
+    assert!(
+        made.stderr().contains("The state of its TPM is not in"),
+        "{made}"
+    );
+    let back = host.vmkin("snapshot apply --yes -d guest s1");
+    assert!(
+        back.stderr().contains("The state of its TPM stays"),
+        "{back}"
+    );
+}
+
 /// The test driver keeps records of them and makes no overlay, but what is
 /// refused is refused before that.
 #[test]

@@ -119,14 +119,6 @@ pub(super) fn forget(libvirt: &Libvirt, domain: &Domain, name: &str) -> Result<(
 
 /// Works on an external snapshot.
 pub(super) fn call(libvirt: &Libvirt, domain: &Domain, call: &SnapshotCall) -> Result<()> {
-    let existing = |name: &str| {
-        find(libvirt, domain, name)?.ok_or_else(|| {
-            Error::new(
-                Kind::NotFound,
-                format!("domain '{}' has no snapshot '{name}' any more", domain.name),
-            )
-        })
-    };
     match call {
         SnapshotCall::Create { document, quiesce } => {
             let mut flags =
@@ -160,25 +152,20 @@ pub(super) fn call(libvirt: &Libvirt, domain: &Domain, call: &SnapshotCall) -> R
                 error
             })
         }
-        SnapshotCall::Revert { name } => existing(name)?.revert(0).map_err(|e| {
-            let error = failed(
-                &e,
-                format!("libvirt does not take '{}' back to '{name}'", domain.name),
-            );
-            if e.code().is(Code::ConfigUnsupported) {
-                return error.hint("libvirt goes back to external snapshots from version 9.9.0 on");
-            }
-            error
-        }),
-        SnapshotCall::Delete { name } => existing(name)?.delete(0).map_err(|e| {
-            failed(
-                &e,
-                format!(
-                    "libvirt does not delete snapshot '{name}' of '{}'",
-                    domain.name
-                ),
-            )
-        }),
+        SnapshotCall::Revert { name } => {
+            let what = || format!("libvirt does not take '{}' back to '{name}'", domain.name);
+            let Some(snapshot) = find(libvirt, domain, name)? else {
+                return Err(Error::new(Kind::NotFound, what()));
+            };
+            snapshot.revert(0).map_err(|e| {
+                let error = failed(&e, what());
+                if e.code().is(Code::ConfigUnsupported) {
+                    return error
+                        .hint("libvirt goes back to external snapshots from version 9.9.0 on");
+                }
+                error
+            })
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::create::ImageOf;
 use super::delete::{find, refuse_external};
 use super::held::{Held, intended, label};
-use super::{NamedRequest, Records, Subject, variables, word};
+use super::{NamedRequest, Records, Subject, TPM_STAYS, variables, word};
 use crate::error::{Error, Kind, Result};
 use crate::image::qcow2::Snapshot;
 use crate::image::snapshot as tags;
@@ -124,6 +124,9 @@ pub fn plan<'a>(host: Host<'a>, request: &NamedRequest) -> Result<ApplyPlan<'a>>
                     .to_owned(),
             );
         }
+    }
+    if held.tpm {
+        stays.push(TPM_STAYS.to_owned());
     }
     Ok(ApplyPlan {
         will: WillApply {

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use serde::Serialize;
 
 use super::held::{Held, intended, label};
-use super::{Records, Subject, variables};
+use super::{NO_TPM, Records, Subject, variables};
 use crate::error::{Error, Kind, Result};
 use crate::image::snapshot as tags;
 use crate::model::{DiskTarget, Kept, RecordedDisk, RecordedSnapshot, SnapshotName};
@@ -235,6 +235,9 @@ pub fn apply(host: Host<'_>, plan: CreatePlan<'_>) -> Result<()> {
         take_back(&plan)?;
         journal.finish()?;
         return Err(error);
+    }
+    if plan.held.tpm {
+        host.observer.warning(NO_TPM);
     }
     if let Err(error) = journal.finish() {
         host.observer.warning(&format!(

@@ -22,6 +22,8 @@ pub(super) struct Held<'a> {
     /// Where the UEFI variables are that are a raw file, or will be when the
     /// domain starts next.
     pub(super) variables_at: Option<PathBuf>,
+    /// Whether it has a TPM whose state libvirt keeps.
+    pub(super) tpm: bool,
 }
 
 impl<'a> Held<'a> {
@@ -45,6 +47,7 @@ impl<'a> Held<'a> {
                     guard,
                     disks: Vec::new(),
                     variables_at: None,
+                    tpm: false,
                 }
             }
         };
@@ -74,6 +77,7 @@ impl<'a> Held<'a> {
             guard,
             disks,
             variables_at: at.map(|path| real(&path)),
+            tpm: facts.tpm_emulator,
         })
     }
 

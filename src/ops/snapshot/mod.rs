@@ -86,6 +86,12 @@ pub struct NamedRequest {
     pub allow_dirs: Vec<PathBuf>,
 }
 
+/// What no snapshot has of a guest with a TPM of its own, as a sentence.
+const NO_TPM: &str = "The state of its TPM is not in the snapshot.";
+
+/// The same when it goes back.
+const TPM_STAYS: &str = "The state of its TPM stays as it is.";
+
 /// A name as a shell reads it, for hints.
 fn word(name: &str) -> String {
     shell_word(name.as_bytes())

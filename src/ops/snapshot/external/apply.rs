@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use super::super::apply::WillApply;
 use super::super::create::ImageOf;
-use super::super::{NamedRequest, recover, variables};
+use super::super::{NamedRequest, TPM_STAYS, recover, variables};
 use super::{chain_for_overlay, external_disks, recorded, refuse_comma, refuse_others_on};
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::SnapshotCall;
@@ -58,6 +58,7 @@ pub fn plan<'a>(host: Host<'a>, request: &NamedRequest) -> Result<RevertPlan<'a>
     };
     let then = snapshot::domain_then(document.expose())?;
     let then = then.map(domain::read).transpose()?;
+    let has_tpm = then.as_ref().is_some_and(|facts| facts.tpm_emulator);
     let then = then.map_or_else(Vec::new, |facts| facts.disks);
     let trust = allow.trust(host, &then)?;
     let mut images = Vec::new();
@@ -83,6 +84,9 @@ pub fn plan<'a>(host: Host<'a>, request: &NamedRequest) -> Result<RevertPlan<'a>
     same_disks(&guard, &images, &domain, &request.name)?;
     refuse_children_of_tops(host, &guard, &domain)?;
     let mut stays = Vec::new();
+    if has_tpm {
+        stays.push(TPM_STAYS.to_owned());
+    }
     let mut saved = None;
     let mut disks = guard.disks().iter();
     if let Some(disk) = disks.find(|disk| disk.target().is_none()) {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::super::create::{CreateRequest, ImageOf, WillCreate, after_the_time, exists};
-use super::super::{Records, Subject, recover, variables, word};
+use super::super::{NO_TPM, Records, Subject, recover, variables, word};
 use super::{chain_for_overlay, image, refuse_comma};
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::SnapshotCall;
@@ -115,6 +115,9 @@ pub fn plan<'a>(host: Host<'a>, request: &CreateRequest, live: Live) -> Result<O
         ));
     }
     let mut stays = Vec::new();
+    if facts.tpm_emulator {
+        stays.push(NO_TPM.to_owned());
+    }
     let nvram = facts.nvram.filter(|nvram| nvram.path.is_some());
     if live != Live::No && nvram.is_some() {
         stays.push(

@@ -6,7 +6,6 @@ use super::super::delete::WillDelete;
 use super::super::{NamedRequest, Records, recover, variables};
 use super::{external_disks, recorded, refuse_others_on};
 use crate::error::{Error, Kind, Result};
-use crate::hypervisor::SnapshotCall;
 use crate::image::{self, shown};
 use crate::model::{Domain, RecordedSnapshot};
 use crate::ops::guard::{Allowed, LeasedDisk, Wanted, WriteGuard};
@@ -171,12 +170,13 @@ pub fn apply(host: Host<'_>, plan: MergePlan<'_>) -> Result<()> {
     guard.recheck()?;
     // Libvirt locks the images itself, and finds them locked else.
     drop(guard);
-    let call = SnapshotCall::Delete {
-        name: will.name.clone(),
+    let merge = || {
+        let merged = host.hypervisor.delete_snapshot(&domain, &will.name);
+        merged.map_err(half_way)
     };
     let Some(saved) = variables else {
         crate::failpoint::hit("snapshot.begun")?;
-        return host.hypervisor.snapshot(&domain, &call).map_err(half_way);
+        return merge();
     };
     let intent = SnapshotIntent {
         act: SnapshotAct::Merge,
@@ -191,8 +191,7 @@ pub fn apply(host: Host<'_>, plan: MergePlan<'_>) -> Result<()> {
     };
     let operation = Operation::Snapshot(Box::new(intent.clone()));
     let journal = host.store.begin(host.hypervisor.uri(), operation)?;
-    let merged = crate::failpoint::hit("snapshot.begun")
-        .and_then(|()| host.hypervisor.snapshot(&domain, &call).map_err(half_way));
+    let merged = crate::failpoint::hit("snapshot.begun").and_then(|()| merge());
     recover::recover(host, &intent, &[]).map_err(|e| {
         e.with_kind(Kind::NotUndone)
             .hint("when the cause is gone, `vmkin recover` removes the copy of the UEFI variables")

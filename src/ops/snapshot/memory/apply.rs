@@ -22,7 +22,7 @@ use crate::ops::snapshot::apply::{WillApply, take_back};
 use crate::ops::snapshot::create::{ImageOf, record};
 use crate::ops::snapshot::delete::refuse_external;
 use crate::ops::snapshot::held::{Held, intended, label};
-use crate::ops::snapshot::{NamedRequest, Records, Subject, word};
+use crate::ops::snapshot::{NamedRequest, Records, Subject, TPM_STAYS, word};
 use crate::ops::{Host, ShutOff};
 use crate::store::{IntentDomain, Operation, SnapshotAct, SnapshotImage, SnapshotIntent, Step};
 use crate::xml::domain;
@@ -98,7 +98,7 @@ pub fn plan<'a>(
     }
     let mut stays = Vec::new();
     if domain::read(&host.hypervisor.public_xml(domain)?)?.tpm_emulator {
-        stays.push("The state of its TPM stays as it is.".to_owned());
+        stays.push(TPM_STAYS.to_owned());
     }
     Ok(MemoryApplyPlan {
         will: WillApply {

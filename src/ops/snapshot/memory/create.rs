@@ -8,7 +8,7 @@ use crate::image::snapshot as tags;
 use crate::model::{Domain, DomainState, Kept};
 use crate::ops::saved::{must_be_stored, watched};
 use crate::ops::snapshot::create::{CreateRequest, WillCreate, after_the_time, exists};
-use crate::ops::snapshot::{Records, Subject, word};
+use crate::ops::snapshot::{NO_TPM, Records, Subject, word};
 use crate::ops::{Host, snapshot::create::ImageOf};
 use crate::store::{IntentDomain, Operation, SnapshotAct, SnapshotImage, SnapshotIntent};
 use crate::xml::snapshot::asked;
@@ -83,7 +83,7 @@ pub fn plan(host: Host<'_>, domain: &Domain, request: &CreateRequest) -> Result<
         .collect();
     let mut lacks = Vec::new();
     if facts.tpm_emulator {
-        lacks.push("The state of its TPM is not in the snapshot.".to_owned());
+        lacks.push(NO_TPM.to_owned());
     }
     Ok(MemoryPlan {
         document: asked::with_memory(&name, request.description.as_deref(), &targets)?,
