@@ -718,3 +718,37 @@ fn what_happens_meanwhile_is_told_from_what_libvirt_does() {
         assert_eq!(bare.tags(), [["s1"], ["s1"]]);
     }
 }
+
+#[test]
+#[ignore = "needs the private libvirtd"]
+fn the_state_of_a_tpm_goes_with_the_memory() {
+    let bare = Bare::new("memory-tpm", 1, Variables::None);
+    let tpm = "<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm></devices>";
+    bare.lab
+        .define(&bare.lab.xml(&bare.name).replace("</devices>", tpm));
+    let uuid = tool("virsh", &["-q", "domuuid", &bare.name]);
+    let state = PathBuf::from("/var/lib/libvirt/swtpm").join(uuid.trim());
+    let file = state.join("tpm2/tpm2-00.permall");
+    bare.lab.virsh_start(&bare.name).unwrap();
+    let one = fs::read(&file).unwrap();
+    // The firmware writes to some of it meanwhile.
+    let shared = |parts: &[&[u8]]| {
+        let now = fs::read(&file).unwrap();
+        let known = |part: &&&[u8]| now.windows(part.len()).any(|other| other == **part);
+        parts.iter().filter(known).count()
+    };
+    let parts: Vec<&[u8]> = one.chunks_exact(32).collect();
+    bare.lab
+        .ok(&format!("snapshot create --memory -d {} s1", bare.name));
+    bare.lab.virsh_destroy(&bare.name);
+    // Libvirt makes it anew, with other keys.
+    fs::remove_dir_all(&state).unwrap();
+    bare.lab.virsh_start(&bare.name).unwrap();
+    bare.lab.virsh_destroy(&bare.name);
+    assert!(shared(&parts) < parts.len() / 2);
+    bare.lab
+        .ok(&format!("snapshot apply --yes -d {} s1", bare.name));
+    bare.lab.virsh_destroy(&bare.name);
+    let (same, all) = (shared(&parts), parts.len());
+    assert!(same > all * 9 / 10, "{same} of {all}");
+}
