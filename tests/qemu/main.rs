@@ -44,3 +44,4 @@ mod session;
 mod snapshots;
 mod snapshots_killed;
 mod snapshots_memory;
+mod snapshots_memory_bare;
