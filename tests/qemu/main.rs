@@ -45,3 +45,4 @@ mod snapshots;
 mod snapshots_external;
 mod snapshots_killed;
 mod snapshots_memory;
+mod snapshots_memory_bare;

@@ -8,7 +8,6 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::lab::{Lab, Ran, look, tool};
-use crate::snapshots::{Bare, Variables};
 
 /// How long a guest under TCG may take for the next number.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -100,8 +99,15 @@ impl Counting {
         }
     }
 
-    /// It goes on from where it was at a moment when it had said `before`, and had
-    /// not said `after` yet; its disks are those that it had then.
+    /// The number that it has said by now, and that it may not have missed when it
+    /// goes on from a moment ago: it may have been in the middle of a line, of which
+    /// the rest is no number.
+    fn by_now(&self) -> u64 {
+        self.past(0).memory + 2
+    }
+
+    /// It goes on from where it was at a moment when it had said `before`, and not
+    /// what comes after `after`; its disks are those that it had then.
     #[track_caller]
     fn goes_on(&self, before: Count, after: u64) {
         self.past(before.memory + 3);
@@ -176,7 +182,7 @@ fn a_guest_with_one_disk_goes_on_where_it_was_saved_or_kept() {
     guest.refused("snapshot create", "is saved, and must be shut off");
     assert_eq!(look(&guest.disks[0]), disk);
     guest.ok("restore");
-    guest.goes_on(before, last + 1);
+    guest.goes_on(before, last + 2);
     assert!(guest.vmkin("restore").stderr.contains("running already"));
     // Saved running, it can go on stopped; and saved stopped, running.
     let before = guest.past(10);
@@ -187,11 +193,11 @@ fn a_guest_with_one_disk_goes_on_where_it_was_saved_or_kept() {
     guest.ok("save");
     guest.ok("restore --running --bypass-cache");
     assert_eq!(guest.state(), "running");
-    guest.goes_on(before, last + 1);
+    guest.goes_on(before, last + 2);
     // The same of a snapshot, with its one disk.
     let before = guest.past(20);
     guest.made("create --memory", "one");
-    let after = guest.past(0).memory + 1;
+    let after = guest.by_now();
     guest.past(after + 3);
     guest.unplug();
     guest.made("apply", "one");
@@ -208,7 +214,7 @@ fn a_guest_with_one_disk_goes_on_where_it_was_saved_or_kept() {
     guest.made("apply --running", "two");
     assert_eq!(guest.state(), "running");
     guest.past(last);
-    assert!(guest.counts()[0].memory <= last + 1);
+    assert!(guest.counts()[0].memory <= last + 2);
     guest.has(&["one", "two"]);
     // Without its memory it boots.
     tool("virsh", &["-q", "managedsave", &guest.name]);
@@ -349,12 +355,24 @@ fn a_guest_that_runs_is_kept_with_its_memory_or_not_at_all() {
         let status = child.wait().unwrap();
         if n % 2 == 1 {
             let made = guest.recorded().contains(&format!("k{n}"));
-            assert_eq!(status.code(), Some(if made { 0 } else { 143 }));
+            // It may not have been listening yet.
+            let code = status.code();
+            assert!(if made {
+                code == Some(0)
+            } else {
+                code.is_none_or(|c| c == 143)
+            });
         }
         guest.lab.ok("recover");
-        let recorded = guest.recorded();
-        for tags in guest.tags() {
-            assert_eq!(tags.len(), recorded.len());
+        // Libvirt may have heard of it, and not begun yet.
+        let since = Instant::now();
+        while guest
+            .tags()
+            .iter()
+            .any(|tags| tags.len() != guest.recorded().len())
+        {
+            assert!(since.elapsed() < PATIENCE, "{:?}", guest.tags());
+            sleep(Duration::from_millis(100));
         }
     }
     assert_eq!(guest.state(), "running");
@@ -476,7 +494,7 @@ fn a_guest_goes_on_from_its_memory_with_all_its_disks_or_nothing_has_happened() 
     let guest = Counting::new("memory-apply", 2);
     let before = guest.past(3);
     guest.made("create --memory", "ours");
-    let after = guest.past(0).memory + 1;
+    let after = guest.by_now();
     guest.past(after + 3);
     // As long as it runs, is paused or saved, nothing goes back or away.
     for (change, says) in [
@@ -504,7 +522,7 @@ fn a_guest_goes_on_from_its_memory_with_all_its_disks_or_nothing_has_happened() 
     guest.goes_on(before, after);
     let before = guest.past(after + 20);
     tool("virsh", &["snapshot-create-as", &guest.name, "theirs"]);
-    let after = guest.past(0).memory + 1;
+    let after = guest.by_now();
     guest.past(after + 3);
     guest.unplug();
     guest.made("apply", "theirs");
@@ -572,10 +590,20 @@ fn a_guest_goes_on_from_its_memory_with_all_its_disks_or_nothing_has_happened() 
         let signal = if n % 2 == 0 { "-KILL" } else { "-TERM" };
         tool("sh", &["-c", &format!("kill {signal} {pid} || true")]);
         let status = child.wait().unwrap();
-        guest.lab.ok("recover");
+        // QEMU may just be about to open the images, or to close them.
+        let since = Instant::now();
+        while guest.lab.vmkin("recover").code != Some(0) {
+            assert!(since.elapsed() < PATIENCE);
+        }
         let active = guest.lab.is_active(&guest.name);
         if n % 2 == 1 {
-            assert_eq!(status.code(), Some(if active { 0 } else { 143 }));
+            // It may not have been listening yet.
+            let code = status.code();
+            assert!(if active {
+                code == Some(0)
+            } else {
+                code.is_none_or(|c| c == 143)
+            });
         }
         if active {
             guest.goes_on(before, after);
@@ -595,97 +623,4 @@ fn a_guest_goes_on_from_its_memory_with_all_its_disks_or_nothing_has_happened() 
     guest.has(&["ours"]);
     guest.made("delete", "ours");
     guest.has(&[]);
-}
-
-#[test]
-#[ignore = "needs the private libvirtd"]
-fn uefi_variables_in_qcow2_go_with_the_memory() {
-    let bare = Bare::new("memory-uefi", 1, Variables::Qcow2);
-    bare.lab.virsh_start(&bare.name).unwrap();
-    bare.lab
-        .ok(&format!("snapshot create --memory -d {} s1", bare.name));
-    bare.lab.virsh_destroy(&bare.name);
-    let tags = bare.tags();
-    assert_eq!(tags, [["s1"], ["s1"]]);
-    bare.write(2);
-    let apply = format!("snapshot apply --yes --paused -d {} s1", bare.name);
-    bare.lab.ok(&apply);
-    assert_eq!(bare.recorded(), ["s1"]);
-    bare.lab.virsh_destroy(&bare.name);
-    assert_eq!(bare.tags(), tags);
-    bare.ok("delete", "s1");
-    assert!(bare.tags().iter().all(Vec::is_empty));
-    assert!(bare.recorded().is_empty());
-}
-
-#[test]
-#[ignore = "needs the private libvirtd"]
-fn what_happens_meanwhile_is_told_from_what_libvirt_does() {
-    let mut bare = Bare::new("memory-race", 2, Variables::None);
-    let name = bare.name.clone();
-    bare.lab.virsh_start(&name).unwrap();
-    bare.lab
-        .ok(&format!("snapshot create --memory -d {name} s1"));
-    bare.lab.virsh_destroy(&name);
-    let apply = format!("snapshot apply --yes -d {name} s1");
-    // Until the last moment nobody can start it; from then on somebody may be faster.
-    for (step, faster) in [("recorded", false), ("released", true)] {
-        bare.write(2);
-        let sees = bare.sees();
-        let gate = bare.lab.dir.join(format!("snapshot.{step}"));
-        let ran = std::thread::scope(|scope| {
-            let (lab, apply) = (&bare.lab, &apply);
-            let failpoint = format!("snapshot.{step}=wait");
-            let run = scope.spawn(move || lab.vmkin_with(&failpoint, apply));
-            while !gate.exists() {
-                sleep(Duration::from_millis(10));
-            }
-            match lab.virsh_start(&name) {
-                Ok(()) => assert!(faster),
-                Err(error) => assert!(!faster && error.contains("lock"), "{error}"),
-            }
-            fs::remove_file(&gate).unwrap();
-            run.join().unwrap()
-        });
-        let code = if faster { 4 } else { 0 };
-        assert_eq!(ran.code, Some(code), "{step}: {}", ran.stderr);
-        assert!(bare.lab.is_active(&name));
-        assert_eq!(
-            (bare.recorded(), bare.lab.journals()),
-            (vec!["s1".to_owned()], 0)
-        );
-        bare.lab.virsh_destroy(&name);
-        assert_eq!(bare.tags(), [["s1"], ["s1"]]);
-        if faster {
-            assert!(
-                ran.stderr.contains("was started meanwhile"),
-                "{}",
-                ran.stderr
-            );
-            assert_eq!(bare.sees(), sees);
-        }
-    }
-    // A daemon that is restarted just before or after is asked again.
-    for step in ["released", "applied"] {
-        let gate = bare.lab.dir.join(format!("snapshot.{step}"));
-        let ran = std::thread::scope(|scope| {
-            let (lab, apply) = (&bare.lab, &apply);
-            let failpoint = format!("snapshot.{step}=wait");
-            let run = scope.spawn(move || lab.vmkin_with(&failpoint, apply));
-            while !gate.exists() {
-                sleep(Duration::from_millis(10));
-            }
-            tool("vmkin-private-libvirtd", &["restart"]);
-            fs::remove_file(&gate).unwrap();
-            run.join().unwrap()
-        });
-        bare.lab.reconnect();
-        assert_eq!(ran.code, Some(0), "{step}: {}", ran.stderr);
-        assert_eq!(
-            (bare.recorded(), bare.lab.journals()),
-            (vec!["s1".to_owned()], 0)
-        );
-        bare.lab.virsh_destroy(&name);
-        assert_eq!(bare.tags(), [["s1"], ["s1"]]);
-    }
 }

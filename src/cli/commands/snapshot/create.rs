@@ -105,9 +105,6 @@ fn with_memory(
     dry_run: bool,
 ) -> Result<()> {
     let plan = memory::create::plan(host, domain, request)?;
-    for lacks in &plan.lacks {
-        ui.warning(lacks);
-    }
     let will = &plan.will;
     if dry_run {
         return ui.result(&text(will), will);

@@ -22,7 +22,7 @@ use crate::ops::snapshot::apply::{WillApply, take_back};
 use crate::ops::snapshot::create::{ImageOf, record};
 use crate::ops::snapshot::delete::refuse_external;
 use crate::ops::snapshot::held::{Held, intended, label};
-use crate::ops::snapshot::{NamedRequest, Records, Subject, TPM_STAYS, word};
+use crate::ops::snapshot::{NamedRequest, Records, Subject, word};
 use crate::ops::{Host, ShutOff};
 use crate::store::{IntentDomain, Operation, SnapshotAct, SnapshotImage, SnapshotIntent, Step};
 use crate::xml::domain;
@@ -42,6 +42,7 @@ pub struct MemoryApplyPlan<'a> {
     /// The snapshot that is the current one now.
     current: Option<String>,
     resume: Option<Resume>,
+    tpm: bool,
     allow_dirs: Vec<PathBuf>,
 }
 
@@ -96,10 +97,7 @@ pub fn plan<'a>(
             ),
         ));
     }
-    let mut stays = Vec::new();
-    if domain::read(&host.hypervisor.public_xml(domain)?)?.tpm_emulator {
-        stays.push(TPM_STAYS.to_owned());
-    }
+    let facts = domain::read(&host.hypervisor.public_xml(domain)?)?;
     Ok(MemoryApplyPlan {
         will: WillApply {
             domain: Some(domain.name.clone()),
@@ -107,7 +105,7 @@ pub fn plan<'a>(
             images: images.iter().map(ImageOf::of).collect(),
             variables: None,
             redefines,
-            stays,
+            stays: Vec::new(),
         },
         state: match resume {
             Some(Resume::Running) => "running".to_owned(),
@@ -120,6 +118,7 @@ pub fn plan<'a>(
         recorded: record.created,
         current: records.current.clone(),
         resume,
+        tpm: facts.tpm_emulator,
         allow_dirs: request.allow_dirs.clone(),
     })
 }
@@ -217,6 +216,7 @@ pub fn apply(host: Host<'_>, plan: MemoryApplyPlan<'_>) -> Result<()> {
         recorded,
         current,
         resume,
+        tpm,
         allow_dirs,
         ..
     } = plan;
@@ -283,6 +283,12 @@ pub fn apply(host: Host<'_>, plan: MemoryApplyPlan<'_>) -> Result<()> {
     .and_then(|()| crate::failpoint::hit("snapshot.applied"));
     if let Err(error) = gone_on {
         if !goes_on(host, &domain, &will.name).map_err(not_known)? {
+            if tpm {
+                host.observer.warning(
+                    "The state of its TPM may be that of the snapshot: QEMU loads it with the \
+                     memory, and nobody undoes that.",
+                );
+            }
             let error = failed(error)?;
             journal.finish()?;
             return Err(error);

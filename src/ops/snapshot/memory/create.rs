@@ -8,7 +8,7 @@ use crate::image::snapshot as tags;
 use crate::model::{Domain, DomainState, Kept};
 use crate::ops::saved::{must_be_stored, watched};
 use crate::ops::snapshot::create::{CreateRequest, WillCreate, after_the_time, exists};
-use crate::ops::snapshot::{NO_TPM, Records, Subject, word};
+use crate::ops::snapshot::{Records, Subject, word};
 use crate::ops::{Host, snapshot::create::ImageOf};
 use crate::store::{IntentDomain, Operation, SnapshotAct, SnapshotImage, SnapshotIntent};
 use crate::xml::snapshot::asked;
@@ -18,8 +18,6 @@ use crate::xml::snapshot::asked;
 pub struct MemoryPlan {
     /// What it is of, and where it will be.
     pub will: WillCreate,
-    /// What is not in it, as sentences.
-    pub lacks: Vec<String>,
     domain: Domain,
     /// What it was doing before.
     state: DomainState,
@@ -81,10 +79,6 @@ pub fn plan(host: Host<'_>, domain: &Domain, request: &CreateRequest) -> Result<
         .filter_map(|image| image.target.as_ref())
         .map(|target| target.as_str())
         .collect();
-    let mut lacks = Vec::new();
-    if facts.tpm_emulator {
-        lacks.push(NO_TPM.to_owned());
-    }
     Ok(MemoryPlan {
         document: asked::with_memory(&name, request.description.as_deref(), &targets)?,
         will: WillCreate {
@@ -94,7 +88,6 @@ pub fn plan(host: Host<'_>, domain: &Domain, request: &CreateRequest) -> Result<
             variables: None,
             name,
         },
-        lacks,
         domain: domain.clone(),
         state,
         live,

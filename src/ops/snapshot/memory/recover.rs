@@ -24,6 +24,9 @@ const LOOK: Duration = Duration::from_millis(100);
 /// else: what is kept to undo that stays, and is told.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How long libvirt may take to begin what it has been asked for.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// Says whether it was made; if not, removes what there is of it, where the
 /// guest does not run.
 ///
@@ -148,7 +151,12 @@ fn settled_state(host: Host<'_>, domain: &Domain, name: &str) -> Result<DomainSt
     let since = Instant::now();
     loop {
         let state = host.hypervisor.status(domain)?.state;
-        let settled = !state.is_active() || goes_on(host, domain, name)?;
+        let settled = if state.is_active() {
+            goes_on(host, domain, name)?
+        } else {
+            // It may have heard, and not begun yet.
+            since.elapsed() > GRACE
+        };
         if settled || since.elapsed() > PATIENCE {
             return Ok(state);
         }

@@ -232,3 +232,69 @@ fn memory_that_does_not_fit_the_disks_is_refused() {
     bench.fake.change("guest", |d| d.state = DomainState::Saved);
     refused(&bench, "is saved");
 }
+
+#[test]
+fn what_nobody_undoes_is_told() {
+    let mut bench = remembering();
+    bench.fake.refuse_start = Some("guest".to_owned());
+    let tpm = "<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm></devices>";
+    let xml = bench.domain_xml("guest").replace("</devices>", tpm);
+    let domain = bench.domain("guest");
+    bench.fake.redefine(&domain, &xml.into()).unwrap();
+    // It had none then, and has none when it starts next after that.
+    let plan = apply::plan(bench.host(), &named(&bench), None).unwrap();
+    assert!(plan.will.redefines);
+    apply::apply(bench.host(), plan).unwrap_err();
+    let said = bench.said.0.lock().unwrap().join(" ");
+    assert!(said.contains("The state of its TPM"), "{said}");
+}
+
+/// Lets a run die once libvirt has all that is needed to go back, and not been
+/// asked to go on; what the next run says of that.
+#[test]
+fn what_a_killed_run_has_kept_is_removed_or_told() {
+    use crate::ops::recover::{Recovery, recover};
+    use crate::store::{IntentDomain, Operation, SnapshotAct, SnapshotIntent};
+
+    for (state, says) in [
+        (DomainState::ShutOff, "All disks are what they were before."),
+        (
+            DomainState::Saved,
+            "stay as they are: domain 'guest' is saved",
+        ),
+    ] {
+        let bench = remembering();
+        let domain = bench.domain("guest");
+        let images = {
+            let plan = apply::plan(bench.host(), &named(&bench), None).unwrap();
+            plan.will.images.len()
+        };
+        assert_eq!(images, 1);
+        let journal = bench.store.begin(
+            "fake:///",
+            Operation::Snapshot(Box::new(SnapshotIntent {
+                act: SnapshotAct::ApplyMemory,
+                domain: Some(IntentDomain::of(&domain)),
+                name: "s1".to_owned(),
+                recorded: Some(1),
+                images: Vec::new(),
+                variables: None,
+                undo: Some("vmkin-undo-1".to_owned()),
+                redefines: false,
+                allow_dirs: Vec::new(),
+            })),
+        );
+        drop(journal.unwrap());
+        bench.fake.change("guest", |d| d.state = state);
+        let recovery = Recovery {
+            store: &bench.store,
+            interrupt: &bench.interrupt,
+            observer: &bench.said,
+            connect: &|_| Ok(Some(Box::new(bench.fake.copy()))),
+        };
+        let done = recover(&recovery).unwrap();
+        assert!(done[0].result.contains(says), "{}", done[0].result);
+        assert_eq!(tags_of(&bench), ["s1"]);
+        assert_eq!(bench.store.count_journals(), 0);
+    }
+}
