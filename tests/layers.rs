@@ -70,7 +70,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("virt", &["hypervisor/libvirt.rs", "hypervisor/libvirt/"]),
     ("quick_xml", &["xml/"]),
     ("handlebars", &["template/"]),
-    ("fatfs", &["image/seed.rs"]),
+    ("fatfs", &["image/seed.rs", "guest/native/fs/fat"]),
     ("sha_crypt", &["ops/identity/password.rs"]),
     ("clap", &["cli/"]),
     ("clap_complete", &["cli/"]),

@@ -52,7 +52,13 @@ impl System {
             system.problems.push(text);
         }
         for volume in &volumes.volumes {
-            system.parts.push(part(volume));
+            let part = part(volume);
+            let health = part.fs.as_ref().map(|fs| fs.health());
+            if health == Some(fs::Health::Unclean) {
+                let text = format!("{} was not closed well, and has no journal", part.device);
+                system.problems.push(text);
+            }
+            system.parts.push(part);
         }
         system
     }
@@ -278,6 +284,7 @@ fn part(volume: &Volume) -> Part {
         Content::Ext => FsKind::Ext,
         Content::Xfs => FsKind::Xfs,
         Content::Btrfs => FsKind::Btrfs,
+        Content::Fat => FsKind::Fat,
         _ => return part,
     };
     match fs::open(kind, std::sync::Arc::clone(volume.blocks())) {

@@ -36,6 +36,7 @@ mod doctor;
 mod from_libguestfs;
 mod from_qemu_img;
 mod guest_files;
+mod guest_volumes;
 mod hostile;
 mod identity;
 mod import;

@@ -151,6 +151,22 @@ fn damaged_btrfs_is_survived() {
     mutants(&sound, FsKind::Btrfs, 60);
 }
 
+#[test]
+fn damaged_fat_is_survived() {
+    for (options, size) in [
+        (&["-F", "12"][..], 2 << 10),
+        (&["-F", "32", "-s", "1"], 40 << 10),
+    ] {
+        let (_dir, path) = crate::fat::made(options, size);
+        let script = r#"cd "$MNT"; mkdir -p a/b/c big; for i in {1..40}; do echo $i > "big/a file $i"; done
+            seq 1 3000 > text; mcopy -s -i "$IMG" a big text ::/"#;
+        crate::fat::shell(&path, script);
+        let sound = fs::read(&path).unwrap();
+        truncated(&sound, FsKind::Fat);
+        mutants(&sound, FsKind::Fat, 100);
+    }
+}
+
 /// An ext4 whose names and entries can be changed without anybody noticing.
 fn patched(tree: &Path, changes: &[(&[u8], &[u8])]) -> Tree {
     let (_dir, path) = image(8);

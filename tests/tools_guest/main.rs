@@ -8,5 +8,6 @@
 )]
 
 mod common;
+mod fat;
 mod file_systems;
 mod hostile;

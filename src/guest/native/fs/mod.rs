@@ -7,6 +7,7 @@
 mod btrfs;
 mod checked;
 mod ext;
+mod fat;
 mod guarded;
 mod model;
 mod rust_fs;
@@ -144,6 +145,7 @@ pub fn open(kind: FsKind, blocks: Arc<dyn Blocks>) -> Result<Opened> {
         FsKind::Ext => ext::open(blocks),
         FsKind::Xfs => xfs::open(blocks),
         FsKind::Btrfs => btrfs::open(blocks),
+        FsKind::Fat => fat::open(blocks),
     }?;
     Ok(match opened {
         Opened::Ready(fs) => Opened::Ready(Box::new(checked::Checked::new(fs))),

@@ -14,6 +14,9 @@ pub enum FsKind {
     Xfs,
     /// btrfs.
     Btrfs,
+    /// FAT12, FAT16 or FAT32.
+    #[serde(rename = "vfat")]
+    Fat,
 }
 
 impl FsKind {
@@ -23,6 +26,7 @@ impl FsKind {
             Self::Ext => "ext4",
             Self::Xfs => "xfs",
             Self::Btrfs => "btrfs",
+            Self::Fat => "vfat",
         }
     }
 }
@@ -176,4 +180,6 @@ pub enum Health {
     /// It was not: its journal was replayed in memory, as the kernel would at
     /// the next mount.
     Replayed,
+    /// It was not, and has no journal: what was being written may be torn.
+    Unclean,
 }
