@@ -285,6 +285,7 @@ fn part(volume: &Volume) -> Part {
         Content::Xfs => FsKind::Xfs,
         Content::Btrfs => FsKind::Btrfs,
         Content::Fat => FsKind::Fat,
+        Content::Iso9660 => FsKind::Iso9660,
         _ => return part,
     };
     match fs::open(kind, std::sync::Arc::clone(volume.blocks())) {

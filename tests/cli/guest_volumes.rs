@@ -112,3 +112,29 @@ fn an_efi_partition_is_read_where_the_guest_mounts_it() {
     fs::remove_dir_all(&to).unwrap();
     assert_eq!(host.world(), before);
 }
+
+#[test]
+fn a_cd_image_is_read() {
+    let host = Host::new();
+    let tree = host.root().join("cd");
+    fs::create_dir_all(tree.join("isolinux")).unwrap();
+    fs::write(tree.join("isolinux/A long name.cfg"), "timeout 5\n").unwrap();
+    let disc = host.image("cd.iso");
+    let args = args!["-quiet", "-R", "-V", "DISC", "-o", &disc, &tree];
+    tool("xorrisofs", &args);
+    let on_disc = |words: &[&str]| {
+        let mut args = args![words[0], "--format", "raw", "-a", &disc].to_vec();
+        args.extend(words[1..].iter().map(std::ffi::OsStr::new));
+        host.vmkin_args(&args)
+    };
+    on_disc(&["ls", "/"])
+        .fails(4, "no operating system")
+        .says("--mount /dev/sda");
+    let path = "/isolinux/A long name.cfg";
+    let told = on_disc(&["cat", "--mount", "/dev/sda", path]).success();
+    assert_eq!(told.stdout(), "timeout 5\n");
+    let json = on_disc(&["df", "--json"]).success().json();
+    assert_eq!(json[0]["fs"], "iso9660");
+    assert_eq!(json[0]["label"], "DISC");
+    assert_eq!(json[0]["usage"]["available"], 0);
+}

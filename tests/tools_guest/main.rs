@@ -11,3 +11,4 @@ mod common;
 mod fat;
 mod file_systems;
 mod hostile;
+mod iso;

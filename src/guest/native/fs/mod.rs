@@ -9,6 +9,7 @@ mod checked;
 mod ext;
 mod fat;
 mod guarded;
+mod iso;
 mod model;
 mod rust_fs;
 mod xfs;
@@ -146,6 +147,7 @@ pub fn open(kind: FsKind, blocks: Arc<dyn Blocks>) -> Result<Opened> {
         FsKind::Xfs => xfs::open(blocks),
         FsKind::Btrfs => btrfs::open(blocks),
         FsKind::Fat => fat::open(blocks),
+        FsKind::Iso9660 => iso::open(blocks),
     }?;
     Ok(match opened {
         Opened::Ready(fs) => Opened::Ready(Box::new(checked::Checked::new(fs))),

@@ -17,6 +17,8 @@ pub enum FsKind {
     /// FAT12, FAT16 or FAT32.
     #[serde(rename = "vfat")]
     Fat,
+    /// ISO 9660, with or without Rock Ridge or Joliet.
+    Iso9660,
 }
 
 impl FsKind {
@@ -27,6 +29,7 @@ impl FsKind {
             Self::Xfs => "xfs",
             Self::Btrfs => "btrfs",
             Self::Fat => "vfat",
+            Self::Iso9660 => "iso9660",
         }
     }
 }
