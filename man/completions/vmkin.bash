@@ -696,7 +696,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__cat)
-            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --raw --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --engine --key --raw --connect --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -735,6 +735,14 @@ _vmkin() {
                     return 0
                     ;;
                 --allow-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --engine)
+                    COMPREPLY=($(compgen -W "auto native appliance" -- "${cur}"))
+                    return 0
+                    ;;
+                --key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -954,7 +962,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__copy__subcmd__out)
-            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --owners --xattrs --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --engine --key --owners --xattrs --connect --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -993,6 +1001,14 @@ _vmkin() {
                     return 0
                     ;;
                 --allow-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --engine)
+                    COMPREPLY=($(compgen -W "auto native appliance" -- "${cur}"))
+                    return 0
+                    ;;
+                --key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1088,7 +1104,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__df)
-            opts="-d -a -m -h -i -c -q -v -y --domain --add --format --mount --snapshot --consistent --allow-dir --human-readable --inodes --csv --help --connect --json --quiet --verbose --yes --color"
+            opts="-d -a -m -h -i -c -q -v -y --domain --add --format --mount --snapshot --consistent --allow-dir --engine --key --human-readable --inodes --csv --help --connect --json --quiet --verbose --yes --color"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1127,6 +1143,14 @@ _vmkin() {
                     return 0
                     ;;
                 --allow-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --engine)
+                    COMPREPLY=($(compgen -W "auto native appliance" -- "${cur}"))
+                    return 0
+                    ;;
+                --key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1150,7 +1174,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__diff)
-            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --quick --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --engine --key --quick --connect --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1189,6 +1213,14 @@ _vmkin() {
                     return 0
                     ;;
                 --allow-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --engine)
+                    COMPREPLY=($(compgen -W "auto native appliance" -- "${cur}"))
+                    return 0
+                    ;;
+                --key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1372,7 +1404,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__find)
-            opts="-d -a -m -0 -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --name --type --mode --uid --min-size --null --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -0 -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --engine --key --name --type --mode --uid --min-size --null --connect --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1411,6 +1443,14 @@ _vmkin() {
                     return 0
                     ;;
                 --allow-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --engine)
+                    COMPREPLY=($(compgen -W "auto native appliance" -- "${cur}"))
+                    return 0
+                    ;;
+                --key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1454,7 +1494,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__grep)
-            opts="-d -a -m -r -i -F -l -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --recursive --ignore-case --fixed-strings --files-with-matches --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -r -i -F -l -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --engine --key --recursive --ignore-case --fixed-strings --files-with-matches --connect --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1493,6 +1533,14 @@ _vmkin() {
                     return 0
                     ;;
                 --allow-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --engine)
+                    COMPREPLY=($(compgen -W "auto native appliance" -- "${cur}"))
+                    return 0
+                    ;;
+                --key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2380,7 +2428,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__inspect)
-            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --xml --packages --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --engine --key --xml --packages --connect --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2419,6 +2467,14 @@ _vmkin() {
                     return 0
                     ;;
                 --allow-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --engine)
+                    COMPREPLY=($(compgen -W "auto native appliance" -- "${cur}"))
+                    return 0
+                    ;;
+                --key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2506,7 +2562,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__log)
-            opts="-d -a -m -n -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --lines --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -n -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --engine --key --lines --connect --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2545,6 +2601,14 @@ _vmkin() {
                     return 0
                     ;;
                 --allow-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --engine)
+                    COMPREPLY=($(compgen -W "auto native appliance" -- "${cur}"))
+                    return 0
+                    ;;
+                --key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2576,7 +2640,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__ls)
-            opts="-d -a -m -l -R -h -0 -c -q -v -y --domain --add --format --mount --snapshot --consistent --allow-dir --recursive --human-readable --times --null --help --connect --json --quiet --verbose --yes --color"
+            opts="-d -a -m -l -R -h -0 -c -q -v -y --domain --add --format --mount --snapshot --consistent --allow-dir --engine --key --recursive --human-readable --times --null --help --connect --json --quiet --verbose --yes --color"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2615,6 +2679,14 @@ _vmkin() {
                     return 0
                     ;;
                 --allow-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --engine)
+                    COMPREPLY=($(compgen -W "auto native appliance" -- "${cur}"))
+                    return 0
+                    ;;
+                --key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

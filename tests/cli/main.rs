@@ -35,6 +35,7 @@ mod disk_check;
 mod doctor;
 mod from_libguestfs;
 mod from_qemu_img;
+mod guest_appliance;
 mod guest_files;
 mod guest_volumes;
 mod hostile;

@@ -7,6 +7,7 @@
     reason = "helpers of tests may panic as tests do"
 )]
 
+mod appliance;
 mod common;
 mod fat;
 mod file_systems;

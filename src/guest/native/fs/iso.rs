@@ -1,13 +1,13 @@
 //! ISO 9660 with Rock Ridge or Joliet, read by `hadris-iso`.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use hadris_fs::sync::FileSystem as _;
-use hadris_fs::{DirCursor, ErrorKind, FileType, Metadata, MountOptions, Name, NodeId};
+use hadris_fs::{DirCursor, ErrorKind, FileType, Metadata, MountOptions, NodeId};
 use hadris_io::ErrorType;
 use hadris_iso::Namespace;
 use hadris_iso::sync::IsoFs;
@@ -73,6 +73,7 @@ pub(super) fn open(blocks: Arc<dyn Blocks>) -> Result<Opened> {
         is_plain: library.namespace() == Namespace::Primary,
         root: Node(library.root().get()),
         library: RefCell::new(library),
+        listed: RefCell::new(None),
         shared,
     })))
 }
@@ -178,6 +179,8 @@ impl BlockDevice for Device {
 struct Iso {
     library: RefCell<IsoFs<Device>>,
     shared: Rc<Shared>,
+    /// The directory that was listed last.
+    listed: RefCell<Option<Rc<Listed>>>,
     uuid: Option<String>,
     label: Option<Vec<u8>>,
     has_modes: bool,
@@ -186,6 +189,43 @@ struct Iso {
 }
 
 impl Iso {
+    /// Names are looked up in what is listed, so that both are always the same.
+    fn list(&self, at: Node) -> Result<Rc<Listed>> {
+        if let Some(listed) = self.listed.borrow().as_ref() {
+            if listed.dir == at {
+                return Ok(Rc::clone(listed));
+            }
+        }
+        let dir = node(at)?;
+        let mut entries = Vec::new();
+        self.ask(|fs| {
+            let mut cursor = DirCursor::START;
+            while let Some(entry) = fs.readdir(dir, cursor)? {
+                cursor = entry.next_cursor();
+                let name = entry.name().as_bytes();
+                entries.push(Entry {
+                    name: match self.is_plain {
+                        true => plain(name),
+                        false => name.to_vec(),
+                    },
+                    node: Node(entry.node().get()),
+                });
+                if entries.len() > MAX_ENTRIES {
+                    break;
+                }
+            }
+            Ok(())
+        })?;
+        let by_name = entries.iter().map(|entry| (entry.name.clone(), entry.node));
+        let listed = Rc::new(Listed {
+            dir: at,
+            by_name: by_name.collect(),
+            entries,
+        });
+        *self.listed.borrow_mut() = Some(Rc::clone(&listed));
+        Ok(listed)
+    }
+
     /// Asks the library something.
     fn ask<T>(
         &self,
@@ -195,6 +235,13 @@ impl Iso {
         let answer = question(&mut self.library.borrow_mut());
         answer.map_err(|error| explain(&self.shared, error.kind(), &error.to_string()))
     }
+}
+
+/// A directory that was listed.
+struct Listed {
+    dir: Node,
+    entries: Vec<Entry>,
+    by_name: HashMap<Vec<u8>, Node>,
 }
 
 /// What the library fails with.
@@ -238,40 +285,18 @@ impl FileSystem for Iso {
     }
 
     fn lookup(&self, dir: Node, name: &[u8]) -> Result<Option<Node>> {
-        let dir = node(dir)?;
-        let look = |name: &[u8]| match self.ask(|fs| fs.lookup(dir, Name::from_bytes(name))) {
-            Ok(found) => Ok(Some(Node(found.get()))),
-            Err(error) if error.kind() == Kind::NotFound => Ok(None),
-            Err(error) => Err(error),
+        let listed = self.list(dir)?;
+        // In a plain image all names are in lower case here, and in upper case
+        // there.
+        let name = match self.is_plain {
+            true => &name.to_ascii_lowercase(),
+            false => name,
         };
-        match look(name)? {
-            None if self.is_plain && !name.contains(&b'.') => look(&[name, b"."].concat()),
-            found => Ok(found),
-        }
+        Ok(listed.by_name.get(name).copied())
     }
 
     fn entries(&self, dir: Node) -> Result<Vec<Entry>> {
-        let dir = node(dir)?;
-        let mut entries = Vec::new();
-        self.ask(|fs| {
-            let mut cursor = DirCursor::START;
-            while let Some(entry) = fs.readdir(dir, cursor)? {
-                cursor = entry.next_cursor();
-                let name = entry.name().as_bytes();
-                entries.push(Entry {
-                    name: match self.is_plain {
-                        true => plain(name),
-                        false => name.to_vec(),
-                    },
-                    node: Node(entry.node().get()),
-                });
-                if entries.len() > MAX_ENTRIES {
-                    break;
-                }
-            }
-            Ok(())
-        })?;
-        Ok(entries)
+        Ok(self.list(dir)?.entries.clone())
     }
 
     fn stat(&self, at: Node) -> Result<Stat> {

@@ -19,6 +19,18 @@ pub enum FsKind {
     Fat,
     /// ISO 9660, with or without Rock Ridge or Joliet.
     Iso9660,
+    /// NTFS, which only a kernel reads.
+    Ntfs,
+    /// exFAT, which only a kernel reads.
+    ExFat,
+    /// UDF, which only a kernel reads.
+    Udf,
+    /// F2FS, which only a kernel reads.
+    F2fs,
+    /// SquashFS, which only a kernel reads.
+    Squashfs,
+    /// Whatever else a kernel reads.
+    Other,
 }
 
 impl FsKind {
@@ -30,6 +42,12 @@ impl FsKind {
             Self::Btrfs => "btrfs",
             Self::Fat => "vfat",
             Self::Iso9660 => "iso9660",
+            Self::Ntfs => "ntfs",
+            Self::ExFat => "exfat",
+            Self::Udf => "udf",
+            Self::F2fs => "f2fs",
+            Self::Squashfs => "squashfs",
+            Self::Other => "other",
         }
     }
 }
