@@ -14,7 +14,7 @@ use vmkin::model::ImageFormat;
 /// Fills `$MNT`.
 const FILL: &str = r#"
     cd "$MNT"; mkdir -p etc deep/er odd many
-    for i in {1..150}; do echo "file $i" > "many/file $i"; done
+    for i in {1..70}; do echo "file $i" > "many/file $i"; done
     seq 1 700000 > odd/text; : > odd/empty; truncate -s 3M odd/hole
     printf 'y' > $'odd/with\nnewline and \e[31mcolour "quoted" | # ; $x'
     printf 'z' > $'odd/\xff\xfe not text'; printf 'x' > 'odd/žluťoučký 🐧'

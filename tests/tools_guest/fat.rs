@@ -14,7 +14,7 @@ use vmkin::guest::native::fs::{FsKind, Health, Opened, open};
 const FILL: &str = r#"
     mkdir "$SOURCE"; cd "$SOURCE"
     mkdir -p EFI/BOOT EFI/debian big odd
-    for ((i = 0; i < 700; i++)); do
+    for ((i = 0; i < 400; i++)); do
         printf 'file %d\n' "$i" > "big/file-$i-$(printf '%0*d' $((i % 180 + 1)) 0)"
     done
     d=deep; mkdir deep
@@ -95,7 +95,7 @@ fn same(options: &[&str], megabytes: u64) {
     shell(&path, FILL);
     let read = shell(&path, &format!("{READ}{LIST}"));
     let mtools = common_facts(kernel_listing(&read));
-    assert!(mtools.len() > 600, "{}", mtools.len());
+    assert!(mtools.len() > 350, "{}", mtools.len());
     let fs = ready(FsKind::Fat, &path);
     assert_eq!(fs.health(), Health::Clean);
     let engine = common_facts(engine_listing(fs.as_ref(), fs.root()));

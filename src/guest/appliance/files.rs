@@ -167,6 +167,12 @@ impl FileSystem for Files {
     }
 
     fn lookup(&self, dir: Node, name: &[u8]) -> Result<Option<Node>> {
+        // What was listed is there: nothing changes under the overlay.
+        let known: Name = (u32::try_from(dir.0).ok(), Rc::from(name));
+        let known = self.by_name.borrow().get(&known).copied().map(u64::from);
+        if let Some(known) = known.filter(|node| self.stats.borrow().contains_key(node)) {
+            return Ok(Some(Node(known)));
+        }
         let mut path = self.path(dir)?;
         path.push(b'/');
         path.extend_from_slice(name);
