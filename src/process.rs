@@ -17,11 +17,14 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Resource, Rlimit, Signal};
 
-use self::pipes::{Chunk, Lines, keep_tail, listen, printable};
+use self::pipes::{Chunk, Lines, keep_tail, listen};
 use crate::error::{Error, Kind, Result};
 
+pub use self::dialogue::{Dialogue, Heard};
+pub use self::pipes::printable;
 pub use self::service::Service;
 
+mod dialogue;
 mod pipes;
 mod service;
 #[cfg(test)]

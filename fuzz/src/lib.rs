@@ -1,6 +1,7 @@
 //! What the targets share.
 
 pub mod disks;
+pub mod files;
 pub mod tree;
 
 use std::fs;

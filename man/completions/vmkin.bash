@@ -708,7 +708,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__cat)
-            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --raw --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --engine --key --raw --connect --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -747,6 +747,14 @@ _vmkin() {
                     return 0
                     ;;
                 --allow-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --engine)
+                    COMPREPLY=($(compgen -W "auto native appliance" -- "${cur}"))
+                    return 0
+                    ;;
+                --key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -966,7 +974,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__copy__subcmd__out)
-            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --owners --xattrs --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --engine --key --owners --xattrs --connect --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1005,6 +1013,14 @@ _vmkin() {
                     return 0
                     ;;
                 --allow-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --engine)
+                    COMPREPLY=($(compgen -W "auto native appliance" -- "${cur}"))
+                    return 0
+                    ;;
+                --key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1100,7 +1116,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__df)
-            opts="-d -a -m -h -i -c -q -v -y --domain --add --format --mount --snapshot --consistent --allow-dir --human-readable --inodes --csv --help --connect --json --quiet --verbose --yes --color"
+            opts="-d -a -m -h -i -c -q -v -y --domain --add --format --mount --snapshot --consistent --allow-dir --engine --key --human-readable --inodes --csv --help --connect --json --quiet --verbose --yes --color"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1139,6 +1155,14 @@ _vmkin() {
                     return 0
                     ;;
                 --allow-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --engine)
+                    COMPREPLY=($(compgen -W "auto native appliance" -- "${cur}"))
+                    return 0
+                    ;;
+                --key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1162,7 +1186,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__diff)
-            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --quick --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --engine --key --quick --connect --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1201,6 +1225,14 @@ _vmkin() {
                     return 0
                     ;;
                 --allow-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --engine)
+                    COMPREPLY=($(compgen -W "auto native appliance" -- "${cur}"))
+                    return 0
+                    ;;
+                --key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1384,7 +1416,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__find)
-            opts="-d -a -m -0 -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --name --type --mode --uid --min-size --null --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -0 -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --engine --key --name --type --mode --uid --min-size --null --connect --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1423,6 +1455,14 @@ _vmkin() {
                     return 0
                     ;;
                 --allow-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --engine)
+                    COMPREPLY=($(compgen -W "auto native appliance" -- "${cur}"))
+                    return 0
+                    ;;
+                --key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1466,7 +1506,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__grep)
-            opts="-d -a -m -r -i -F -l -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --recursive --ignore-case --fixed-strings --files-with-matches --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -r -i -F -l -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --engine --key --recursive --ignore-case --fixed-strings --files-with-matches --connect --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1505,6 +1545,14 @@ _vmkin() {
                     return 0
                     ;;
                 --allow-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --engine)
+                    COMPREPLY=($(compgen -W "auto native appliance" -- "${cur}"))
+                    return 0
+                    ;;
+                --key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2420,7 +2468,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__inspect)
-            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --xml --packages --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --engine --key --xml --packages --connect --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2459,6 +2507,14 @@ _vmkin() {
                     return 0
                     ;;
                 --allow-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --engine)
+                    COMPREPLY=($(compgen -W "auto native appliance" -- "${cur}"))
+                    return 0
+                    ;;
+                --key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2546,7 +2602,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__log)
-            opts="-d -a -m -n -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --lines --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -n -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --engine --key --lines --connect --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2585,6 +2641,14 @@ _vmkin() {
                     return 0
                     ;;
                 --allow-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --engine)
+                    COMPREPLY=($(compgen -W "auto native appliance" -- "${cur}"))
+                    return 0
+                    ;;
+                --key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2616,7 +2680,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__ls)
-            opts="-d -a -m -l -R -h -0 -c -q -v -y --domain --add --format --mount --snapshot --consistent --allow-dir --recursive --human-readable --times --null --help --connect --json --quiet --verbose --yes --color"
+            opts="-d -a -m -l -R -h -0 -c -q -v -y --domain --add --format --mount --snapshot --consistent --allow-dir --engine --key --recursive --human-readable --times --null --help --connect --json --quiet --verbose --yes --color"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2655,6 +2719,14 @@ _vmkin() {
                     return 0
                     ;;
                 --allow-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --engine)
+                    COMPREPLY=($(compgen -W "auto native appliance" -- "${cur}"))
+                    return 0
+                    ;;
+                --key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -536,6 +536,10 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand inspect" -l format -d 'The f
 complete -c vmkin -n "__fish_vmkin_using_subcommand inspect" -s m -l mount -d 'Mount this, such as /dev/sda1 or /dev/vg/home:/home, and not what the guest mounts' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand inspect" -l snapshot -d 'Look at an internal snapshot of the images' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand inspect" -l allow-dir -d 'Trust backing files in this directory too' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand inspect" -l engine -d 'What reads the disks; libguestfs takes seconds, and is asked where vmkin cannot' -r -f -a "auto\t'vmkin, or libguestfs for what it cannot read'
+native\t'vmkin itself'
+appliance\t'libguestfs'"
+complete -c vmkin -n "__fish_vmkin_using_subcommand inspect" -l key -d 'The key of an encrypted volume: DEVICE:file:PATH, with a device, a UUID or \'all\', and \'-\' for standard input' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand inspect" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand inspect" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
@@ -554,6 +558,10 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -l format -d 'The format
 complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -s m -l mount -d 'Mount this, such as /dev/sda1 or /dev/vg/home:/home, and not what the guest mounts' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -l snapshot -d 'Look at an internal snapshot of the images' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -l allow-dir -d 'Trust backing files in this directory too' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -l engine -d 'What reads the disks; libguestfs takes seconds, and is asked where vmkin cannot' -r -f -a "auto\t'vmkin, or libguestfs for what it cannot read'
+native\t'vmkin itself'
+appliance\t'libguestfs'"
+complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -l key -d 'The key of an encrypted volume: DEVICE:file:PATH, with a device, a UUID or \'all\', and \'-\' for standard input' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
@@ -575,6 +583,10 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand cat" -l format -d 'The forma
 complete -c vmkin -n "__fish_vmkin_using_subcommand cat" -s m -l mount -d 'Mount this, such as /dev/sda1 or /dev/vg/home:/home, and not what the guest mounts' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand cat" -l snapshot -d 'Look at an internal snapshot of the images' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand cat" -l allow-dir -d 'Trust backing files in this directory too' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand cat" -l engine -d 'What reads the disks; libguestfs takes seconds, and is asked where vmkin cannot' -r -f -a "auto\t'vmkin, or libguestfs for what it cannot read'
+native\t'vmkin itself'
+appliance\t'libguestfs'"
+complete -c vmkin -n "__fish_vmkin_using_subcommand cat" -l key -d 'The key of an encrypted volume: DEVICE:file:PATH, with a device, a UUID or \'all\', and \'-\' for standard input' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand cat" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand cat" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
@@ -592,6 +604,10 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand df" -l format -d 'The format
 complete -c vmkin -n "__fish_vmkin_using_subcommand df" -s m -l mount -d 'Mount this, such as /dev/sda1 or /dev/vg/home:/home, and not what the guest mounts' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand df" -l snapshot -d 'Look at an internal snapshot of the images' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand df" -l allow-dir -d 'Trust backing files in this directory too' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand df" -l engine -d 'What reads the disks; libguestfs takes seconds, and is asked where vmkin cannot' -r -f -a "auto\t'vmkin, or libguestfs for what it cannot read'
+native\t'vmkin itself'
+appliance\t'libguestfs'"
+complete -c vmkin -n "__fish_vmkin_using_subcommand df" -l key -d 'The key of an encrypted volume: DEVICE:file:PATH, with a device, a UUID or \'all\', and \'-\' for standard input' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand df" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand df" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
@@ -611,6 +627,10 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand copy-out" -l format -d 'The 
 complete -c vmkin -n "__fish_vmkin_using_subcommand copy-out" -s m -l mount -d 'Mount this, such as /dev/sda1 or /dev/vg/home:/home, and not what the guest mounts' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand copy-out" -l snapshot -d 'Look at an internal snapshot of the images' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand copy-out" -l allow-dir -d 'Trust backing files in this directory too' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand copy-out" -l engine -d 'What reads the disks; libguestfs takes seconds, and is asked where vmkin cannot' -r -f -a "auto\t'vmkin, or libguestfs for what it cannot read'
+native\t'vmkin itself'
+appliance\t'libguestfs'"
+complete -c vmkin -n "__fish_vmkin_using_subcommand copy-out" -l key -d 'The key of an encrypted volume: DEVICE:file:PATH, with a device, a UUID or \'all\', and \'-\' for standard input' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand copy-out" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand copy-out" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
@@ -629,6 +649,10 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand grep" -l format -d 'The form
 complete -c vmkin -n "__fish_vmkin_using_subcommand grep" -s m -l mount -d 'Mount this, such as /dev/sda1 or /dev/vg/home:/home, and not what the guest mounts' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand grep" -l snapshot -d 'Look at an internal snapshot of the images' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand grep" -l allow-dir -d 'Trust backing files in this directory too' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand grep" -l engine -d 'What reads the disks; libguestfs takes seconds, and is asked where vmkin cannot' -r -f -a "auto\t'vmkin, or libguestfs for what it cannot read'
+native\t'vmkin itself'
+appliance\t'libguestfs'"
+complete -c vmkin -n "__fish_vmkin_using_subcommand grep" -l key -d 'The key of an encrypted volume: DEVICE:file:PATH, with a device, a UUID or \'all\', and \'-\' for standard input' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand grep" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand grep" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
@@ -649,6 +673,10 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand find" -l format -d 'The form
 complete -c vmkin -n "__fish_vmkin_using_subcommand find" -s m -l mount -d 'Mount this, such as /dev/sda1 or /dev/vg/home:/home, and not what the guest mounts' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand find" -l snapshot -d 'Look at an internal snapshot of the images' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand find" -l allow-dir -d 'Trust backing files in this directory too' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand find" -l engine -d 'What reads the disks; libguestfs takes seconds, and is asked where vmkin cannot' -r -f -a "auto\t'vmkin, or libguestfs for what it cannot read'
+native\t'vmkin itself'
+appliance\t'libguestfs'"
+complete -c vmkin -n "__fish_vmkin_using_subcommand find" -l key -d 'The key of an encrypted volume: DEVICE:file:PATH, with a device, a UUID or \'all\', and \'-\' for standard input' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand find" -l name -d 'Files named like this, such as \'*.conf\'' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand find" -l type -d 'Files of this kind' -r -f -a "file\t'A regular file'
 directory\t'A directory'
@@ -673,6 +701,10 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand diff" -l format -d 'The form
 complete -c vmkin -n "__fish_vmkin_using_subcommand diff" -s m -l mount -d 'Mount this, such as /dev/sda1 or /dev/vg/home:/home, and not what the guest mounts' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand diff" -l snapshot -d 'Look at an internal snapshot of the images' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand diff" -l allow-dir -d 'Trust backing files in this directory too' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand diff" -l engine -d 'What reads the disks; libguestfs takes seconds, and is asked where vmkin cannot' -r -f -a "auto\t'vmkin, or libguestfs for what it cannot read'
+native\t'vmkin itself'
+appliance\t'libguestfs'"
+complete -c vmkin -n "__fish_vmkin_using_subcommand diff" -l key -d 'The key of an encrypted volume: DEVICE:file:PATH, with a device, a UUID or \'all\', and \'-\' for standard input' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand diff" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand diff" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
@@ -690,6 +722,10 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand log" -l format -d 'The forma
 complete -c vmkin -n "__fish_vmkin_using_subcommand log" -s m -l mount -d 'Mount this, such as /dev/sda1 or /dev/vg/home:/home, and not what the guest mounts' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand log" -l snapshot -d 'Look at an internal snapshot of the images' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand log" -l allow-dir -d 'Trust backing files in this directory too' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand log" -l engine -d 'What reads the disks; libguestfs takes seconds, and is asked where vmkin cannot' -r -f -a "auto\t'vmkin, or libguestfs for what it cannot read'
+native\t'vmkin itself'
+appliance\t'libguestfs'"
+complete -c vmkin -n "__fish_vmkin_using_subcommand log" -l key -d 'The key of an encrypted volume: DEVICE:file:PATH, with a device, a UUID or \'all\', and \'-\' for standard input' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand log" -s n -l lines -d 'How many lines' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand log" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand log" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''

@@ -36,7 +36,9 @@ cmd:ip | iproute2 | iproute
 cmd:mke2fs | e2fsprogs | e2fsprogs
 cmd:debugfs | e2fsprogs | e2fsprogs
 cmd:blkid | util-linux | util-linux
+cmd:guestfish | libguestfs-tools | guestfs-tools
 cmd:mtype | mtools | mtools
+cmd:mcopy | mtools | mtools
 cmd:fsck.fat | dosfstools | dosfstools
 cmd:mkfs.xfs | xfsprogs | xfsprogs
 cmd:xfs_io | xfsprogs | xfsprogs

@@ -83,6 +83,11 @@ impl Ui {
         io::stdout().is_terminal()
     }
 
+    /// Whether anybody sees how far work has got.
+    pub(super) fn shows_progress(&self) -> bool {
+        !self.quiet && io::stderr().is_terminal()
+    }
+
     /// Where bytes go as they are, and as they come.
     pub(super) fn sink(&self) -> Stdout {
         self.clear_bar();
@@ -218,7 +223,7 @@ impl Ui {
     }
 
     fn show_progress(&self, template: &str, what: &str, done: u64, total: u64) {
-        if self.quiet || !io::stderr().is_terminal() {
+        if !self.shows_progress() {
             return;
         }
         let mut slot = self.bar.lock().unwrap_or_else(PoisonError::into_inner);

@@ -2,6 +2,7 @@
 //!
 //! | place | what it knows |
 //! |---|---|
+//! | `appliance` | the other read engine: libguestfs, for what takes a kernel |
 //! | `compare` | what differs between the files of two guests |
 //! | `native` | the read engine: volumes and file systems, parsed by this process |
 //! | `inspect` | which operating system it is, and what is set up in it |
@@ -14,6 +15,7 @@
 //! Nothing here is trusted: names, links, sizes and tables are whatever a
 //! guest, or whoever made the image, has written there.
 
+pub mod appliance;
 pub mod compare;
 pub mod extract;
 pub mod fstab;

@@ -41,6 +41,8 @@ pub struct System {
     pub parts: Vec<Part>,
     /// What is not as it should be, a clause each.
     pub problems: Vec<String>,
+    /// Whether there is a volume that only a kernel puts together.
+    needs_kernel: bool,
 }
 
 impl System {
@@ -50,9 +52,16 @@ impl System {
         for problem in &volumes.problems {
             let text = format!("{}: {}", problem.name, problem.error);
             system.problems.push(text);
+            system.needs_kernel |= problem.needs_kernel;
         }
         for volume in &volumes.volumes {
-            system.parts.push(part(volume));
+            let part = part(volume);
+            let health = part.fs.as_ref().map(|fs| fs.health());
+            if health == Some(fs::Health::Unclean) {
+                let text = format!("{} was not closed well, and has no journal", part.device);
+                system.problems.push(text);
+            }
+            system.parts.push(part);
         }
         system
     }
@@ -117,6 +126,30 @@ impl System {
         tree.ok_or_else(|| Error::new(Kind::Usage, "nothing is mounted"))
     }
 
+    /// Whether a kernel would see more: file systems that are not read here, or
+    /// devices that others are made of. What is encrypted takes a key as well.
+    pub fn takes_kernel(&self) -> bool {
+        let unread = |part: &Part| match (&part.fs, &part.problem) {
+            (Some(_), _) => false,
+            (None, Some(error)) => error.kind() == Kind::WrongState,
+            (None, None) => {
+                let makes = matches!(part.content, Content::MdMember | Content::Bcache);
+                let locked = matches!(part.content, Content::Luks | Content::BitLocker);
+                makes || (part.is_unread_file_system() && !locked)
+            }
+        };
+        self.needs_kernel || self.parts.iter().any(unread)
+    }
+
+    /// Takes over what another engine has found out about the partitions.
+    pub fn learn_from(&mut self, other: &Self) {
+        for part in &mut self.parts {
+            if let Some(known) = other.parts.iter().find(|known| known.device == part.device) {
+                part.kind = known.kind.clone();
+            }
+        }
+    }
+
     /// The devices whose file systems were not closed well.
     pub fn replayed(&self) -> impl Iterator<Item = &str> {
         let parts = self.parts.iter().filter(|part| {
@@ -147,6 +180,19 @@ impl System {
                 "to look into a file system all the same: `--mount {}`",
                 part.device
             ));
+        }
+        let locked = self
+            .parts
+            .iter()
+            .find(|part| part.fs.is_none() && part.content == Content::Luks);
+        if let Some(part) = locked {
+            error = error.hint(format!(
+                "{} is encrypted; to read it with its key: `--key {}:file:PATH`",
+                part.device, part.device
+            ));
+        }
+        if self.takes_kernel() {
+            error = error.hint("libguestfs has a kernel: `--engine appliance`");
         }
         match unread {
             Some(why) => error.part(why),
@@ -232,6 +278,27 @@ impl System {
 }
 
 impl Part {
+    /// A volume that a kernel has read, which calls what is in it by this word.
+    pub fn of_kernel(
+        device: String,
+        word: &str,
+        len: u64,
+        files: Result<Rc<dyn FileSystem>>,
+    ) -> Self {
+        let (fs, problem) = match files {
+            Ok(fs) => (Some(fs), None),
+            Err(error) => (None, Some(error)),
+        };
+        Self {
+            device,
+            content: Content::of_word(word),
+            len,
+            fs,
+            problem,
+            kind: VolumeKind::Disk,
+        }
+    }
+
     /// Its file system.
     ///
     /// # Errors
@@ -247,7 +314,8 @@ impl Part {
             None => Error::new(
                 Kind::WrongState,
                 format!("{device} holds {}, which is not read here", self.content),
-            ),
+            )
+            .hint("libguestfs may read it: `--engine appliance`"),
         })
     }
 
@@ -278,6 +346,8 @@ fn part(volume: &Volume) -> Part {
         Content::Ext => FsKind::Ext,
         Content::Xfs => FsKind::Xfs,
         Content::Btrfs => FsKind::Btrfs,
+        Content::Fat => FsKind::Fat,
+        Content::Iso9660 => FsKind::Iso9660,
         _ => return part,
     };
     match fs::open(kind, std::sync::Arc::clone(volume.blocks())) {

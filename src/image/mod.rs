@@ -68,7 +68,7 @@ pub use self::magic::format_of;
 pub use self::nbd::{ExportCopy, ExportOverlay, export_size};
 pub use self::overlay::{
     NewFile, Overlay, OverlayContents, may_remove, publish, put_back, remove_own, replace,
-    sync_dir, temporary, write, write_blank, write_fresh,
+    sync_dir, temporary, write, write_blank, write_fresh, write_shield,
 };
 pub use self::qemu_img::refuse_export;
 pub use self::scan::{FoundOverlay, Scan, overlays_in};

@@ -300,6 +300,40 @@ pub fn write_blank(path: &Path, virtual_size: u64, format: ImageFormat) -> Resul
     write_contents(path, &contents)
 }
 
+/// Writes an overlay on a chain that is only read, and whoever opens it takes no
+/// lock on the top image: a reader must not keep a guest from being started.
+///
+/// # Errors
+///
+/// Those of [`write()`]; [`Kind::Usage`] if the name of the image is not in UTF-8.
+pub fn write_shield(path: &Path, chain: &Chain) -> Result<NewFile> {
+    let top = chain.top();
+    let image = ImageFile::open(&top.path)?;
+    let name = top.path.to_str().ok_or_else(|| {
+        Error::new(
+            Kind::Usage,
+            format_args!(
+                "the name of {} is not in UTF-8, and QEMU's programs take no other",
+                shown(&top.path)
+            ),
+        )
+    })?;
+    let format = match top.format {
+        ImageFormat::Iso => ImageFormat::Raw,
+        format => format,
+    };
+    let below = serde_json::json!({
+        "driver": format.as_str(),
+        "file": {
+            "driver": if image.is_block() { "host_device" } else { "file" },
+            "filename": name,
+            "locking": "off",
+        },
+    });
+    let name = format!("json:{below}");
+    write_contents(path, &lay_out(top.virtual_size, name.as_bytes(), format)?)
+}
+
 /// Writes what an overlay consists of into a new file.
 pub(super) fn write_contents(path: &Path, contents: &OverlayContents) -> Result<NewFile> {
     let new = NewFile::create(path)?;

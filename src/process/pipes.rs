@@ -53,7 +53,7 @@ pub(super) fn keep_tail(tail: &mut VecDeque<u8>, bytes: &[u8]) {
 }
 
 /// What a program said, on one line and harmless on a terminal.
-pub(super) fn printable(bytes: &[u8]) -> String {
+pub fn printable(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let lines: Vec<String> = text
         .split(['\n', '\r'])

@@ -90,7 +90,7 @@ impl Numbers {
 
 /// Images with some bytes changed, where there were any: mostly in what the file
 /// system keeps for itself.
-fn mutants(sound: &[u8], kind: FsKind, count: u64) {
+pub(crate) fn mutants(sound: &[u8], kind: FsKind, count: u64) {
     // Blocks that are not empty.
     let blocks: Vec<usize> = sound
         .chunks(1024)
@@ -117,7 +117,7 @@ fn mutants(sound: &[u8], kind: FsKind, count: u64) {
     }
 }
 
-fn truncated(sound: &[u8], kind: FsKind) {
+pub(crate) fn truncated(sound: &[u8], kind: FsKind) {
     for part in 0..40 {
         let length = sound.len() / 40 * part + part * 13;
         look_at_all(sound[..length].to_vec(), kind);
@@ -149,6 +149,22 @@ fn damaged_btrfs_is_survived() {
     let sound = sound(&["mkfs.btrfs", "-q"], 120);
     truncated(&sound[..40 << 20], FsKind::Btrfs);
     mutants(&sound, FsKind::Btrfs, 60);
+}
+
+#[test]
+fn damaged_fat_is_survived() {
+    for (options, size) in [
+        (&["-F", "12"][..], 2 << 10),
+        (&["-F", "32", "-s", "1"], 34 << 10),
+    ] {
+        let (_dir, path) = crate::fat::made(options, size);
+        let script = r#"cd "$MNT"; mkdir -p a/b/c big; for i in {1..40}; do echo $i > "big/a file $i"; done
+            seq 1 3000 > text; mcopy -s -i "$IMG" a big text ::/"#;
+        crate::fat::shell(&path, script);
+        let sound = fs::read(&path).unwrap();
+        truncated(&sound, FsKind::Fat);
+        mutants(&sound, FsKind::Fat, 60);
+    }
 }
 
 /// An ext4 whose names and entries can be changed without anybody noticing.
@@ -204,7 +220,7 @@ fn names_that_no_kernel_gives_out_are_errors() {
         fs::create_dir(&inner).unwrap();
         let keep = vmkin::guest::extract::Keep::default();
         let interrupt = vmkin::interrupt::Interrupt::default();
-        vmkin::guest::extract::copy(&tree, "/", &inner, keep, &interrupt).unwrap_err();
+        vmkin::guest::extract::copy(&tree, "/", &inner, keep, &interrupt, &|_| {}).unwrap_err();
         assert_eq!(fs::read_dir(&inner).unwrap().count(), 0);
         assert_eq!(fs::read_dir(to.path()).unwrap().count(), 1);
     }

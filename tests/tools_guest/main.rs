@@ -7,6 +7,9 @@
     reason = "helpers of tests may panic as tests do"
 )]
 
+mod appliance;
 mod common;
+mod fat;
 mod file_systems;
 mod hostile;
+mod iso;

@@ -1,6 +1,7 @@
 use std::ffi::OsStr;
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::Args;
 
@@ -52,11 +53,26 @@ pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &CopyOutArgs) ->
     }
     let to = PathBuf::from(OsStr::new(to));
     let mut all: Vec<Copied> = Vec::new();
+    // Of all guests: several are copied from at a time.
+    let (done, total) = (AtomicU64::new(0), AtomicU64::new(0));
+    let progress = |more: u64| {
+        let done = done.fetch_add(more, Ordering::Relaxed).saturating_add(more);
+        ui.progress("copying", done, total.load(Ordering::Relaxed));
+    };
     let act = |guest: &mut crate::ops::guest::Guest| {
         in_tree(guest, |tree| {
+            let interrupt = session.interrupt();
+            // It takes a look at every file.
+            if ui.shows_progress() {
+                for path in paths {
+                    let bytes = extract::measure(tree, path, interrupt)?;
+                    total.fetch_add(bytes, Ordering::Relaxed);
+                }
+            }
             let mut copied = Vec::new();
             for path in paths {
-                copied.extend(extract::copy(tree, path, &to, keep, session.interrupt())?);
+                let one = extract::copy(tree, path, &to, keep, interrupt, &progress)?;
+                copied.extend(one);
             }
             Ok(copied)
         })

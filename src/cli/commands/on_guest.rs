@@ -3,16 +3,17 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::cli::session::{Session, batch_result};
 use crate::cli::ui::Ui;
 use crate::error::{Error, Kind, Result};
+use crate::guest::appliance::Key;
 use crate::guest::tree::Tree;
 use crate::hypervisor::Hypervisor;
 use crate::model::{Domain, Glob, ImageFormat};
 use crate::ops::Observer as _;
-use crate::ops::guest::{Guest, View, domains};
+use crate::ops::guest::{self, Guest, View, domains};
 
 /// The guests whose files are read.
 #[derive(Debug, Args)]
@@ -45,6 +46,30 @@ pub(super) struct OnGuest {
     /// Trust backing files in this directory too
     #[arg(long, value_name = "DIR")]
     allow_dir: Vec<PathBuf>,
+
+    /// What reads the disks; libguestfs takes seconds, and is asked where vmkin cannot
+    #[arg(
+        long,
+        value_name = "ENGINE",
+        default_value = "auto",
+        hide_default_value = true
+    )]
+    engine: Engine,
+
+    /// The key of an encrypted volume: DEVICE:file:PATH, with a device, a UUID or 'all', and '-' for standard input
+    #[arg(long, value_name = "KEY")]
+    key: Vec<Key>,
+}
+
+/// What reads the disks.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Engine {
+    /// vmkin, or libguestfs for what it cannot read
+    Auto,
+    /// vmkin itself
+    Native,
+    /// libguestfs
+    Appliance,
 }
 
 /// A device, and where it is mounted.
@@ -66,14 +91,28 @@ impl FromStr for MountOption {
 }
 
 impl OnGuest {
-    fn view(&self) -> View {
+    fn view(&self, session: &Session<'_>) -> Result<View> {
+        let engine = match self.engine {
+            Engine::Auto => guest::Engine::Auto,
+            Engine::Native => guest::Engine::Native,
+            Engine::Appliance => guest::Engine::Appliance,
+        };
+        if engine == guest::Engine::Native && !self.key.is_empty() {
+            return Err(
+                Error::new(Kind::Usage, "only libguestfs opens what is encrypted")
+                    .hint("leave `--engine native` out, or `--key`"),
+            );
+        }
         let mounts = self.mount.iter();
-        View {
+        Ok(View {
             mounts: mounts.map(|one| (one.0.clone(), one.1.clone())).collect(),
             snapshot: self.snapshot.clone(),
             consistent: self.consistent,
             allow_dirs: self.allow_dir.clone(),
-        }
+            engine,
+            keys: self.key.clone(),
+            interrupt: session.interrupt().clone(),
+        })
     }
 
     /// Whether the user named any guest.
@@ -142,7 +181,7 @@ impl OnGuest {
         act: &(dyn Fn(&mut Guest) -> Result<T> + Sync),
         mut take: impl FnMut(T) -> Result<()>,
     ) -> Result<()> {
-        let view = self.view();
+        let view = self.view(session)?;
         if !self.add.is_empty() {
             let connect = || -> Result<Box<dyn Hypervisor>> { Ok(Box::new(session.connect()?)) };
             let mut guest = Guest::of_images(&connect, &self.add, self.format, &view)?;
@@ -216,7 +255,8 @@ fn done<T>(guest: &mut Guest, act: &(dyn Fn(&mut Guest) -> Result<T> + Sync)) ->
             guest.name
         )
     });
-    let details = details.collect();
+    let mut details: Vec<String> = details.collect();
+    details.extend(guest.details.iter().cloned());
     (result, Said { warnings, details })
 }
 

@@ -41,8 +41,27 @@ pub struct Copied {
     pub left_out: u64,
 }
 
+/// How long the files are, in bytes, that a copy of this path would have.
+///
+/// # Errors
+///
+/// Those of [`Tree::visit`].
+pub fn measure(tree: &Tree, path: &str, interrupt: &Interrupt) -> Result<u64> {
+    let start = tree.find(path.as_bytes())?;
+    let mut bytes = 0_u64;
+    tree.visit(&start, &mut |_, stat, _| {
+        interrupt.check()?;
+        if stat.kind == FileKind::File {
+            bytes = bytes.saturating_add(stat.size);
+        }
+        Ok(true)
+    })?;
+    Ok(bytes)
+}
+
 /// Copies a file or a tree into a directory of the host, under its own name; of
-/// the root directory, all that is in it.
+/// the root directory, all that is in it. `progress` is told how many bytes more
+/// are done, holes among them.
 ///
 /// # Errors
 ///
@@ -56,6 +75,7 @@ pub fn copy(
     to: &Path,
     keep: Keep,
     interrupt: &Interrupt,
+    progress: &dyn Fn(u64),
 ) -> Result<Vec<Copied>> {
     let place = tree.find(path.as_bytes())?;
     let starts = match named(path, &place) {
@@ -74,6 +94,7 @@ pub fn copy(
             tree,
             keep,
             interrupt,
+            progress,
             target: scratch.target(),
             copied: Copied::default(),
             links: Vec::new(),
@@ -108,6 +129,7 @@ struct Extraction<'a> {
     tree: &'a Tree,
     keep: Keep,
     interrupt: &'a Interrupt,
+    progress: &'a dyn Fn(u64),
     target: Target<'a>,
     copied: Copied,
     /// Symbolic links, which are made last.
@@ -176,6 +198,7 @@ impl Extraction<'_> {
         let several = identity.filter(|(_, _, count)| *count > 1);
         let several = several.map(|(fs, inode, _)| (fs, inode));
         if let Some(first) = several.and_then(|file| self.names.get(&file)) {
+            (self.progress)(stat.size);
             return self.target.second_name(first, path);
         }
         let made = self.target.file(path)?;
@@ -206,6 +229,7 @@ impl Extraction<'_> {
                 at = at.saturating_add(piece.len() as u64);
             }
             offset = at;
+            (self.progress)(bytes.len() as u64);
         }
         made.set_len(size)
     }

@@ -10,7 +10,7 @@ mod copy;
 mod dir;
 mod tar;
 
-pub use self::copy::{Copied, Keep, copy};
+pub use self::copy::{Copied, Keep, copy, measure};
 pub use self::tar::write as write_tar;
 
 #[cfg(test)]

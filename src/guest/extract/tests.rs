@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
@@ -25,7 +26,14 @@ fn good() -> Tree {
 }
 
 fn copy_of(tree: &Tree, path: &str, to: &Path) -> Result<Vec<Copied>> {
-    copy(tree, path, to, Keep::default(), &Interrupt::default())
+    let done = Cell::new(0);
+    let progress = |more| done.set(done.get() + more);
+    let interrupt = Interrupt::default();
+    let copied = copy(tree, path, to, Keep::default(), &interrupt, &progress)?;
+    // All that there is to do is done in the end.
+    let all: u64 = copied.iter().map(|one| one.bytes).sum();
+    assert_eq!((done.get(), measure(tree, path, &interrupt)?), (all, all));
+    Ok(copied)
 }
 
 #[test]

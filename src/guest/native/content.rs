@@ -47,6 +47,32 @@ pub enum Content {
 }
 
 impl Content {
+    /// What a word of `blkid` means.
+    pub fn of_word(word: &str) -> Self {
+        const ALL: [Content; 13] = [
+            Content::Xfs,
+            Content::Btrfs,
+            Content::Fat,
+            Content::ExFat,
+            Content::Ntfs,
+            Content::Iso9660,
+            Content::Udf,
+            Content::F2fs,
+            Content::Squashfs,
+            Content::Swap,
+            Content::Luks,
+            Content::LvmPv,
+            Content::MdMember,
+        ];
+        match word {
+            "ext2" | "ext3" | "ext4" => Self::Ext,
+            word => ALL
+                .into_iter()
+                .find(|content| content.as_str() == word)
+                .unwrap_or(Self::Unknown),
+        }
+    }
+
     /// The word that `blkid` has for it, where it has one for all of its kind.
     pub fn as_str(self) -> &'static str {
         match self {

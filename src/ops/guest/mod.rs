@@ -7,4 +7,4 @@ pub mod df;
 
 mod open;
 
-pub use self::open::{Guest, View, domains};
+pub use self::open::{Engine, Guest, View, domains};

@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::{Error, Kind, Result};
+use crate::guest::appliance::{self, Drive, Key};
 use crate::guest::native::{Blocks, Volumes};
 use crate::guest::system::System;
 use crate::guest::tree::Tree;
 use crate::hypervisor::Hypervisor;
 use crate::image::{self, LockState, Trust, shown};
+use crate::interrupt::Interrupt;
 use crate::model::{
     Chain, DiskDevice, DiskSource, Domain, DomainRef, DomainState, Glob, ImageFormat,
 };
@@ -17,6 +19,18 @@ use crate::ops::images::{chain_of, path_of};
 use crate::ops::read_guard::format_of;
 use crate::ops::{Host, ShutOff, Usage, trust_for};
 use crate::xml::domain;
+
+/// Which engine reads the files.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Engine {
+    /// The native one; libguestfs for what that cannot read.
+    #[default]
+    Auto,
+    /// This process, and nothing else.
+    Native,
+    /// libguestfs.
+    Appliance,
+}
 
 /// How guests are looked into.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +44,12 @@ pub struct View {
     pub consistent: bool,
     /// Where backing files may be besides the storage pools.
     pub allow_dirs: Vec<PathBuf>,
+    /// Which engine reads.
+    pub engine: Engine,
+    /// Keys of encrypted volumes. With one, it is libguestfs that reads.
+    pub keys: Vec<Key>,
+    /// Whether the user wants to stop.
+    pub interrupt: Interrupt,
 }
 
 /// A guest whose disks are open for reading.
@@ -40,8 +60,15 @@ pub struct Guest {
     pub system: System,
     /// What the user should know, a sentence each.
     pub warnings: Vec<String>,
-    mounts: Vec<(String, String)>,
-    consistent: bool,
+    /// What the user may want to know, a sentence each.
+    pub details: Vec<String>,
+    view: View,
+    /// The disks, for libguestfs.
+    drives: Vec<Drive>,
+    /// Whether that reads them.
+    in_appliance: bool,
+    /// What is on no disk that is read, a clause each.
+    absent: Vec<String>,
     /// The images that are read, and whether somebody wrote to one from the
     /// start.
     images: Vec<PathBuf>,
@@ -131,7 +158,8 @@ impl Guest {
             }
         }
         let mut guest = Self::open(domain.name.clone(), disks, view)?;
-        guest.system.problems.extend(problems);
+        guest.system.problems.extend(problems.iter().cloned());
+        guest.absent = problems;
         guest.warnings.extend(match state {
             DomainState::ShutOff => None,
             DomainState::Saved => Some(format!(
@@ -197,16 +225,47 @@ impl Guest {
             let disk: Arc<dyn Blocks> = Arc::new(disk);
             volumes.push((target.clone(), disk));
         }
+        let drives = disks.iter().map(|(target, chain)| Drive {
+            name: target.clone(),
+            chain: chain.clone(),
+        });
         let warnings = writer.map(|image| torn(&format!("{} is being written to", shown(image))));
-        Ok(Self {
+        let mut guest = Self {
             system: System::open(&Volumes::find(&volumes)),
             warnings: warnings.into_iter().collect(),
-            mounts: view.mounts.clone(),
-            consistent: view.consistent,
+            details: Vec::new(),
+            view: view.clone(),
+            drives: drives.collect(),
+            in_appliance: false,
+            absent: Vec::new(),
             torn: writer.is_some(),
             images: images.clone(),
             name,
-        })
+        };
+        match (view.engine, view.keys.as_slice()) {
+            (Engine::Appliance, _) => guest.use_appliance("it was asked for")?,
+            (Engine::Auto, [_, ..]) => guest.use_appliance("there is a key")?,
+            _ => {}
+        }
+        Ok(guest)
+    }
+
+    /// Has libguestfs read from now on.
+    fn use_appliance(&mut self, why: &str) -> Result<()> {
+        if self.view.snapshot.is_some() {
+            return Err(
+                Error::new(Kind::Usage, "libguestfs reads no internal snapshots")
+                    .hint("leave `--engine` and `--key` out, or `--snapshot`"),
+            );
+        }
+        let mut system = appliance::open(&self.drives, &self.view.keys, &self.view.interrupt)?;
+        system.learn_from(&self.system);
+        system.problems.extend(self.absent.iter().cloned());
+        self.system = system;
+        self.in_appliance = true;
+        let said = format!("{}: read with libguestfs: {why}.", self.name);
+        self.details.push(said);
+        Ok(())
     }
 
     /// The file tree: what the user mounts, or what the guest does.
@@ -215,10 +274,27 @@ impl Guest {
     ///
     /// Those of [`System::tree`] and [`System::tree_of`].
     pub fn tree(&mut self) -> Result<Tree> {
-        if self.mounts.is_empty() {
+        let problems = self.system.problems.len();
+        let error = match self.tree_now() {
+            Err(error) if self.view.engine == Engine::Auto && !self.in_appliance => error,
+            other => return other,
+        };
+        if !self.system.takes_kernel() {
+            return Err(error);
+        }
+        self.system.problems.truncate(problems);
+        match self.use_appliance(&error.to_string()) {
+            Ok(()) => self.tree_now(),
+            // Why it was asked for at all is a part of it.
+            Err(other) => Err(other.part(error.to_string())),
+        }
+    }
+
+    fn tree_now(&mut self) -> Result<Tree> {
+        if self.view.mounts.is_empty() {
             self.system.tree()
         } else {
-            self.system.tree_of(&self.mounts)
+            self.system.tree_of(&self.view.mounts)
         }
     }
 
@@ -232,11 +308,11 @@ impl Guest {
         if self.torn {
             return Ok(());
         }
-        let Some(image) = writer(&self.images, self.consistent)? else {
+        let Some(image) = writer(&self.images, self.view.consistent)? else {
             return Ok(());
         };
         let what = format!("{} was written to while it was read", shown(image));
-        if self.consistent {
+        if self.view.consistent {
             return Err(Error::new(Kind::Busy, what).hint("run the same command again"));
         }
         let warning = torn(&what);

@@ -7,7 +7,9 @@
 mod btrfs;
 mod checked;
 mod ext;
+mod fat;
 mod guarded;
+mod iso;
 mod model;
 mod rust_fs;
 mod xfs;
@@ -129,9 +131,14 @@ pub fn needs_kernel(why: &str) -> Error {
         format!("the file system cannot be read without a kernel: {why}"),
     )
     .hint(
-        "start the guest once and shut it down, so that it is closed well; or use libguestfs, \
-         which has a kernel: `guestfish --ro`",
+        "libguestfs has a kernel: `--engine appliance`; or start the guest once and shut it \
+         down, so that it is closed well",
     )
+}
+
+/// A file system whose answers are looked at, whoever gives them.
+pub fn with_checks(fs: Box<dyn FileSystem>) -> Box<dyn FileSystem> {
+    Box::new(checked::Checked::new(fs))
 }
 
 /// Opens a file system for reading. Nothing is written, whatever state it is in.
@@ -144,9 +151,12 @@ pub fn open(kind: FsKind, blocks: Arc<dyn Blocks>) -> Result<Opened> {
         FsKind::Ext => ext::open(blocks),
         FsKind::Xfs => xfs::open(blocks),
         FsKind::Btrfs => btrfs::open(blocks),
+        FsKind::Fat => fat::open(blocks),
+        FsKind::Iso9660 => iso::open(blocks),
+        other => Ok(Opened::NeedsKernel(format!("it is {other}"))),
     }?;
     Ok(match opened {
-        Opened::Ready(fs) => Opened::Ready(Box::new(checked::Checked::new(fs))),
+        Opened::Ready(fs) => Opened::Ready(with_checks(fs)),
         other => other,
     })
 }

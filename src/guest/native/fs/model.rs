@@ -14,6 +14,23 @@ pub enum FsKind {
     Xfs,
     /// btrfs.
     Btrfs,
+    /// FAT12, FAT16 or FAT32.
+    #[serde(rename = "vfat")]
+    Fat,
+    /// ISO 9660, with or without Rock Ridge or Joliet.
+    Iso9660,
+    /// NTFS, which only a kernel reads.
+    Ntfs,
+    /// exFAT, which only a kernel reads.
+    ExFat,
+    /// UDF, which only a kernel reads.
+    Udf,
+    /// F2FS, which only a kernel reads.
+    F2fs,
+    /// SquashFS, which only a kernel reads.
+    Squashfs,
+    /// Whatever else a kernel reads.
+    Other,
 }
 
 impl FsKind {
@@ -23,6 +40,14 @@ impl FsKind {
             Self::Ext => "ext4",
             Self::Xfs => "xfs",
             Self::Btrfs => "btrfs",
+            Self::Fat => "vfat",
+            Self::Iso9660 => "iso9660",
+            Self::Ntfs => "ntfs",
+            Self::ExFat => "exfat",
+            Self::Udf => "udf",
+            Self::F2fs => "f2fs",
+            Self::Squashfs => "squashfs",
+            Self::Other => "other",
         }
     }
 }
@@ -176,4 +201,6 @@ pub enum Health {
     /// It was not: its journal was replayed in memory, as the kernel would at
     /// the next mount.
     Replayed,
+    /// It was not, and has no journal: what was being written may be torn.
+    Unclean,
 }

@@ -1,0 +1,248 @@
+//! Starting the appliance, and finding what is on the disks.
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::{Mutex, PoisonError};
+
+use super::answer;
+use super::files::{About, Files};
+use super::key::Key;
+use super::session::{Session, quoted};
+use super::shield::Shield;
+use crate::error::{Error, Kind, Result};
+use crate::guest::native::fs::with_checks;
+use crate::guest::system::{Part, System};
+use crate::interrupt::Interrupt;
+use crate::model::Chain;
+
+/// The longest key that is read; that of `cryptsetup`.
+const MAX_KEY: u64 = 8 << 20;
+
+/// What holds others, or nothing that is read.
+const NO_FILES: &[&str] = &[
+    "swap",
+    "unknown",
+    "crypto_LUKS",
+    "LVM2_member",
+    "linux_raid_member",
+    "BitLocker",
+];
+
+/// A disk of the guest. What its image is based on was looked at before.
+pub struct Drive {
+    /// What it is called in the guest: `vda`.
+    pub name: String,
+    /// Its images, which were found to be trusted.
+    pub chain: Chain,
+}
+
+/// Starts the appliance with the disks of a guest, opens what the keys open, and
+/// mounts all file systems. Nothing is written to the disks.
+///
+/// # Errors
+///
+/// [`Kind::Environment`] if libguestfs is missing or does not start;
+/// [`Kind::Usage`] if a key opens nothing; [`Kind::Storage`] if it fails.
+pub fn open(drives: &[Drive], keys: &[Key], interrupt: &Interrupt) -> Result<System> {
+    let secrets: Vec<(String, String)> = keys.iter().map(secret).collect::<Result<_>>()?;
+    let shield = Shield::over(drives)?;
+    let mut session = started(&shield, interrupt)?;
+    session.keep(shield);
+    let mut problems = Vec::new();
+    if !secrets.is_empty() {
+        unlock(&mut session, drives, &secrets, &mut problems)?;
+    }
+    let listed = answer::file_systems(&session.must("list-filesystems")?);
+    let session = Rc::new(RefCell::new(session));
+    let mut system = System::default();
+    for (device, word) in listed {
+        if NO_FILES.contains(&word.as_str()) {
+            continue;
+        }
+        system.parts.push(part(&session, drives, &device, &word)?);
+    }
+    system.problems = problems;
+    Ok(system)
+}
+
+/// Where there is KVM that does not work, it aborts.
+fn started(shield: &Shield, interrupt: &Interrupt) -> Result<Session> {
+    match start(shield, false, interrupt) {
+        Err(error) if error.kind() == Kind::Environment && !Session::is_set_up() => {
+            start(shield, true, interrupt)
+        }
+        other => other,
+    }
+}
+
+fn start(shield: &Shield, emulated: bool, interrupt: &Interrupt) -> Result<Session> {
+    let mut session = Session::start(shield.dir(), emulated, interrupt)?;
+    for overlay in shield.overlays() {
+        let path = quoted(overlay.as_os_str().as_bytes());
+        // Not `readonly`: see `shield`.
+        session.must(&format!("add-drive {path} format:qcow2"))?;
+    }
+    match session.ask("launch")? {
+        Ok(_) => Ok(session),
+        Err(why) => Err(Error::new(
+            Kind::Environment,
+            format!("libguestfs does not start its appliance: {why}"),
+        )
+        .hint("see what it lacks: `libguestfs-test-tool`")),
+    }
+}
+
+fn part(
+    session: &Rc<RefCell<Session>>,
+    drives: &[Drive],
+    device: &str,
+    word: &str,
+) -> Result<Part> {
+    let asked = ["vfs-uuid", "vfs-label", "blockdev-getsize64"];
+    let commands: Vec<String> = asked
+        .iter()
+        .map(|what| format!("{what} {}", quoted(device.as_bytes())))
+        .collect();
+    let answers = session.borrow_mut().ask_all(&commands)?;
+    let mut lines = answers
+        .into_iter()
+        .map(|answer| answer.ok().and_then(|text| answer::line(&text)));
+    let mut next = || lines.next().flatten();
+    let about = About {
+        device: device.to_owned(),
+        kind: answer::kind(word),
+        uuid: next(),
+        label: next(),
+    };
+    let len = next().and_then(|len| len.parse().ok()).unwrap_or(0);
+    let files = Files::mount(Rc::clone(session), about);
+    let files = match files {
+        Err(error) if matches!(error.kind(), Kind::Interrupted | Kind::Terminated) => {
+            return Err(error);
+        }
+        files => files.map(|files| Rc::from(with_checks(Box::new(files)))),
+    };
+    Ok(Part::of_kernel(in_guest(drives, device), word, len, files))
+}
+
+/// What a device of the appliance is called in the guest: there, all disks are
+/// `sda` and so on.
+fn in_guest(drives: &[Drive], device: &str) -> String {
+    let found = device.strip_prefix("/dev/sd").and_then(|rest| {
+        let letter = rest.bytes().next()?;
+        let drive = drives.get(usize::from(letter.checked_sub(b'a')?))?;
+        let number = rest.get(1..)?;
+        let plain = number.bytes().all(|byte| byte.is_ascii_digit());
+        plain.then_some((drive, number))
+    });
+    let Some((drive, number)) = found else {
+        return device.to_owned();
+    };
+    // As the kernel does it: `sda1`, but `nvme0n1p1`.
+    let name = &drive.name;
+    match !number.is_empty() && name.ends_with(|c: char| c.is_ascii_digit()) {
+        true => format!("/dev/{name}p{number}"),
+        false => format!("/dev/{name}{number}"),
+    }
+}
+
+/// A key as it is typed: without the end of its line.
+fn secret(key: &Key) -> Result<(String, String)> {
+    let text = read(&key.file)?;
+    let line = text.strip_suffix(b"\n").unwrap_or(&text);
+    let line = String::from_utf8(line.to_vec()).ok();
+    let line = line.filter(|line| !line.is_empty() && !line.contains(['\n', '\0']));
+    let line = line.ok_or_else(|| {
+        Error::new(
+            Kind::Usage,
+            format!(
+                "{} does not hold one line of text, which a key must be",
+                key.file.display()
+            ),
+        )
+    })?;
+    Ok((key.device.clone(), line))
+}
+
+fn read(file: &Path) -> Result<Vec<u8>> {
+    let what = || format!("cannot read the key {}", file.display());
+    let mut text = Vec::new();
+    if file != Path::new("-") {
+        let read = File::open(file).and_then(|file| file.take(MAX_KEY).read_to_end(&mut text));
+        return read.map(|_| text).map_err(|error| Error::io(what(), error));
+    }
+    // It can be read once, and is for all guests.
+    static GIVEN: Mutex<Option<Vec<u8>>> = Mutex::new(None);
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+    if given.is_none() {
+        let read = std::io::stdin().lock().take(MAX_KEY).read_to_end(&mut text);
+        read.map_err(|error| Error::io(what(), error))?;
+        *given = Some(text);
+    }
+    Ok(given.clone().unwrap_or_default())
+}
+
+/// Opens the encrypted devices that there are keys for.
+fn unlock(
+    session: &mut Session,
+    drives: &[Drive],
+    secrets: &[(String, String)],
+    problems: &mut Vec<String>,
+) -> Result<()> {
+    let mut devices = Vec::new();
+    for list in ["list-devices", "list-partitions", "list-md-devices", "lvs"] {
+        devices.extend(answer::devices(&session.must(list)?));
+    }
+    let mut locked = 0;
+    for device in devices {
+        let argument = quoted(device.as_bytes());
+        let kind = session.ask(&format!("vfs-type {argument}"))?;
+        if kind.ok().and_then(|kind| answer::line(&kind)).as_deref() != Some("crypto_LUKS") {
+            continue;
+        }
+        locked += 1;
+        let uuid = session.must(&format!("luks-uuid {argument}"))?;
+        let uuid = answer::line(&uuid).unwrap_or_default();
+        let name = in_guest(drives, &device);
+        let fits = |wanted: &str| {
+            wanted == "all"
+                || wanted.eq_ignore_ascii_case(&uuid)
+                || wanted == name
+                || wanted == device
+        };
+        let mapped = quoted(format!("luks-{uuid}").as_bytes());
+        let mut tried = false;
+        let mut opened = false;
+        for (_, secret) in secrets.iter().filter(|(wanted, _)| fits(wanted)) {
+            tried = true;
+            // The key is the line after the command.
+            let command = format!("cryptsetup-open {argument} {mapped}\n{secret}");
+            if session.ask(&command)?.is_ok() {
+                opened = true;
+                break;
+            }
+        }
+        if tried && !opened {
+            return Err(Error::new(
+                Kind::Usage,
+                format!("no key that is given opens {name}"),
+            ));
+        }
+        if !tried {
+            problems.push(format!("{name} is encrypted, and no key is given for it"));
+        }
+    }
+    if locked == 0 {
+        return Err(Error::new(
+            Kind::NotFound,
+            "the guest has no encrypted device for the key",
+        )
+        .hint("leave `--key` out"));
+    }
+    session.must("lvm-scan true")?;
+    Ok(())
+}

@@ -1,0 +1,26 @@
+//! The other read engine: libguestfs, for what takes a kernel.
+//!
+//! It boots a small machine with the disks of the guest, read-only, and takes
+//! seconds to do it. Encrypted volumes, software RAID and thin volumes are put
+//! together there, and file systems that no library here reads are mounted.
+//! `guestfish` is told what to do, and by the trait
+//! [`FileSystem`](crate::guest::native::fs::FileSystem) nobody sees a difference.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `session` | talking to `guestfish`: quoting, answers, errors |
+//! | `answer` | what its answers mean |
+//! | `files` | a mounted file system behind the trait |
+//! | `machine` | starting it, opening what is locked, finding file systems |
+//! | `shield` | what stands between it and the disks |
+//! | `key` | keys of encrypted volumes |
+
+mod answer;
+mod files;
+mod key;
+mod machine;
+mod session;
+mod shield;
+
+pub use self::key::{Key, KeyError};
+pub use self::machine::{Drive, open};

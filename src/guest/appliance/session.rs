@@ -1,0 +1,255 @@
+//! Talking to `guestfish`.
+//!
+//! Each command is followed by one that says a word that nobody can know on its
+//! stdout, and by one that does not exist, for which it says that word on stderr.
+//! What came before them belongs to the command.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::shield::Shield;
+use crate::error::{Error, Kind, Result};
+use crate::interrupt::Interrupt;
+use crate::process::{Dialogue, Heard, Tool, printable};
+
+/// How long it may say nothing. Starting takes half a minute where there is no
+/// KVM and others work as well.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// How long one answer may be, in bytes.
+const MAX_ANSWER: usize = 256 << 20;
+
+/// How much is told before the answers are waited for, in bytes: less than a
+/// pipe holds. And how many commands, whose answers are short then.
+const AT_ONCE: usize = 32 << 10;
+const COMMANDS_AT_ONCE: usize = 64;
+
+/// What a command said: its output, or why it failed.
+pub(super) type Answer = std::result::Result<Vec<u8>, String>;
+
+/// What it says when it has not started for lack of KVM, and to have it do
+/// without.
+const SETTINGS: &str = "LIBGUESTFS_BACKEND_SETTINGS";
+
+/// A `guestfish` that is running.
+pub(super) struct Session {
+    dialogue: Dialogue,
+    word: String,
+    count: u64,
+    mounts: u64,
+    /// After the dialogue, so that it is there until that has ended.
+    shield: Option<Shield>,
+}
+
+impl Session {
+    /// Starts `guestfish`; without KVM if need be.
+    pub(super) fn start(scratch: &Path, emulated: bool, interrupt: &Interrupt) -> Result<Self> {
+        let tool = Tool::find("guestfish")?;
+        let mut run = tool.command(["--keys-from-stdin"]).patience(PATIENCE);
+        // What it leaves behind, should it be killed, goes with our own.
+        run = run.env("LIBGUESTFS_TMPDIR", scratch).env("TMPDIR", scratch);
+        // The other one asks libvirt for a guest, who then may not read the disks.
+        if std::env::var_os("LIBGUESTFS_BACKEND").is_none() {
+            run = run.env("LIBGUESTFS_BACKEND", "direct");
+        }
+        if emulated {
+            run = run.env(SETTINGS, "force_tcg");
+        }
+        Ok(Self {
+            dialogue: run.talk(interrupt.clone())?,
+            word: uuid::Uuid::new_v4().simple().to_string(),
+            count: 0,
+            mounts: 0,
+            shield: None,
+        })
+    }
+
+    /// Keeps the overlays for as long as they are open.
+    pub(super) fn keep(&mut self, shield: Shield) {
+        self.shield = Some(shield);
+    }
+
+    /// Whether somebody has said how it is to start.
+    pub(super) fn is_set_up() -> bool {
+        std::env::var_os(SETTINGS).is_some()
+    }
+
+    /// Has it do one thing.
+    pub(super) fn ask(&mut self, command: &str) -> Result<Answer> {
+        let mut answers = self.ask_all(&[command.to_owned()])?;
+        answers.pop().ok_or_else(|| odd("gave no answer"))
+    }
+
+    /// Has it do one thing that has to be done.
+    pub(super) fn must(&mut self, command: &str) -> Result<Vec<u8>> {
+        self.ask(command)?.map_err(|why| failed(&why))
+    }
+
+    /// Has it do several things, and returns as many answers.
+    pub(super) fn ask_all(&mut self, commands: &[String]) -> Result<Vec<Answer>> {
+        let mut answers = Vec::with_capacity(commands.len());
+        let mut waiting = Vec::new();
+        let mut text = String::new();
+        for command in commands {
+            self.count += 1;
+            let mark = format!("{}x{}x", self.word, self.count);
+            text.push_str(&format!("-{command}\necho {mark}\n-{mark}\n"));
+            waiting.push(mark);
+            if text.len() > AT_ONCE || waiting.len() >= COMMANDS_AT_ONCE {
+                self.exchange(&mut text, &mut waiting, &mut answers)?;
+            }
+        }
+        self.exchange(&mut text, &mut waiting, &mut answers)?;
+        Ok(answers)
+    }
+
+    fn exchange(
+        &mut self,
+        text: &mut String,
+        waiting: &mut Vec<String>,
+        answers: &mut Vec<Answer>,
+    ) -> Result<()> {
+        self.dialogue.tell(text.as_bytes())?;
+        text.clear();
+        let mut out = Stream::default();
+        let mut err = Stream::default();
+        for mark in waiting.drain(..) {
+            let ends = [format!("{mark}\n"), format!("{mark}: unknown command\n")];
+            let mut said = [None, None];
+            loop {
+                for ((end, said), stream) in ends.iter().zip(&mut said).zip([&mut out, &mut err]) {
+                    if said.is_none() {
+                        *said = stream.cut(end.as_bytes());
+                    }
+                }
+                if let [Some(output), Some(errors)] = &mut said {
+                    answers.push(answer(std::mem::take(output), errors));
+                    break;
+                }
+                match self.dialogue.hear()? {
+                    Heard::Out(bytes) => out.push(&bytes)?,
+                    Heard::Err(bytes) => err.push(&bytes)?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A place where nothing is mounted yet.
+    pub(super) fn mount_point(&mut self) -> Result<String> {
+        let place = format!("/fs{}", self.mounts);
+        self.mounts += 1;
+        self.must(&format!("mkmountpoint {place}"))?;
+        Ok(place)
+    }
+}
+
+/// What comes out of a pipe and belongs to nothing yet.
+#[derive(Default)]
+struct Stream {
+    bytes: Vec<u8>,
+    searched: usize,
+}
+
+impl Stream {
+    fn push(&mut self, bytes: &[u8]) -> Result<()> {
+        if self.bytes.len().saturating_add(bytes.len()) > MAX_ANSWER {
+            return Err(odd("said more than anybody can want to know"));
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Everything before `end`, if that is there.
+    fn cut(&mut self, end: &[u8]) -> Option<Vec<u8>> {
+        let rest = self.bytes.get(self.searched..)?;
+        let Some(found) = rest.windows(end.len()).position(|some| some == end) else {
+            self.searched = self.bytes.len().saturating_sub(end.len());
+            return None;
+        };
+        let at = self.searched.saturating_add(found);
+        self.searched = 0;
+        let later = self.bytes.split_off(at.saturating_add(end.len()));
+        let mut before = std::mem::replace(&mut self.bytes, later);
+        before.truncate(at);
+        Some(before)
+    }
+}
+
+/// What stands before each of its errors.
+const ERROR: &str = "libguestfs: error: ";
+
+fn answer(output: Vec<u8>, errors: &[u8]) -> Answer {
+    // Names of the guest are in it, and so whatever is in them.
+    let said = String::from_utf8_lossy(errors);
+    let errors = said.lines().filter_map(|line| line.split_once(ERROR));
+    let errors: Vec<String> = errors.map(|(_, why)| printable(why.as_bytes())).collect();
+    if errors.is_empty() {
+        return Ok(output);
+    }
+    Err(errors.join("; "))
+}
+
+/// The error for what libguestfs could not do.
+pub(super) fn failed(why: &str) -> Error {
+    let kind = match why.contains("No such file or directory") {
+        true => Kind::NotFound,
+        false => Kind::Storage,
+    };
+    Error::new(kind, format!("libguestfs: {why}"))
+}
+
+/// The error for an answer that makes no sense.
+pub(super) fn odd(what: &str) -> Error {
+    Error::new(Kind::Storage, format!("`guestfish` {what}"))
+}
+
+/// An argument, whatever is in it.
+pub(super) fn quoted(argument: &[u8]) -> String {
+    let mut text = String::from("\"");
+    for byte in argument {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'_' | b'-' => {
+                text.push(char::from(*byte));
+            }
+            other => text.push_str(&format!("\\x{other:02x}")),
+        }
+    }
+    text.push('"');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_quoted_byte_by_byte() {
+        assert_eq!(quoted(b"/etc/host-name_1.x"), "\"/etc/host-name_1.x\"");
+        assert_eq!(
+            quoted("\"; !rm\n|é".as_bytes()),
+            "\"\\x22\\x3b\\x20\\x21rm\\x0a\\x7c\\xc3\\xa9\""
+        );
+    }
+
+    #[test]
+    fn answers_are_cut_at_their_ends() {
+        let mut stream = Stream::default();
+        stream.push(b"one").unwrap();
+        assert_eq!(stream.cut(b"END\n"), None);
+        stream.push(b"twoEN").unwrap();
+        assert_eq!(stream.cut(b"END\n"), None);
+        stream.push(b"D\nthreeEND\n").unwrap();
+        assert_eq!(stream.cut(b"END\n").unwrap(), b"onetwo");
+        assert_eq!(stream.cut(b"END\n").unwrap(), b"three");
+        assert_eq!(stream.cut(b"END\n"), None);
+    }
+
+    #[test]
+    fn an_error_is_what_it_says_and_harmless() {
+        let errors = b"*stdin*:4: libguestfs: error: pread: open: /fs0/\x1b[2J: No such file\n";
+        let why = answer(b"half".to_vec(), errors).unwrap_err();
+        assert_eq!(why, "pread: open: /fs0/\\u{1b}[2J: No such file");
+        assert_eq!(answer(b"all".to_vec(), b"a warning\n").unwrap(), b"all");
+    }
+}
