@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What a clone costs: vmkin beside the shell loop people write, virt-clone, and libvirt's own define calls. Every
+# What a clone costs, and a snapshot, and reading the files of a guest: vmkin beside what people use for that. Every
 # repeat runs all of them in turn, on one golden image, with a libvirtd of its own.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
@@ -11,6 +11,10 @@ cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 . scripts/lib/bench.sh
 # shellcheck source=scripts/lib/bench-report.sh
 . scripts/lib/bench-report.sh
+# shellcheck source=scripts/lib/bench-files.sh
+. scripts/lib/bench-files.sh
+# shellcheck source=scripts/lib/kvm.sh
+. scripts/lib/kvm.sh
 
 usage() {
     cat <<'TEXT'
@@ -21,6 +25,11 @@ usage: scripts/bench.sh [--repeat N] [--write] [--check]
   --check     exit 1 when a target is missed
 TEXT
 }
+
+# Its tools would try KVM first.
+FILES_TCG=
+use_kvm || FILES_TCG=yes
+export LIBGUESTFS_BACKEND=direct ${FILES_TCG:+LIBGUESTFS_BACKEND_SETTINGS=force_tcg}
 
 REPEAT=5 WRITE='' CHECK='' INSIDE=''
 while [[ $# -gt 0 ]]; do

@@ -53,6 +53,7 @@ bench_targets() {
                     value <= 1 ? "met" : "MISSED"
             }'
     done
+    files_targets "$dir"
 }
 
 bench_targets_met() { ! bench_targets "$1" | grep -q '|MISSED$'; }
@@ -82,6 +83,7 @@ $(for what in create apply delete; do
         printf 'the same with virsh|snapshot-%s-virsh|1\n' "$what"
         printf 'the same with qemu-img|snapshot-%s-qemu|1\n' "$what"
     done)
+$(files_rows)
 vmkin tree --json|index|$INDEX
 vmkin base list|base-list|$INDEX
 chains read natively, without libvirt|native|$((INDEX - 1))

@@ -26,6 +26,7 @@ bench_run() {
         bench_virt_clone "$round" "$results"
     done
     bench_snapshots "$results"
+    bench_files "$results"
     bench_index "$results"
 }
 

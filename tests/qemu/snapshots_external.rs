@@ -256,6 +256,20 @@ fn what_others_are_based_on_is_not_merged_into() {
     assert_eq!(ran.code, Some(6), "{}", ran.stderr);
     assert_eq!(files(&bare), before);
     fs::remove_file(&child).unwrap();
+    // So do internal snapshots in what goes.
+    bare.ok("create", "inside");
+    let before = files(&bare);
+    for what in ["apply", "delete"] {
+        let ran = bare.snapshot(what, "s1");
+        assert_eq!(ran.code, Some(4), "{what}: {}", ran.stderr);
+        assert!(
+            ran.stderr.contains("would be lost with it ('inside')"),
+            "{}",
+            ran.stderr
+        );
+        assert_eq!(files(&bare), before);
+    }
+    bare.ok("delete", "inside");
     bare.ok("apply", "s1");
     // Two that were made after one.
     for name in ["s2", "s3"] {

@@ -7,7 +7,9 @@ use std::time::{Duration, SystemTime};
 use super::super::apply::WillApply;
 use super::super::create::ImageOf;
 use super::super::{NamedRequest, TPM_STAYS, recover, variables};
-use super::{chain_for_overlay, external_disks, recorded, refuse_comma, refuse_others_on};
+use super::{
+    chain_for_overlay, external_disks, recorded, refuse_comma, refuse_others_on, refuse_tags_in,
+};
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::SnapshotCall;
 use crate::model::{Disk, Domain, FileId};
@@ -82,7 +84,7 @@ pub fn plan<'a>(host: Host<'a>, request: &NamedRequest) -> Result<RevertPlan<'a>
         });
     }
     same_disks(&guard, &images, &domain, &request.name)?;
-    refuse_children_of_tops(host, &guard, &domain)?;
+    refuse_losses(host, &guard, &domain)?;
     let mut stays = Vec::new();
     if has_tpm {
         stays.push(TPM_STAYS.to_owned());
@@ -151,14 +153,20 @@ fn same_disks(
     ))
 }
 
-/// Libvirt removes the overlays that the guest writes to now.
-fn refuse_children_of_tops(host: Host<'_>, guard: &WriteGuard<'_>, domain: &Domain) -> Result<()> {
+/// Libvirt removes the overlays that the guest writes to now, and does not look
+/// what is lost with them.
+fn refuse_losses(host: Host<'_>, guard: &WriteGuard<'_>, domain: &Domain) -> Result<()> {
     let usage = Usage::read(host.hypervisor)?;
     let mut known = usage.domains.iter();
     let own = known.position(|known| known.domain.uuid == domain.uuid);
     let disks = guard.disks().iter();
     for disk in disks.filter(|disk| disk.target().is_some()) {
-        refuse_others_on(&usage, own, &disk.chain().top().path)?;
+        let top = disk.chain().top();
+        refuse_others_on(&usage, own, &top.path)?;
+        // What was there before the first snapshot stays.
+        if disk.chain().layers().len() > 1 {
+            refuse_tags_in(domain, top)?;
+        }
     }
     Ok(())
 }

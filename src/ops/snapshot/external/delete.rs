@@ -4,7 +4,7 @@
 use super::super::create::ImageOf;
 use super::super::delete::WillDelete;
 use super::super::{NamedRequest, Records, recover, variables};
-use super::{external_disks, recorded, refuse_others_on};
+use super::{external_disks, recorded, refuse_others_on, refuse_tags_in};
 use crate::error::{Error, Kind, Result};
 use crate::image::{self, shown};
 use crate::model::{Domain, RecordedSnapshot};
@@ -71,6 +71,7 @@ pub fn plan<'a>(host: Host<'a>, request: &NamedRequest) -> Result<MergePlan<'a>>
             usage.must_tell(&layer.path, |_| false)?;
         }
         not_sealed(&below.path)?;
+        refuse_tags_in(&domain, overlay)?;
         images.push(ImageOf {
             target: disk.target().cloned(),
             path: overlay.path.clone(),

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use super::{NamedRequest, Records, Subject, word};
 use crate::error::{Error, Kind, Result};
 use crate::image::{self, shown};
-use crate::model::{Chain, Disk, DiskSource, Domain, Kept, RecordedSnapshot};
+use crate::model::{Chain, Disk, DiskSource, Domain, Kept, Layer, RecordedSnapshot};
 use crate::ops::images::{chain_of, path_of};
 use crate::ops::{Host, Usage, base};
 use crate::xml::{domain, snapshot};
@@ -98,6 +98,29 @@ fn refuse_others_on(usage: &Usage, own: Option<usize>, layer: &Path) -> Result<(
     let children = usage.children_of_others(file, own);
     base::refuse_children(layer, &children, &strays.paths)?;
     strays.must_tell(layer)
+}
+
+/// Refuses to have libvirt remove an overlay with internal snapshots in it:
+/// they would be lost, and nobody would say so.
+fn refuse_tags_in(domain: &Domain, layer: &Layer) -> Result<()> {
+    let table = image::snapshot::table(layer)?;
+    let Some(first) = table.first() else {
+        return Ok(());
+    };
+    let name = String::from_utf8_lossy(&first.name);
+    Err(Error::new(
+        Kind::WrongState,
+        format!(
+            "{} would go, and has {} internal snapshots that would be lost with it ('{name}')",
+            shown(&layer.path),
+            table.len()
+        ),
+    )
+    .hint(format!(
+        "delete those first: `vmkin snapshot delete -d {} {}`",
+        word(&domain.name),
+        word(&name)
+    )))
 }
 
 /// The place of a disk's image, which must be a file of this host.
