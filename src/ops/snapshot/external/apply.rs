@@ -7,13 +7,13 @@ use std::time::{Duration, SystemTime};
 use super::super::apply::WillApply;
 use super::super::create::ImageOf;
 use super::super::{NamedRequest, TPM_STAYS, recover, variables};
-use super::{
-    chain_for_overlay, external_disks, recorded, refuse_comma, refuse_others_on, refuse_tags_in,
-};
+use super::checks::{chain_for_overlay, refuse_comma, refuse_others_on, refuse_tags_in};
+use super::external_disks;
+use super::on_record::{OnRecord, allowed};
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::SnapshotCall;
 use crate::model::{Disk, Domain, FileId};
-use crate::ops::guard::{Allowed, LeasedDisk, Wanted, WriteGuard};
+use crate::ops::guard::{LeasedDisk, WriteGuard};
 use crate::ops::{Host, Usage};
 use crate::store::{
     IntentDomain, Operation, SavedVariables, SnapshotAct, SnapshotImage, SnapshotIntent,
@@ -42,29 +42,15 @@ pub struct RevertPlan<'a> {
 /// which goes; [`Kind::Unsafe`] if what it goes back to is not there or not to
 /// be trusted; those of [`WriteGuard`].
 pub fn plan<'a>(host: Host<'a>, request: &NamedRequest) -> Result<RevertPlan<'a>> {
-    let (domain, records) = recorded(host, request)?;
-    let allow = Allowed {
-        dirs: &request.allow_dirs,
-        damaged: false,
-    };
-    let wanted = Wanted {
-        targets: &[],
-        allow,
-        variables: true,
-    };
-    let guard = WriteGuard::of_domain(host, &domain, wanted)?;
-    let record = records.named(&request.name);
-    let document = host.hypervisor.secure_snapshot(&domain, &request.name)?;
-    let (Some(record), Some(document)) = (record, document) else {
-        return Err(request.subject.no_snapshot(&request.name));
-    };
-    let then = snapshot::domain_then(document.expose())?;
+    let locked = OnRecord::take(host, request)?;
+    let domain = &locked.domain;
+    let then = snapshot::domain_then(locked.document.expose())?;
     let then = then.map(domain::read).transpose()?;
     let has_tpm = then.as_ref().is_some_and(|facts| facts.tpm_emulator);
     let then = then.map_or_else(Vec::new, |facts| facts.disks);
-    let trust = allow.trust(host, &then)?;
+    let trust = allowed(request).trust(host, &then)?;
     let mut images = Vec::new();
-    for target in external_disks(record) {
+    for target in external_disks(&locked.record) {
         let disk = then.iter().find(|disk| disk.target.as_str() == target);
         let disk = disk.ok_or_else(|| {
             Error::new(
@@ -75,7 +61,7 @@ pub fn plan<'a>(host: Host<'a>, request: &NamedRequest) -> Result<RevertPlan<'a>
                 ),
             )
         })?;
-        let chain = chain_for_overlay(host, &domain, disk, &trust)
+        let chain = chain_for_overlay(host, domain, disk, &trust)
             .map_err(|e| e.context(format!("disk {target} cannot go back")))?;
         refuse_comma(&chain.top().path)?;
         images.push(ImageOf {
@@ -83,24 +69,18 @@ pub fn plan<'a>(host: Host<'a>, request: &NamedRequest) -> Result<RevertPlan<'a>
             path: chain.top().path.clone(),
         });
     }
-    same_disks(&guard, &images, &domain, &request.name)?;
-    refuse_losses(host, &guard, &domain)?;
+    same_disks(&locked, &images)?;
+    refuse_losses(host, &locked)?;
     let mut stays = Vec::new();
     if has_tpm {
         stays.push(TPM_STAYS.to_owned());
     }
-    let mut saved = None;
-    let mut disks = guard.disks().iter();
-    if let Some(disk) = disks.find(|disk| disk.target().is_none()) {
-        let found = variables::plan(disk.lease().image().real_path(), &request.name)?;
-        if found.file.is_some() {
-            saved = Some(found);
-        } else {
-            stays.push(
-                "The UEFI variables stay as they are: this snapshot has no copy of them."
-                    .to_owned(),
-            );
-        }
+    let found = locked.variables()?;
+    let saved = found.clone().filter(|saved| saved.file.is_some());
+    if found.is_some() && saved.is_none() {
+        stays.push(
+            "The UEFI variables stay as they are: this snapshot has no copy of them.".to_owned(),
+        );
     }
     Ok(RevertPlan {
         will: WillApply {
@@ -111,32 +91,21 @@ pub fn plan<'a>(host: Host<'a>, request: &NamedRequest) -> Result<RevertPlan<'a>
             redefines: true,
             stays,
         },
-        images: guard
-            .disks()
-            .iter()
-            .filter(|disk| disk.target().is_some())
-            .map(now)
-            .collect(),
-        guard,
-        domain,
+        images: locked.disks().map(now).collect(),
+        guard: locked.guard,
+        domain: locked.domain,
         variables: saved,
         allow_dirs: request.allow_dirs.clone(),
     })
 }
 
 /// Refuses where some disks would go back and others not: all or none.
-fn same_disks(
-    guard: &WriteGuard<'_>,
-    images: &[ImageOf],
-    domain: &Domain,
-    name: &str,
-) -> Result<()> {
-    let own = guard.disks().iter().filter_map(LeasedDisk::target);
+fn same_disks(locked: &OnRecord<'_>, images: &[ImageOf]) -> Result<()> {
+    let own = locked.disks().filter_map(LeasedDisk::target);
     let lacking: Vec<&str> = own
         .filter(|target| {
-            !images
-                .iter()
-                .any(|image| image.target.as_ref() == Some(*target))
+            let mut images = images.iter();
+            !images.any(|image| image.target.as_ref() == Some(*target))
         })
         .map(|target| target.as_str())
         .collect();
@@ -146,26 +115,26 @@ fn same_disks(
     Err(Error::new(
         Kind::WrongState,
         format!(
-            "{} of domain '{}' has no part in snapshot '{name}', and all disks go back or none",
+            "{} of domain '{}' has no part in snapshot '{}', and all disks go back or none",
             lacking.join(", "),
-            domain.name
+            locked.domain.name,
+            locked.record.name
         ),
     ))
 }
 
 /// Libvirt removes the overlays that the guest writes to now, and does not look
 /// what is lost with them.
-fn refuse_losses(host: Host<'_>, guard: &WriteGuard<'_>, domain: &Domain) -> Result<()> {
+fn refuse_losses(host: Host<'_>, locked: &OnRecord<'_>) -> Result<()> {
     let usage = Usage::read(host.hypervisor)?;
     let mut known = usage.domains.iter();
-    let own = known.position(|known| known.domain.uuid == domain.uuid);
-    let disks = guard.disks().iter();
-    for disk in disks.filter(|disk| disk.target().is_some()) {
+    let own = known.position(|known| known.domain.uuid == locked.domain.uuid);
+    for disk in locked.disks() {
         let top = disk.chain().top();
         refuse_others_on(&usage, own, &top.path)?;
         // What was there before the first snapshot stays.
         if disk.chain().layers().len() > 1 {
-            refuse_tags_in(domain, top)?;
+            refuse_tags_in(&locked.domain, top)?;
         }
     }
     Ok(())

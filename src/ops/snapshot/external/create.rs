@@ -6,9 +6,10 @@ use std::time::SystemTime;
 
 use super::super::create::{CreateRequest, ImageOf, WillCreate, after_the_time, exists};
 use super::super::{NO_TPM, Records, Subject, recover, variables, word};
-use super::{chain_for_overlay, image, refuse_comma};
+use super::checks::{chain_for_overlay, refuse_comma};
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::SnapshotCall;
+use crate::image;
 use crate::model::{Disk, DiskTarget, Domain, DomainState, ImageFormat};
 use crate::ops::guard::{Allowed, Wanted, WriteGuard};
 use crate::ops::{Host, ShutOff};

@@ -3,12 +3,14 @@
 
 use super::super::create::ImageOf;
 use super::super::delete::WillDelete;
-use super::super::{NamedRequest, Records, recover, variables};
-use super::{external_disks, recorded, refuse_others_on, refuse_tags_in};
+use super::super::{NamedRequest, Records, recover};
+use super::checks::{refuse_others_on, refuse_tags_in};
+use super::external_disks;
+use super::on_record::OnRecord;
 use crate::error::{Error, Kind, Result};
 use crate::image::{self, shown};
 use crate::model::{Domain, RecordedSnapshot};
-use crate::ops::guard::{Allowed, LeasedDisk, Wanted, WriteGuard};
+use crate::ops::guard::WriteGuard;
 use crate::ops::{Host, Usage};
 use crate::store::{IntentDomain, Operation, SavedVariables, SnapshotAct, SnapshotIntent};
 use crate::xml::snapshot;
@@ -32,32 +34,18 @@ pub struct MergePlan<'a> {
 /// has now; [`Kind::Protected`] if others are based on what would be merged into
 /// or would go; those of [`WriteGuard`].
 pub fn plan<'a>(host: Host<'a>, request: &NamedRequest) -> Result<MergePlan<'a>> {
-    let (domain, records) = recorded(host, request)?;
-    let allow = Allowed {
-        dirs: &request.allow_dirs,
-        damaged: false,
-    };
-    let wanted = Wanted {
-        targets: &[],
-        allow,
-        variables: true,
-    };
-    let guard = WriteGuard::of_domain(host, &domain, wanted)?;
-    let record = records.named(&request.name);
-    let document = host.hypervisor.secure_snapshot(&domain, &request.name)?;
-    let (Some(record), Some(document)) = (record, document) else {
-        return Err(request.subject.no_snapshot(&request.name));
-    };
-    one_child_at_most(&records, record, &domain)?;
+    let locked = OnRecord::take(host, request)?;
+    let (domain, record) = (&locked.domain, &locked.record);
+    one_child_at_most(&locked.records, record, domain)?;
     let usage = Usage::read_allowing(host.hypervisor, &request.allow_dirs)?;
     let mut known = usage.domains.iter();
     let own = known.position(|known| known.domain.uuid == domain.uuid);
-    let overlays = snapshot::overlays(document.expose())?;
+    let overlays = snapshot::overlays(locked.document.expose())?;
     let mut images = Vec::new();
     for target in external_disks(record) {
-        let mut disks = guard.disks().iter();
+        let mut disks = locked.disks();
         let disk = disks.find(|disk| disk.target().is_some_and(|own| own.as_str() == target));
-        let disk = disk.ok_or_else(|| not_in_chain(&domain, record, target))?;
+        let disk = disk.ok_or_else(|| not_in_chain(domain, record, target))?;
         let layers = disk.chain().layers();
         let of_this = |path: &std::path::Path| {
             let mut overlays = overlays.iter();
@@ -65,24 +53,19 @@ pub fn plan<'a>(host: Host<'a>, request: &NamedRequest) -> Result<MergePlan<'a>>
         };
         let found = layers.iter().position(|layer| of_this(&layer.path));
         let pair = found.and_then(|at| Some((layers.get(at)?, layers.get(at.checked_add(1)?)?)));
-        let (overlay, below) = pair.ok_or_else(|| not_in_chain(&domain, record, target))?;
+        let (overlay, below) = pair.ok_or_else(|| not_in_chain(domain, record, target))?;
         for layer in [overlay, below] {
             refuse_others_on(&usage, own, &layer.path)?;
             usage.must_tell(&layer.path, |_| false)?;
         }
         not_sealed(&below.path)?;
-        refuse_tags_in(&domain, overlay)?;
+        refuse_tags_in(domain, overlay)?;
         images.push(ImageOf {
             target: disk.target().cloned(),
             path: overlay.path.clone(),
         });
     }
-    let mut disks = guard.disks().iter();
-    let saved = disks
-        .find(|disk| LeasedDisk::target(disk).is_none())
-        .map(|disk| variables::plan(disk.lease().image().real_path(), &request.name))
-        .transpose()?;
-    let saved = saved.filter(|saved| saved.file.is_some());
+    let saved = locked.variables()?.filter(|saved| saved.file.is_some());
     Ok(MergePlan {
         will: WillDelete {
             domain: Some(domain.name.clone()),
@@ -91,8 +74,8 @@ pub fn plan<'a>(host: Host<'a>, request: &NamedRequest) -> Result<MergePlan<'a>>
             variables: saved.as_ref().map(|saved| saved.copy.path.clone()),
             recorded: true,
         },
-        guard,
-        domain,
+        guard: locked.guard,
+        domain: locked.domain,
         variables: saved,
     })
 }
