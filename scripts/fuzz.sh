@@ -9,9 +9,10 @@ cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 
 usage() {
     cat <<'TEXT'
-usage: scripts/fuzz.sh [--seconds N] [--asan] [--build-only] [TARGET…]
+usage: scripts/fuzz.sh [--seconds N] [--seed N] [--asan] [--build-only] [TARGET…]
 
   --seconds N   so long for each target (default: 60); 0 tries the seeds only
+  --seed N      go the same way each time; else each run goes its own
   --asan        with AddressSanitizer, which takes half of the speed
   --build-only  build the targets and run none
 
@@ -21,10 +22,11 @@ TEXT
 
 # As many as the machine of CI has processors.
 AT_ONCE=2
-SECONDS_EACH=60 ASAN='' BUILD_ONLY='' TARGETS=()
+SECONDS_EACH=60 SEED='' ASAN='' BUILD_ONLY='' TARGETS=()
 while [[ $# -gt 0 ]]; do
     case $1 in
         --seconds) SECONDS_EACH=${2:-} && shift ;;
+        --seed) SEED=${2:-} && shift ;;
         --asan) ASAN=yes ;;
         --build-only) BUILD_ONLY=yes ;;
         -h | --help) usage && exit 0 ;;
@@ -34,6 +36,8 @@ while [[ $# -gt 0 ]]; do
     shift
 done
 [[ $SECONDS_EACH =~ ^(0|[1-9][0-9]*)$ ]] || die "--seconds takes a whole number, not '$SECONDS_EACH'"
+
+[[ $SEED =~ ^([1-9][0-9]*)?$ ]] || die "--seed takes a number from 1, not '$SEED'"
 
 known() {
     local file
@@ -87,6 +91,7 @@ fuzz() {
     mkdir -p "fuzz/corpus/$target" "fuzz/artifacts/$target" "$WORK/$target"
     if [[ -e fuzz/dictionaries/$target.dict ]]; then options+=("-dict=fuzz/dictionaries/$target.dict"); fi
     if [[ $SECONDS_EACH -eq 0 ]]; then options+=(-runs=0); else options+=("-max_total_time=$SECONDS_EACH"); fi
+    if [[ -n $SEED ]]; then options+=("-seed=$SEED"); fi
     TMPDIR=$WORK/$target exec "$TARGET_DIR/$HOST/release/$target" "${options[@]}" -max_len=16384 -timeout=10 \
         "-rss_limit_mb=$MEMORY" -malloc_limit_mb=128 "-artifact_prefix=fuzz/artifacts/$target/" \
         "fuzz/corpus/$target" "fuzz/seeds/$target" >"$WORK/$target.log" 2>&1

@@ -288,9 +288,12 @@ fn position(reader: &Reader<&[u8]>) -> usize {
 }
 
 /// Whether this is the name of an element or attribute. More than XML allows,
-/// but nothing that could be read as the beginning of something else.
+/// but nothing that could be read as the beginning of something else, and no
+/// name that readers make two of (Namespaces in XML 1.0, "QName").
 fn is_name(name: &str) -> bool {
-    !name.is_empty()
+    let mut parts = name.split(':');
+    parts.clone().count() <= 2
+        && parts.all(|part| !part.is_empty())
         && !name.contains(|c: char| {
             c.is_whitespace() || matches!(c, '<' | '>' | '&' | '\'' | '"' | '=' | '/')
         })

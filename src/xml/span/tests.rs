@@ -67,6 +67,11 @@ fn what_is_not_one_whole_domain_is_refused() {
         ("<domain a=1/>", "malformed"),
         ("<domain a/>", "malformed"),
         ("<domain a='1' a='2'/>", "twice"),
+        // Some readers would have `a` twice.
+        ("<domain :a='1' a='2'/>", "malformed"),
+        ("<domain x:='1'/>", "malformed"),
+        ("<domain x:y:z='1'/>", "malformed"),
+        ("<domain><:a/></domain>", "malformed"),
         ("<domain a='<'/>", "malformed"),
         ("<domain><a<b/></domain>", "malformed"),
         ("<domain>&nbsp;</domain>", "unknown entity '&nbsp;'"),
