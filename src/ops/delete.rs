@@ -293,8 +293,10 @@ impl DeletePlan {
         Ok(())
     }
 
-    /// What snapshots have on other branches than the one the guest is on.
+    /// What snapshots have on other branches than the one the guest is on: each
+    /// after those that are based on it.
     fn add_branches(&mut self, usage: &Usage, storage: Storage) -> Result<()> {
+        let mut left = Vec::new();
         for path in self.of_snapshots.clone() {
             let Some(file) = image::file_id(&path)? else {
                 continue;
@@ -308,9 +310,28 @@ impl DeletePlan {
                 continue;
             }
             let strays = usage.strays(file, dir)?;
-            base::refuse_children(&path, &[], &self.not_going(&strays.paths))?;
             strays.must_tell(&path)?;
-            self.remove(&path, file);
+            left.push((path, file, strays.paths));
+        }
+        while !left.is_empty() {
+            let free = left
+                .iter()
+                .position(|(_, _, based_on_it)| self.not_going(based_on_it).is_empty());
+            match free {
+                Some(at) => {
+                    let (path, file, _) = left.remove(at);
+                    self.remove(&path, file);
+                }
+                None => {
+                    for (path, _, based_on_it) in &left {
+                        let ours = |one: &&PathBuf| !left.iter().any(|(own, _, _)| own == *one);
+                        let others = self.not_going(based_on_it);
+                        let others: Vec<PathBuf> = others.iter().filter(ours).cloned().collect();
+                        base::refuse_children(path, &[], &others)?;
+                    }
+                    return Ok(());
+                }
+            }
         }
         Ok(())
     }

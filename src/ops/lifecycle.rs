@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::clone::Cloned;
 use super::images::{chain_of, dirs_of, open_dirs, path_of, trust_for};
+use super::snapshot::word;
 use super::wait::{LOOK, none_known};
 use super::{Host, Usage, base, list};
 use crate::error::{Error, Kind, Result};
@@ -272,7 +273,7 @@ fn must_be_active(host: Host<'_>, domain: &Domain) -> Result<DomainState> {
         Kind::WrongState,
         format!("domain '{}' is {state}, and must be running", domain.name),
     )
-    .hint(format!("start it: `vmkin start -d {}`", domain.name)))
+    .hint(format!("start it: `vmkin start -d {}`", word(&domain.name))))
 }
 
 /// The addresses of a guest; with a `limit`, waits until there is one.

@@ -5,6 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::lifecycle::{self, Change};
+use super::snapshot::word;
 use super::{Host, Usage};
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::{Resume, Save, Start};
@@ -32,9 +33,11 @@ pub fn save(host: Host<'_>, domain: &Domain, how: Save) -> Result<Change> {
                 format!("domain '{name}' is {state}, and must be running or paused"),
             );
             return Err(match state {
-                DomainState::ShutOff => error.hint(format!("start it: `vmkin start -d {name}`")),
+                DomainState::ShutOff => {
+                    error.hint(format!("start it: `vmkin start -d {}`", word(name)))
+                }
                 DomainState::PmSuspended => {
-                    error.hint(format!("wake it: `vmkin resume -d {name}`"))
+                    error.hint(format!("wake it: `vmkin resume -d {}`", word(name)))
                 }
                 _ => error,
             });
@@ -59,7 +62,9 @@ pub(super) fn must_be_stored(domain: &Domain, persistent: bool) -> Result<()> {
         format!("domain '{name}' is transient, and must have a stored definition"),
     )
     .hint(format!(
-        "store it while it runs: `virsh dumpxml {name} > {name}.xml && virsh define {name}.xml`"
+        "store it while it runs: `umask 077; virsh dumpxml --security-info {} > guest.xml && \
+         virsh define guest.xml`",
+        word(name)
     )))
 }
 
@@ -123,7 +128,10 @@ pub fn restore(host: Host<'_>, usage: &Usage, domain: &Domain, how: Restore) -> 
             Kind::WrongState,
             format!("domain '{name}' is shut off, and must have been saved"),
         )
-        .hint(format!("boot it from its disks: `vmkin start -d {name}`")));
+        .hint(format!(
+            "boot it from its disks: `vmkin start -d {}`",
+            word(name)
+        )));
     }
     let start = Start {
         paused: how.resume == Some(Resume::Paused),
@@ -136,7 +144,7 @@ pub fn restore(host: Host<'_>, usage: &Usage, domain: &Domain, how: Restore) -> 
         }
         error.hint(format!(
             "if its memory is damaged, it can only be dropped: `vmkin restore --discard -d {}`",
-            domain.name
+            word(&domain.name)
         ))
     })?;
     // Libvirt knows no other way than to save it for that.

@@ -1,5 +1,6 @@
 //! The rule that disks are only touched while nobody runs on them.
 
+use super::snapshot::word;
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::Hypervisor;
 use crate::model::{Domain, DomainState};
@@ -30,9 +31,11 @@ impl<'a> ShutOff<'a> {
                 format!("domain '{name}' is transient, and must have a stored definition"),
             )
             .hint(format!(
-                "store it while it runs: `virsh dumpxml {name} > {name}.xml && virsh define {name}.xml`"
+                "store it while it runs: `umask 077; virsh dumpxml --security-info {name} > guest.xml && \
+         virsh define guest.xml`"
             )));
         }
+        let name = word(name);
         let hint = match status.state {
             DomainState::ShutOff => return Ok(Self(domain)),
             DomainState::Running | DomainState::ShuttingDown => {
@@ -49,7 +52,10 @@ impl<'a> ShutOff<'a> {
         };
         Err(Error::new(
             Kind::WrongState,
-            format!("domain '{name}' is {}, and must be shut off", status.state),
+            format!(
+                "domain '{}' is {}, and must be shut off",
+                domain.name, status.state
+            ),
         )
         .hint(hint))
     }

@@ -355,6 +355,12 @@ impl Usage {
         by_disk.or_else(|| self.domains.iter().find(|known| known.nvram == Some(file)))
     }
 
+    /// Where a domain is in [`Usage::domains`].
+    pub fn index_of(&self, domain: Uuid) -> Option<usize> {
+        let mut known = self.domains.iter();
+        known.position(|known| known.domain.uuid == domain)
+    }
+
     /// The domain of a use.
     pub fn domain(&self, one: &Use) -> Option<&KnownDomain> {
         self.domains.get(one.domain)

@@ -242,6 +242,24 @@ pub fn overlays(xml: &str) -> Result<Vec<(String, PathBuf)>> {
     Ok(found)
 }
 
+/// The overlays that libvirt takes a domain to write to whose current snapshot
+/// this is: it removes them when the domain goes back to one.
+///
+/// # Errors
+///
+/// [`Kind::Usage`] if this is no snapshot XML.
+pub fn current_overlays(xml: &str) -> Result<Vec<PathBuf>> {
+    let document = Document::parse(xml, "domainsnapshot")?;
+    let root = root(&document)?;
+    let list = root.child("revertDisks").or_else(|| root.child("disks"));
+    let disks = list.into_iter().flat_map(|list| list.all("disk"));
+    let mut found = Vec::new();
+    for node in disks {
+        found.extend(disk(node)?.overlay);
+    }
+    Ok(found)
+}
+
 fn written(text: &str) -> Result<std::borrow::Cow<'_, str>> {
     if text.chars().all(is_xml_char) {
         return Ok(escaped(text));
@@ -378,7 +396,9 @@ mod tests {
         assert_eq!(snapshot.disks[1].kept, Kept::No);
         let back = "<revertDisks><disk name='vda' snapshot='external'><source file='/r'/></disk>\
                     </revertDisks></domainsnapshot>";
+        assert_eq!(current_overlays(&xml).unwrap(), [overlays[0].path.clone()]);
         let xml = xml.replace("</domainsnapshot>", back);
+        assert_eq!(current_overlays(&xml).unwrap(), [PathBuf::from("/r")]);
         let found = super::overlays(&xml).unwrap();
         let paths = found
             .iter()

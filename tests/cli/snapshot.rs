@@ -486,6 +486,12 @@ fn external_ones_are_looked_at_before_libvirt_is_asked() {
     fs::remove_file(&overlay).unwrap();
     host.vmkin("snapshot create --live -d guest s1")
         .fails(4, "must be running for --live");
+    // Libvirt would find no names for both when it goes back.
+    let twins = Guest::new("twins").disk("vda", "qcow2", &host.qcow2("a2.qcow2"));
+    host.add(twins.disk("vdb", "raw", &host.image("a2.raw")));
+    fs::write(host.image("a2.raw"), [0; 512]).unwrap();
+    host.vmkin("snapshot create --external -d twins s1")
+        .fails(4, "called the same but for their extensions");
     for line in [
         "--external -a /x --format qcow2 s1",
         "--quiesce -d guest s1",

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use vmkin::model::DiskSource;
+use vmkin::model::{Disk, DiskSource};
 
 use crate::lab::{Lab, Ran, look, tool};
 
@@ -104,13 +104,11 @@ impl Bare {
     /// The images that the disks are now.
     pub fn images(&self) -> Vec<PathBuf> {
         let facts = self.lab.facts(&self.name);
-        let disks = facts
-            .disks
-            .into_iter()
-            .filter_map(|disk| match disk.source {
-                DiskSource::File(path) => Some(path),
-                _ => None,
-            });
+        let own = facts.disks.into_iter().filter(Disk::is_private);
+        let disks = own.filter_map(|disk| match disk.source {
+            DiskSource::File(path) => Some(path),
+            _ => None,
+        });
         disks.collect()
     }
 

@@ -31,6 +31,10 @@ pub(super) type Answer = std::result::Result<Vec<u8>, String>;
 /// without.
 const SETTINGS: &str = "LIBGUESTFS_BACKEND_SETTINGS";
 
+/// How long a command may be, in bytes: `guestfish` reads lines of 8 KiB, and
+/// takes what is behind that for another command.
+const LONGEST_COMMAND: usize = 8000;
+
 /// A `guestfish` that is running.
 pub(super) struct Session {
     dialogue: Dialogue,
@@ -48,6 +52,11 @@ impl Session {
         let mut run = tool.command(["--keys-from-stdin"]).patience(PATIENCE);
         // What it leaves behind, should it be killed, goes with our own.
         run = run.env("LIBGUESTFS_TMPDIR", scratch).env("TMPDIR", scratch);
+        // Its appliance is hundreds of megabytes, and is to be kept where it is
+        // kept otherwise: it would follow the directory for temporary files.
+        if std::env::var_os("LIBGUESTFS_CACHEDIR").is_none() {
+            run = run.env("LIBGUESTFS_CACHEDIR", "/var/tmp");
+        }
         // The other one asks libvirt for a guest, who then may not read the disks.
         if std::env::var_os("LIBGUESTFS_BACKEND").is_none() {
             run = run.env("LIBGUESTFS_BACKEND", "direct");
@@ -91,6 +100,11 @@ impl Session {
         let mut waiting = Vec::new();
         let mut text = String::new();
         for command in commands {
+            if command.len() >= LONGEST_COMMAND {
+                self.exchange(&mut text, &mut waiting, &mut answers)?;
+                answers.push(Err("the path is too long for guestfish".to_owned()));
+                continue;
+            }
             self.count += 1;
             let mark = format!("{}x{}x", self.word, self.count);
             text.push_str(&format!("-{command}\necho {mark}\n-{mark}\n"));

@@ -17,6 +17,10 @@ use crate::xml::domain::redacted;
 /// The driver that has snapshots and no images, and knows fewer flags.
 const TEST_DRIVER: &str = "test:";
 
+/// The first version of libvirt that goes back to external snapshots, as it
+/// numbers them.
+const REVERTS_EXTERNAL: u32 = 9_009_000;
+
 pub(super) fn names(libvirt: &Libvirt, domain: &Domain) -> Result<Vec<String>> {
     let failed = |e| {
         let what = format!("cannot list the snapshots of '{}'", domain.name);
@@ -159,9 +163,9 @@ pub(super) fn call(libvirt: &Libvirt, domain: &Domain, call: &SnapshotCall) -> R
             };
             snapshot.revert(0).map_err(|e| {
                 let error = failed(&e, what());
-                if e.code().is(Code::ConfigUnsupported) {
-                    return error
-                        .hint("libvirt goes back to external snapshots from version 9.9.0 on");
+                let version = libvirt.conn.lib_version();
+                if version.is_ok_and(|version| version < REVERTS_EXTERNAL) {
+                    return error.hint("libvirt goes back to external snapshots from 9.9.0 on");
                 }
                 error
             })

@@ -93,7 +93,7 @@ const NO_TPM: &str = "The state of its TPM is not in the snapshot.";
 const TPM_STAYS: &str = "The state of its TPM stays as it is.";
 
 /// A name as a shell reads it, for hints.
-fn word(name: &str) -> String {
+pub(super) fn word(name: &str) -> String {
     shell_word(name.as_bytes())
 }
 

@@ -1,17 +1,25 @@
 //! Finishing, or taking back, work on a snapshot that was left behind.
 
 use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
 
 use super::delete::delete_tag;
 use super::held::{Held, label};
 use super::{Records, Subject, apply, external, memory, variables, word};
-use crate::error::{Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::image::snapshot as tags;
 use crate::model::Domain;
 use crate::ops::guard::LeasedDisk;
 use crate::ops::{Host, ShutOff};
 use crate::store::{SnapshotAct, SnapshotImage, SnapshotIntent, Step};
 use crate::xml::snapshot;
+
+/// How long libvirt may take to begin what it was asked for by somebody who was
+/// killed then, and to be done with what takes no time.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// How often it is looked.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Finishes or takes back work on a snapshot, and says what is there now, as a
 /// sentence.
@@ -28,6 +36,17 @@ pub(in crate::ops) fn recover(
     intent: &SnapshotIntent,
     steps: &[Step],
 ) -> Result<String> {
+    settle(host, intent, steps, GRACE)
+}
+
+/// The same where libvirt may take this long yet to begin what it has been asked
+/// for.
+pub(super) fn settle(
+    host: Host<'_>,
+    intent: &SnapshotIntent,
+    steps: &[Step],
+    grace: Duration,
+) -> Result<String> {
     let domain = match &intent.domain {
         Some(known) => match host.hypervisor.find_uuid(known.uuid)? {
             Some(domain) => Some(domain),
@@ -36,7 +55,7 @@ pub(in crate::ops) fn recover(
         None => None,
     };
     match intent.act {
-        SnapshotAct::Create => create(host, domain.as_ref(), intent, steps),
+        SnapshotAct::Create => create(host, domain.as_ref(), intent, steps, grace),
         SnapshotAct::CreateMemory => match &domain {
             Some(domain) => memory::recover::create(host, domain, intent),
             None => Ok("It was about no domain.".to_owned()),
@@ -47,8 +66,8 @@ pub(in crate::ops) fn recover(
         },
         SnapshotAct::Apply => apply_again(host, domain.as_ref(), intent, steps),
         SnapshotAct::Delete => delete(host, domain.as_ref(), intent),
-        SnapshotAct::Revert => revert(host, domain.as_ref(), intent),
-        SnapshotAct::Merge => merge(host, domain.as_ref(), intent),
+        SnapshotAct::Revert => revert(host, domain.as_ref(), intent, grace),
+        SnapshotAct::Merge => merge(host, domain.as_ref(), intent, grace),
     }
 }
 
@@ -99,8 +118,13 @@ fn create(
     domain: Option<&Domain>,
     intent: &SnapshotIntent,
     steps: &[Step],
+    grace: Duration,
 ) -> Result<String> {
     if let Some(domain) = domain {
+        if intent.recorded.is_none() {
+            // An external one, which libvirt makes and puts on record.
+            comes_true(host, grace, || is_on_record(host, domain, intent))?;
+        }
         let records = Records::read(host, domain)?;
         let known = records.named(&intent.name);
         // Of an external one, it is libvirt that says when it was made.
@@ -163,12 +187,37 @@ fn delete(host: Host<'_>, domain: Option<&Domain>, intent: &SnapshotIntent) -> R
     Ok("It is deleted now.".to_owned())
 }
 
+fn is_on_record(host: Host<'_>, domain: &Domain, intent: &SnapshotIntent) -> Result<bool> {
+    Ok(Records::read(host, domain)?.named(&intent.name).is_some())
+}
+
+/// Whether something is so, or comes to be within a time.
+fn comes_true(host: Host<'_>, within: Duration, is_so: impl Fn() -> Result<bool>) -> Result<bool> {
+    let since = Instant::now();
+    loop {
+        if is_so()? {
+            return Ok(true);
+        }
+        if since.elapsed() >= within {
+            return Ok(false);
+        }
+        host.interrupt.check()?;
+        std::thread::sleep(LOOK);
+    }
+}
+
 /// Sees to the UEFI variables where libvirt has gone back, or has not.
-fn revert(host: Host<'_>, domain: Option<&Domain>, intent: &SnapshotIntent) -> Result<String> {
+fn revert(
+    host: Host<'_>,
+    domain: Option<&Domain>,
+    intent: &SnapshotIntent,
+    grace: Duration,
+) -> Result<String> {
     let (Some(domain), Some(saved)) = (domain, &intent.variables) else {
         return Ok("There is nothing to be done.".to_owned());
     };
-    if external::apply::has_gone_back(host, domain, &intent.images)? {
+    let has_gone_back = || external::apply::has_gone_back(host, domain, &intent.images);
+    if comes_true(host, grace, has_gone_back)? {
         variables::forget_old(saved)?;
         return Ok("All disks are back at the snapshot.".to_owned());
     }
@@ -186,9 +235,26 @@ fn revert(host: Host<'_>, domain: Option<&Domain>, intent: &SnapshotIntent) -> R
 }
 
 /// Removes the copy of the UEFI variables of an external snapshot that is gone.
-fn merge(host: Host<'_>, domain: Option<&Domain>, intent: &SnapshotIntent) -> Result<String> {
+fn merge(
+    host: Host<'_>,
+    domain: Option<&Domain>,
+    intent: &SnapshotIntent,
+    grace: Duration,
+) -> Result<String> {
     if let Some(domain) = domain {
-        if Records::read(host, domain)?.named(&intent.name).is_some() {
+        let is_gone = || Ok(!is_on_record(host, domain, intent)?);
+        if !comes_true(host, grace, is_gone)? {
+            // It is shut off, but for the QEMU that libvirt merges with.
+            if host.hypervisor.status(domain)?.state.is_active() && !grace.is_zero() {
+                return Err(Error::new(
+                    Kind::Busy,
+                    format!(
+                        "libvirt may still be merging snapshot '{}' of '{}'",
+                        intent.name, domain.name
+                    ),
+                )
+                .hint("when it is done, or the guest is shut off again: `vmkin recover`"));
+            }
             return Ok("It is not deleted.".to_owned());
         }
     }

@@ -6,13 +6,14 @@ use std::time::{Duration, SystemTime};
 
 use super::super::apply::WillApply;
 use super::super::create::ImageOf;
-use super::super::{NamedRequest, TPM_STAYS, recover, variables};
+use super::super::{NamedRequest, TPM_STAYS, recover, variables, word};
 use super::checks::{chain_for_overlay, refuse_comma, refuse_others_on, refuse_tags_in};
 use super::external_disks;
 use super::on_record::{OnRecord, allowed};
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::SnapshotCall;
-use crate::model::{Disk, Domain, FileId};
+use crate::image::{self, shown};
+use crate::model::{Disk, Domain, FileId, Layer};
 use crate::ops::guard::{LeasedDisk, WriteGuard};
 use crate::ops::{Host, Usage};
 use crate::store::{
@@ -49,6 +50,8 @@ pub fn plan<'a>(host: Host<'a>, request: &NamedRequest) -> Result<RevertPlan<'a>
     let has_tpm = then.as_ref().is_some_and(|facts| facts.tpm_emulator);
     let then = then.map_or_else(Vec::new, |facts| facts.disks);
     let trust = allowed(request).trust(host, &then)?;
+    let usage = Usage::read(host.hypervisor)?;
+    let own = usage.index_of(domain.uuid);
     let mut images = Vec::new();
     for target in external_disks(&locked.record) {
         let disk = then.iter().find(|disk| disk.target.as_str() == target);
@@ -64,13 +67,14 @@ pub fn plan<'a>(host: Host<'a>, request: &NamedRequest) -> Result<RevertPlan<'a>
         let chain = chain_for_overlay(host, domain, disk, &trust)
             .map_err(|e| e.context(format!("disk {target} cannot go back")))?;
         refuse_comma(&chain.top().path)?;
+        nobody_writes_to(&usage, own, chain.top())?;
         images.push(ImageOf {
             target: Some(disk.target.clone()),
             path: chain.top().path.clone(),
         });
     }
     same_disks(&locked, &images)?;
-    refuse_losses(host, &locked)?;
+    refuse_losses(host, &locked, &usage)?;
     let mut stays = Vec::new();
     if has_tpm {
         stays.push(TPM_STAYS.to_owned());
@@ -99,6 +103,23 @@ pub fn plan<'a>(host: Host<'a>, request: &NamedRequest) -> Result<RevertPlan<'a>
     })
 }
 
+/// Refuses to put an overlay on what another domain writes to.
+fn nobody_writes_to(usage: &Usage, own: Option<usize>, base: &Layer) -> Result<()> {
+    let mut others = usage.of(base.file).iter();
+    let other = others.find(|one| one.writes && Some(one.domain) != own);
+    let Some(other) = other.and_then(|one| usage.domain(one)) else {
+        return Ok(());
+    };
+    Err(Error::new(
+        Kind::WrongState,
+        format!(
+            "{} is a disk of domain '{}' by now, and would be under the disk that goes back",
+            shown(&base.path),
+            other.domain.name
+        ),
+    ))
+}
+
 /// Refuses where some disks would go back and others not: all or none.
 fn same_disks(locked: &OnRecord<'_>, images: &[ImageOf]) -> Result<()> {
     let own = locked.disks().filter_map(LeasedDisk::target);
@@ -123,18 +144,47 @@ fn same_disks(locked: &OnRecord<'_>, images: &[ImageOf]) -> Result<()> {
     ))
 }
 
-/// Libvirt removes the overlays that the guest writes to now, and does not look
-/// what is lost with them.
-fn refuse_losses(host: Host<'_>, locked: &OnRecord<'_>) -> Result<()> {
-    let usage = Usage::read(host.hypervisor)?;
-    let mut known = usage.domains.iter();
-    let own = known.position(|known| known.domain.uuid == locked.domain.uuid);
+/// Libvirt removes the overlays that the guest writes to now, and those that it
+/// had when the current snapshot was made, and does not look what is lost with
+/// them.
+fn refuse_losses(host: Host<'_>, locked: &OnRecord<'_>, usage: &Usage) -> Result<()> {
+    let domain = &locked.domain;
+    let own = usage.index_of(domain.uuid);
+    let mut tops = Vec::new();
     for disk in locked.disks() {
         let top = disk.chain().top();
-        refuse_others_on(&usage, own, &top.path)?;
+        refuse_others_on(usage, own, &top.path)?;
         // What was there before the first snapshot stays.
         if disk.chain().layers().len() > 1 {
-            refuse_tags_in(&locked.domain, top)?;
+            refuse_tags_in(domain, top)?;
+        }
+        tops.push(top.file);
+    }
+    let Some(current) = &locked.records.current else {
+        return Ok(());
+    };
+    let Some(document) = host.hypervisor.secure_snapshot(domain, current)? else {
+        return Ok(());
+    };
+    for path in snapshot::current_overlays(document.expose())? {
+        let Some(file) = image::file_id(&path)? else {
+            continue;
+        };
+        if !tops.contains(&file) {
+            return Err(Error::new(
+                Kind::WrongState,
+                format!(
+                    "libvirt would remove {}, in which domain '{}' went on after snapshot \
+                     '{current}', and which is none of its disks any more",
+                    shown(&path),
+                    domain.name
+                ),
+            )
+            .hint(format!(
+                "give the domain that disk back, or move the file away: `virsh dumpxml {}` has \
+                 the disks",
+                word(&domain.name)
+            )));
         }
     }
     Ok(())
@@ -220,7 +270,7 @@ pub fn apply(host: Host<'_>, plan: RevertPlan<'_>) -> Result<()> {
         crate::failpoint::hit("snapshot.applied")
     })();
     // By what the domain has now: libvirt may have failed after it was done.
-    let settled = recover::recover(host, &intent, &[]);
+    let settled = recover::settle(host, &intent, &[], Duration::ZERO);
     let error = reverted.err().map(|error| host.stopped_by(error));
     settled.map_err(|e| {
         e.with_kind(Kind::NotUndone)
@@ -241,7 +291,7 @@ pub(in super::super) fn has_gone_back(
     let mut now: Vec<FileId> = Vec::new();
     for disk in facts.disks.iter().filter(|disk| Disk::is_private(disk)) {
         let path = crate::ops::images::path_of(host.hypervisor, &disk.source)?;
-        now.extend(path.as_deref().and_then(crate::image::id_of));
+        now.extend(path.as_deref().and_then(image::id_of));
     }
     Ok(!images.iter().any(|image| now.contains(&image.file)))
 }

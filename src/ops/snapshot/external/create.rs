@@ -2,19 +2,20 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::super::create::{CreateRequest, ImageOf, WillCreate, after_the_time, exists};
-use super::super::{NO_TPM, Records, Subject, recover, variables, word};
+use super::super::{NO_TPM, Records, Subject, memory, recover, variables, word};
 use super::checks::{chain_for_overlay, refuse_comma};
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::SnapshotCall;
 use crate::image;
-use crate::model::{Disk, DiskTarget, Domain, DomainState, ImageFormat};
+use crate::model::{Disk, DiskSource, DiskTarget, Domain, DomainState, ImageFormat};
 use crate::ops::guard::{Allowed, Wanted, WriteGuard};
+use crate::ops::saved::must_be_stored;
 use crate::ops::{Host, ShutOff};
 use crate::store::{IntentDomain, Operation, SavedVariables, SnapshotAct, SnapshotIntent, Step};
-use crate::xml::domain;
+use crate::xml::domain::{self, DomainFacts};
 use crate::xml::snapshot::{NewOverlay, NewOverlays};
 
 /// Whether the guest may be running.
@@ -77,6 +78,9 @@ pub fn plan<'a>(host: Host<'a>, request: &CreateRequest, live: Live) -> Result<O
         }
     };
     let facts = domain::read(&host.hypervisor.public_xml(domain)?)?;
+    if live != Live::No {
+        same_disks_as_stored(host, domain, &facts)?;
+    }
     let trust = allow.trust(host, &facts.disks)?;
     let records = Records::read(host, domain)?;
     let is_free = |name: &str| records.named(name).is_none();
@@ -95,10 +99,9 @@ pub fn plan<'a>(host: Host<'a>, request: &CreateRequest, live: Live) -> Result<O
             continue;
         }
         let chain = chain_for_overlay(host, domain, disk, &trust)?;
-        let mut path = overlay_for(&chain.top().path, &name, None);
+        let path = overlay_for(&chain.top().path, &name);
         if !names.insert(path.clone()) {
-            path = overlay_for(&chain.top().path, &name, Some(&disk.target));
-            names.insert(path.clone());
+            return Err(same_stem(disk, &chain.top().path));
         }
         is_to_be_made(disk, &path)?;
         if live == Live::No {
@@ -149,8 +152,10 @@ pub fn plan<'a>(host: Host<'a>, request: &CreateRequest, live: Live) -> Result<O
 }
 
 fn shut_off<'a>(host: Host<'a>, domain: &Domain, allow: Allowed<'_>) -> Result<WriteGuard<'a>> {
+    let state = host.hypervisor.status(domain)?.state;
+    let runs = matches!(state, DomainState::Running | DomainState::Paused);
     ShutOff::check(host.hypervisor, domain).map_err(|error| match error.kind() {
-        Kind::WrongState => error.hint(
+        Kind::WrongState if runs => error.hint(
             "or make one of its disks while it runs: `--live`, with a guest agent `--quiesce`",
         ),
         _ => error,
@@ -173,22 +178,48 @@ fn running(host: Host<'_>, domain: &Domain) -> Result<()> {
                 domain.name, status.state
             ),
         )
-        .hint("of a guest that is shut off: leave out --live, and say --external"));
-    }
-    if !status.persistent {
-        return Err(Error::new(
-            Kind::WrongState,
-            format!(
-                "domain '{}' is transient, and its snapshots would be forgotten with it",
-                domain.name
+        .hint(match status.state {
+            DomainState::Saved => format!(
+                "let it go on first: `vmkin restore -d {}`",
+                word(&domain.name)
             ),
-        )
-        .hint(format!(
-            "make it persistent: `virsh dumpxml {0} > {0}.xml`, `virsh define {0}.xml`",
-            word(&domain.name)
-        )));
+            _ => "of a guest that is shut off: leave out --live, and say --external".to_owned(),
+        }));
     }
-    Ok(())
+    must_be_stored(domain, status.persistent)
+}
+
+/// Libvirt takes all that the guest has now, and starts and goes back by what is
+/// stored of it.
+fn same_disks_as_stored(host: Host<'_>, domain: &Domain, stored: &DomainFacts) -> Result<()> {
+    let now = memory::live_facts(host, domain)?;
+    let own = |facts: &DomainFacts| -> Vec<(DiskTarget, DiskSource)> {
+        let own = facts.disks.iter().filter(|disk| disk.is_private());
+        let mut own: Vec<_> = own
+            .map(|disk| (disk.target.clone(), disk.source.clone()))
+            .collect();
+        own.sort_by(|a, b| a.0.as_str().cmp(b.0.as_str()));
+        own
+    };
+    let (now, then) = (own(&now), own(stored));
+    let differs = now.iter().find(|one| !then.contains(one));
+    let Some((target, source)) = differs.or_else(|| then.iter().find(|one| !now.contains(one)))
+    else {
+        return Ok(());
+    };
+    Err(Error::new(
+        Kind::WrongState,
+        format!(
+            "disk {target} of domain '{}' ({source}) is not the same in what runs and in what is \
+             stored, and a snapshot is of both",
+            domain.name
+        ),
+    )
+    .hint(format!(
+        "make them the same: `virsh attach-disk` and `detach-disk` with --config, or restart the \
+         guest: `vmkin shutdown -d {} --wait`",
+        word(&domain.name)
+    )))
 }
 
 fn image_of(overlay: &NewOverlay) -> ImageOf {
@@ -201,14 +232,25 @@ fn image_of(overlay: &NewOverlay) -> ImageOf {
 /// Where the guest goes on, named as virsh does it: with the snapshot in the
 /// place of the extension. What is special in its name is written as `%` and
 /// two digits, as in the copies of UEFI variables.
-fn overlay_for(top: &Path, name: &str, target: Option<&DiskTarget>) -> PathBuf {
+fn overlay_for(top: &Path, name: &str) -> PathBuf {
     let mut file = top.file_stem().unwrap_or_default().to_owned();
-    if let Some(target) = target {
-        file.push(format!("-{target}"));
-    }
     file.push(".");
     file.push(variables::part_for(name));
     top.with_file_name(file)
+}
+
+/// Libvirt could make it, and not go back: it names those overlays itself.
+fn same_stem(disk: &Disk, path: &Path) -> Error {
+    Error::new(
+        Kind::WrongState,
+        format!(
+            "disk {} ({}) and another one of the domain are called the same but for their \
+             extensions, and libvirt could not go back to the snapshot",
+            disk.target,
+            image::shown(path)
+        ),
+    )
+    .hint("rename one of the files, or put it into another directory, and change the domain")
 }
 
 fn is_to_be_made(disk: &Disk, path: &Path) -> Result<()> {
@@ -319,7 +361,7 @@ pub fn apply(host: Host<'_>, plan: OverlaysPlan<'_>) -> Result<()> {
         Ok(()) => journal.finish(),
         Err(error) => {
             let error = host.stopped_by(error);
-            recover::recover(host, &intent, &steps).map_err(|e| {
+            recover::settle(host, &intent, &steps, Duration::ZERO).map_err(|e| {
                 e.with_kind(Kind::NotUndone).hint(
                     "the disks are what they were, but a copy of the UEFI variables is left; \
                      when the cause is gone, `vmkin recover` removes it",
@@ -337,18 +379,13 @@ mod tests {
 
     #[test]
     fn overlays_are_named_as_virsh_names_them() {
-        let named = |top: &str| overlay_for(Path::new(top), "s-1", None);
+        let named = |top: &str| overlay_for(Path::new(top), "s-1");
         assert_eq!(named("/a/web.qcow2"), Path::new("/a/web.s-1"));
         assert_eq!(named("/a/web"), Path::new("/a/web.s-1"));
         assert_eq!(named("/a.b/web.old"), Path::new("/a.b/web.s-1"));
         assert_eq!(
-            overlay_for(Path::new("/a/web.old"), "v1.2, b", None),
+            overlay_for(Path::new("/a/web.old"), "v1.2, b"),
             Path::new("/a/web.v1%2e2%2c%20b")
-        );
-        let target: DiskTarget = "vdb".parse().unwrap();
-        assert_eq!(
-            overlay_for(Path::new("/a/web.raw"), "s", Some(&target)),
-            Path::new("/a/web-vdb.s")
         );
     }
 }

@@ -1,6 +1,8 @@
 //! Deleting an external snapshot: what was written since it was made is merged
 //! into what was there before, and the overlay goes.
 
+use std::time::Duration;
+
 use super::super::create::ImageOf;
 use super::super::delete::WillDelete;
 use super::super::{NamedRequest, Records, recover};
@@ -38,14 +40,23 @@ pub fn plan<'a>(host: Host<'a>, request: &NamedRequest) -> Result<MergePlan<'a>>
     let (domain, record) = (&locked.domain, &locked.record);
     one_child_at_most(&locked.records, record, domain)?;
     let usage = Usage::read_allowing(host.hypervisor, &request.allow_dirs)?;
-    let mut known = usage.domains.iter();
-    let own = known.position(|known| known.domain.uuid == domain.uuid);
+    let own = usage.index_of(domain.uuid);
     let overlays = snapshot::overlays(locked.document.expose())?;
     let mut images = Vec::new();
     for target in external_disks(record) {
         let mut disks = locked.disks();
         let disk = disks.find(|disk| disk.target().is_some_and(|own| own.as_str() == target));
-        let disk = disk.ok_or_else(|| not_in_chain(domain, record, target))?;
+        let disk = disk.ok_or_else(|| {
+            Error::new(
+                Kind::WrongState,
+                format!(
+                    "disk {target}, which snapshot '{}' has a part of, is no disk of domain '{}' \
+                     any more",
+                    record.name, domain.name
+                ),
+            )
+            .hint("give the domain that disk back first")
+        })?;
         let layers = disk.chain().layers();
         let of_this = |path: &std::path::Path| {
             let mut overlays = overlays.iter();
@@ -114,7 +125,7 @@ fn not_in_chain(domain: &Domain, record: &RecordedSnapshot, target: &str) -> Err
         ),
     )
     .hint(format!(
-        "go there first: `vmkin snapshot apply -d {} {}`",
+        "go there first, by which what was written since is lost: `vmkin snapshot apply -d {} {}`",
         super::super::word(&domain.name),
         super::super::word(&record.name)
     ))
@@ -176,7 +187,7 @@ pub fn apply(host: Host<'_>, plan: MergePlan<'_>) -> Result<()> {
     let operation = Operation::Snapshot(Box::new(intent.clone()));
     let journal = host.store.begin(host.hypervisor.uri(), operation)?;
     let merged = crate::failpoint::hit("snapshot.begun").and_then(|()| merge());
-    recover::recover(host, &intent, &[]).map_err(|e| {
+    recover::settle(host, &intent, &[], Duration::ZERO).map_err(|e| {
         e.with_kind(Kind::NotUndone)
             .hint("when the cause is gone, `vmkin recover` removes the copy of the UEFI variables")
     })?;

@@ -33,21 +33,14 @@ pub fn is_external(host: Host<'_>, request: &NamedRequest) -> Result<bool> {
 }
 
 /// The files that external snapshots of a domain are in: the overlays, and what
-/// they were made on. Those that stand on others come first.
+/// they were made on.
 ///
 /// # Errors
 ///
 /// If libvirt does not answer, or says what cannot be understood.
 pub(in crate::ops) fn files(host: Host<'_>, domain: &Domain) -> Result<Vec<PathBuf>> {
     let mut all = Vec::new();
-    // Parents come first there.
-    for document in host
-        .hypervisor
-        .snapshot_records(domain)?
-        .documents
-        .iter()
-        .rev()
-    {
+    for document in &host.hypervisor.snapshot_records(domain)?.documents {
         let overlays = snapshot::overlays(document)?;
         let then = snapshot::domain_then(document)?
             .map(domain::read)

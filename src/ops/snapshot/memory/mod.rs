@@ -46,7 +46,7 @@ impl LiveImage {
 
 /// What an active domain is now, which may be another thing than what it starts
 /// with next.
-fn live_facts(host: Host<'_>, domain: &Domain) -> Result<DomainFacts> {
+pub(super) fn live_facts(host: Host<'_>, domain: &Domain) -> Result<DomainFacts> {
     let all = host.hypervisor.current_xml()?;
     let live = all.iter().find(|(uuid, _)| *uuid == domain.uuid);
     let (_, xml) = live.ok_or_else(|| {
