@@ -212,7 +212,7 @@ private_network() {
   <forward mode='open'/>
   <bridge name='virbr0' stp='off' delay='0'/>
   <ip address='192.168.122.1' netmask='255.255.255.0'>
-    <dhcp><range start='192.168.122.2' end='192.168.122.254'/></dhcp>
+    <dhcp><range start='192.168.122.100' end='192.168.122.254'/></dhcp>
   </ip>
   <dnsmasq:options><dnsmasq:option value='no-ping'/></dnsmasq:options>
 </network>

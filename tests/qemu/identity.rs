@@ -110,6 +110,7 @@ fn qemu_debian_cloud_init_makes_three_guests_of_one_image_that_was_somebody() {
     let lab = Debian::new("seeded", Flavor::CloudInit);
     lab.set_machine_id("0123456789abcdef0123456789abcdef");
     let names = ["1", "2", "3"].map(|name| lab.name(name));
+    // Below what the network gives away by itself: no guest has ever had it.
     let reserved = "192.168.122.77";
     let tell = format!("--ssh-key {} --identity cloud-init --start", lab.key());
     lab.ok(&format!(
