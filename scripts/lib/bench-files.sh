@@ -52,7 +52,8 @@ files_copy() {
 # files_guest: what libguestfs takes for the root of a Linux system, and a tree to copy.
 files_guest() {
     local tree=$FILES_FOLDER/tree n
-    mkdir -p "$tree"/{bin,etc,lib,srv/data}
+    mkdir -p "$tree"/{bin,etc,lib,srv/data,var/lib/dpkg}
+    : >"$tree/var/lib/dpkg/status"
     printf '/dev/vda / ext4 rw 0 1\n' >"$tree/etc/fstab"
     printf 'files\n' >"$tree/etc/hostname"
     printf 'ID=debian\nNAME="Debian GNU/Linux"\nVERSION_ID=12\n' >"$tree/etc/os-release"

@@ -58,7 +58,7 @@ fn a_transient_domain_is_not_cloned() {
     assert_snapshot!(refused(&host(|g| g.transient().state(1))), @"
     --- stderr ---
     error: domain 'golden' is transient, and must have a stored definition
-      hint: store it while it runs: `virsh dumpxml golden > golden.xml && virsh define golden.xml`
+      hint: store it while it runs: `umask 077; virsh dumpxml --security-info golden > guest.xml && virsh define guest.xml`
     --- exit 4 ---
     ");
 }
