@@ -37,10 +37,8 @@ impl<'a> Refcounts<'a> {
     /// How often the cluster is referred to that this byte of the file is in; 0
     /// for what is not counted.
     pub(super) fn of(&mut self, offset: u64) -> Result<u64> {
-        let cluster = self.header.cluster_size();
         let index = offset >> self.header.cluster_bits;
-        let bits = 1_u64 << self.header.refcount_order;
-        let per_block = cluster.saturating_mul(8) / bits;
+        let (bits, per_block) = self.shape();
         let block = index / per_block;
         if !self.blocks.contains_key(&block) {
             if self.blocks.len() >= MOST_BLOCKS {
@@ -66,17 +64,29 @@ impl<'a> Refcounts<'a> {
         if clusters > MOST_CLUSTERS {
             return Ok(None);
         }
+        let (width, per_block) = self.shape();
         let mut bits = Vec::new();
-        for index in 0..clusters {
-            if index % 64 == 0 {
-                bits.push(0_u64);
-            }
-            let is_taken = self.of(index << self.header.cluster_bits)? != 0;
-            if let Some(last) = bits.last_mut() {
-                *last |= u64::from(is_taken) << (index % 64);
+        for block in 0..clusters.div_ceil(per_block) {
+            let bytes = self.read_block(block)?;
+            let first = block.saturating_mul(per_block);
+            for index in 0..per_block.min(clusters.saturating_sub(first)) {
+                // No block has less than 64.
+                if index % 64 == 0 {
+                    bits.push(0_u64);
+                }
+                let is_taken = entry(&bytes, index, width) != 0;
+                if let Some(last) = bits.last_mut() {
+                    *last |= u64::from(is_taken) << (index % 64);
+                }
             }
         }
         Ok(Some(Taken { cluster, bits }))
+    }
+
+    /// How many bits a count has, and how many counts a block.
+    fn shape(&self) -> (u64, u64) {
+        let bits = 1_u64 << self.header.refcount_order;
+        (bits, self.header.cluster_size().saturating_mul(8) / bits)
     }
 
     fn read_block(&mut self, block: u64) -> Result<Vec<u8>> {

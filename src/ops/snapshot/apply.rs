@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::create::ImageOf;
 use super::delete::{find, refuse_external};
 use super::held::{Held, intended, label};
-use super::{NamedRequest, Records, Subject, TPM_STAYS, variables, word};
+use super::{NamedRequest, Records, Subject, TPM_STAYS, VARIABLES_STAY, variables, word};
 use crate::error::{Error, Kind, Result};
 use crate::image::qcow2::Snapshot;
 use crate::image::snapshot as tags;
@@ -119,10 +119,7 @@ pub fn plan<'a>(host: Host<'a>, request: &NamedRequest) -> Result<ApplyPlan<'a>>
         if saved.file.is_some() {
             variables = Some(saved);
         } else {
-            stays.push(
-                "The UEFI variables stay as they are: this snapshot has no copy of them."
-                    .to_owned(),
-            );
+            stays.push(VARIABLES_STAY.to_owned());
         }
     }
     if held.tpm {

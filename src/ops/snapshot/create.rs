@@ -10,7 +10,7 @@ use super::held::{Held, intended, label};
 use super::{NO_TPM, Records, Subject, variables};
 use crate::error::{Error, Kind, Result};
 use crate::image::snapshot as tags;
-use crate::model::{DiskTarget, Kept, RecordedDisk, RecordedSnapshot, SnapshotName};
+use crate::model::{Disk, DiskTarget, Kept, RecordedDisk, RecordedSnapshot, SnapshotName};
 use crate::ops::Host;
 use crate::store::{
     IntentDomain, Journal, Operation, SavedVariables, SnapshotAct, SnapshotImage, SnapshotIntent,
@@ -178,21 +178,34 @@ pub(super) fn record(
     parent: Option<String>,
     now: SystemTime,
 ) -> RecordedSnapshot {
-    let since = now.duration_since(SystemTime::UNIX_EPOCH);
-    let seconds = since.map_or(0, |since| since.as_secs());
     let has_part = |target: &DiskTarget| {
         let mut targets = held.images().filter_map(|disk| disk.target());
         targets.any(|one| one == target)
     };
     RecordedSnapshot {
-        name: name.to_owned(),
         description,
         parent,
+        ..of_disks(name, &held.disks, has_part, now)
+    }
+}
+
+/// A snapshot of those disks that have a part in it, and of nothing else.
+pub(super) fn of_disks(
+    name: &str,
+    disks: &[Disk],
+    has_part: impl Fn(&DiskTarget) -> bool,
+    now: SystemTime,
+) -> RecordedSnapshot {
+    let since = now.duration_since(SystemTime::UNIX_EPOCH);
+    let seconds = since.map_or(0, |since| since.as_secs());
+    RecordedSnapshot {
+        name: name.to_owned(),
+        description: None,
+        parent: None,
         created: i64::try_from(seconds).unwrap_or(i64::MAX),
         state: "shutoff".to_owned(),
         memory: Kept::No,
-        disks: held
-            .disks
+        disks: disks
             .iter()
             .map(|disk| RecordedDisk {
                 target: disk.target.to_string(),

@@ -92,6 +92,31 @@ const NO_TPM: &str = "The state of its TPM is not in the snapshot.";
 /// The same when it goes back.
 const TPM_STAYS: &str = "The state of its TPM stays as it is.";
 
+/// What it is told of UEFI variables in a raw file that do not go back.
+const VARIABLES_STAY: &str =
+    "The UEFI variables stay as they are: this snapshot has no copy of them.";
+
+/// What libvirt has on record of the snapshot that is meant; `None` if it has
+/// nothing, as of an image that no domain has.
+///
+/// # Errors
+///
+/// If libvirt does not answer, or says what cannot be understood.
+pub fn recorded(host: Host<'_>, request: &NamedRequest) -> Result<Option<RecordedSnapshot>> {
+    let Subject::Domain(domain) = &request.subject else {
+        return Ok(None);
+    };
+    let document = host.hypervisor.secure_snapshot(domain, &request.name)?;
+    let record = document.map(|document| snapshot::read(document.expose()));
+    record.transpose().map_err(|e| unknown(domain, e))
+}
+
+fn unknown(domain: &Domain, error: Error) -> Error {
+    error
+        .with_kind(Kind::Libvirt)
+        .context(format!("the snapshots of '{}' are not known", domain.name))
+}
+
 /// A name as a shell reads it, for hints.
 pub(super) fn word(name: &str) -> String {
     shell_word(name.as_bytes())
@@ -118,10 +143,7 @@ impl Records {
         let records = host.hypervisor.snapshot_records(domain)?;
         let documents = records.documents.iter();
         let all: Result<Vec<_>> = documents.map(|xml| snapshot::read(xml)).collect();
-        let all = all.map_err(|e| {
-            e.with_kind(Kind::Libvirt)
-                .context(format!("the snapshots of '{}' are not known", domain.name))
-        })?;
+        let all = all.map_err(|e| unknown(domain, e))?;
         Ok(Self {
             all: in_order(all),
             current: records.current,

@@ -8,7 +8,7 @@ use crate::error::{Error, Kind, Result};
 use crate::hypervisor::Resume;
 use crate::ops::snapshot::apply::{self, WillApply};
 use crate::ops::snapshot::memory::apply::MemoryApplyPlan;
-use crate::ops::snapshot::{NamedRequest, external, memory};
+use crate::ops::snapshot::{self, NamedRequest, external, memory};
 use crate::ops::{Host, Observer as _};
 
 /// Take the disks of a guest back to a snapshot: all of them, or none
@@ -40,7 +40,8 @@ pub(super) fn run(ui: &Ui, session: &Session<'_>, args: &ApplyArgs) -> Result<()
     let host = session.host(&hypervisor);
     let request = args.which.request(&hypervisor)?;
     let resume = resume(args.running, args.paused);
-    if memory::apply::is_meant(host, &request)? {
+    let record = snapshot::recorded(host, &request)?;
+    if record.as_ref().is_some_and(memory::apply::is_meant) {
         return with_memory(ui, host, &request, resume, args.dry_run);
     }
     if resume.is_some() {
@@ -50,7 +51,7 @@ pub(super) fn run(ui: &Ui, session: &Session<'_>, args: &ApplyArgs) -> Result<()
         )
         .hint("apply it, and start the guest: `vmkin start`"));
     }
-    if external::is_external(host, &request)? {
+    if record.as_ref().is_some_and(external::is_external) {
         let plan = || external::apply::plan(host, &request);
         return go(
             ui,

@@ -6,7 +6,7 @@ use crate::cli::ui::{Ui, one_line};
 use crate::error::Result;
 use crate::ops::Observer as _;
 use crate::ops::snapshot::delete::{self, WillDelete};
-use crate::ops::snapshot::external;
+use crate::ops::snapshot::{self, external};
 
 /// Delete a snapshot from all disks of a guest that is shut off
 ///
@@ -26,7 +26,8 @@ pub(super) fn run(ui: &Ui, session: &Session<'_>, args: &DeleteArgs) -> Result<(
     let hypervisor = session.connect_to_change()?;
     let host = session.host(&hypervisor);
     let request = args.which.request(&hypervisor)?;
-    if external::is_external(host, &request)? {
+    let record = snapshot::recorded(host, &request)?;
+    if record.as_ref().is_some_and(external::is_external) {
         let plan = || external::delete::plan(host, &request);
         return go(
             ui,

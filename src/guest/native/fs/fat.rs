@@ -54,26 +54,26 @@ pub(super) fn open(blocks: Arc<dyn Blocks>) -> Result<Opened> {
     probe.allow(MAX_DIRECTORY);
     let opened = guarded(|| Ok(Library::new(device, options)))?;
     // Its idea of what can be is narrower than that of Linux.
-    let library = match opened {
-        Ok(library) => library,
+    let volume = match opened {
+        Ok(volume) => volume,
         Err(error) => {
             probe.failed()?;
             return Ok(Opened::NeedsKernel(error.to_string()));
         }
     };
-    let table = Table::new(blocks, &boot, library.fat_type())?;
+    let table = Table::new(blocks, &boot, volume.fat_type())?;
     probe.data_from(table.data_at());
     let mut fat = Fat {
         files: RefCell::new(vec![File::root()]),
         label: None,
-        dirty: match library.fat_type() {
+        dirty: match volume.fat_type() {
             FatType::Fat32 => boot.get(0x41),
             _ => boot.get(0x25),
         }
         .is_some_and(|flags| flags & 1 != 0),
         last: RefCell::new(None),
         listed: RefCell::new(None),
-        library,
+        volume,
         probe,
         table,
     };
@@ -122,7 +122,7 @@ struct Listed {
 }
 
 struct Fat {
-    library: Library,
+    volume: Library,
     probe: Rc<Probe>,
     table: Table,
     files: RefCell<Vec<File>>,
@@ -137,7 +137,7 @@ struct Fat {
 impl Fat {
     fn read_label(&self) -> Result<Option<Vec<u8>>> {
         self.probe.allow(MAX_DIRECTORY);
-        let label = self.library.read_volume_label_from_root_dir();
+        let label = self.volume.read_volume_label_from_root_dir();
         let label = self.explain(label)?;
         let label = label.filter(|label| label != "NO NAME");
         Ok(label.map(String::into_bytes))
@@ -166,7 +166,7 @@ impl Fat {
             way.push(file.index);
             at = Node(file.parent.into());
         }
-        let mut dir = self.library.root_dir();
+        let mut dir = self.volume.root_dir();
         for index in way.into_iter().rev() {
             self.probe.allow(MAX_DIRECTORY);
             let entry = dir.iter().nth(usize::try_from(index).unwrap_or(usize::MAX));
@@ -291,7 +291,7 @@ impl FileSystem for Fat {
     }
 
     fn uuid(&self) -> Option<String> {
-        let id = self.library.volume_id();
+        let id = self.volume.volume_id();
         (id != 0).then(|| format!("{:04X}-{:04X}", id >> 16, id & 0xffff))
     }
 

@@ -49,8 +49,8 @@ pub(super) fn open(blocks: Arc<dyn Blocks>) -> Result<Opened> {
         pages: VecDeque::new(),
     };
     shared.left.set(ENOUGH);
-    let mut library = match guarded(|| Ok(IsoFs::mount(device, MountOptions::new())))? {
-        Ok(library) => library,
+    let mut volume = match guarded(|| Ok(IsoFs::mount(device, MountOptions::new())))? {
+        Ok(volume) => volume,
         Err(error) => {
             let error = error.into_error();
             return match error.kind() {
@@ -62,17 +62,17 @@ pub(super) fn open(blocks: Arc<dyn Blocks>) -> Result<Opened> {
     let label = guarded(|| {
         let mut buf = [0; 256];
         // A name that is none is no reason not to read the rest.
-        let label = library.label(&mut buf).ok().flatten();
+        let label = volume.label(&mut buf).ok().flatten();
         Ok(label.map(|label| label.trim_end().as_bytes().to_vec()))
     })?;
     Ok(Opened::Ready(Box::new(Iso {
         uuid: moment_of(&descriptor, CHANGED).or_else(|| moment_of(&descriptor, CREATED)),
         label,
         // Modes and owners are part of Rock Ridge alone.
-        has_modes: library.namespace() == Namespace::RockRidge,
-        is_plain: library.namespace() == Namespace::Primary,
-        root: Node(library.root().get()),
-        library: RefCell::new(library),
+        has_modes: volume.namespace() == Namespace::RockRidge,
+        is_plain: volume.namespace() == Namespace::Primary,
+        root: Node(volume.root().get()),
+        volume: RefCell::new(volume),
         listed: RefCell::new(None),
         shared,
     })))
@@ -177,7 +177,7 @@ impl BlockDevice for Device {
 }
 
 struct Iso {
-    library: RefCell<IsoFs<Device>>,
+    volume: RefCell<IsoFs<Device>>,
     shared: Rc<Shared>,
     /// The directory that was listed last.
     listed: RefCell<Option<Rc<Listed>>>,
@@ -232,7 +232,7 @@ impl Iso {
         question: impl FnOnce(&mut IsoFs<Device>) -> std::result::Result<T, hadris_io::Error<Failed>>,
     ) -> Result<T> {
         self.shared.left.set(ENOUGH);
-        let answer = question(&mut self.library.borrow_mut());
+        let answer = question(&mut self.volume.borrow_mut());
         answer.map_err(|error| explain(&self.shared, error.kind(), &error.to_string()))
     }
 }
@@ -365,8 +365,8 @@ impl FileSystem for Iso {
     }
 
     fn usage(&self) -> Result<Usage> {
-        let library = self.library.borrow();
-        let info = library.info();
+        let volume = self.volume.borrow();
+        let info = volume.info();
         let size = u64::from(info.volume_space_size()).saturating_mul(info.block_size().into());
         Ok(Usage {
             size,

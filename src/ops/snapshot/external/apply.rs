@@ -6,8 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use super::super::apply::WillApply;
 use super::super::create::ImageOf;
-use super::super::{NamedRequest, TPM_STAYS, recover, variables, word};
-use super::checks::{chain_for_overlay, refuse_comma, refuse_others_on, refuse_tags_in};
+use super::super::held::intended;
+use super::super::{NamedRequest, TPM_STAYS, VARIABLES_STAY, recover, variables, word};
+use super::checks::{chain_for_overlay, refuse_comma, refuse_tags_in};
 use super::external_disks;
 use super::on_record::{OnRecord, allowed};
 use crate::error::{Error, Kind, Result};
@@ -50,8 +51,7 @@ pub fn plan<'a>(host: Host<'a>, request: &NamedRequest) -> Result<RevertPlan<'a>
     let has_tpm = then.as_ref().is_some_and(|facts| facts.tpm_emulator);
     let then = then.map_or_else(Vec::new, |facts| facts.disks);
     let trust = allowed(request).trust(host, &then)?;
-    let usage = Usage::read(host.hypervisor)?;
-    let own = usage.index_of(domain.uuid);
+    let own = locked.usage.index_of(domain.uuid);
     let mut images = Vec::new();
     for target in external_disks(&locked.record) {
         let disk = then.iter().find(|disk| disk.target.as_str() == target);
@@ -67,14 +67,14 @@ pub fn plan<'a>(host: Host<'a>, request: &NamedRequest) -> Result<RevertPlan<'a>
         let chain = chain_for_overlay(host, domain, disk, &trust)
             .map_err(|e| e.context(format!("disk {target} cannot go back")))?;
         refuse_comma(&chain.top().path)?;
-        nobody_writes_to(&usage, own, chain.top())?;
+        nobody_writes_to(&locked.usage, own, chain.top())?;
         images.push(ImageOf {
             target: Some(disk.target.clone()),
             path: chain.top().path.clone(),
         });
     }
     same_disks(&locked, &images)?;
-    refuse_losses(host, &locked, &usage)?;
+    refuse_losses(host, &locked)?;
     let mut stays = Vec::new();
     if has_tpm {
         stays.push(TPM_STAYS.to_owned());
@@ -82,9 +82,7 @@ pub fn plan<'a>(host: Host<'a>, request: &NamedRequest) -> Result<RevertPlan<'a>
     let found = locked.variables()?;
     let saved = found.clone().filter(|saved| saved.file.is_some());
     if found.is_some() && saved.is_none() {
-        stays.push(
-            "The UEFI variables stay as they are: this snapshot has no copy of them.".to_owned(),
-        );
+        stays.push(VARIABLES_STAY.to_owned());
     }
     Ok(RevertPlan {
         will: WillApply {
@@ -95,7 +93,11 @@ pub fn plan<'a>(host: Host<'a>, request: &NamedRequest) -> Result<RevertPlan<'a>
             redefines: true,
             stays,
         },
-        images: locked.disks().map(now).collect(),
+        // So that the next run can tell whether they still are that.
+        images: locked
+            .disks()
+            .map(|disk| intended(disk, Vec::new(), Vec::new()))
+            .collect(),
         guard: locked.guard,
         domain: locked.domain,
         variables: saved,
@@ -147,14 +149,12 @@ fn same_disks(locked: &OnRecord<'_>, images: &[ImageOf]) -> Result<()> {
 /// Libvirt removes the overlays that the guest writes to now, and those that it
 /// had when the current snapshot was made, and does not look what is lost with
 /// them.
-fn refuse_losses(host: Host<'_>, locked: &OnRecord<'_>, usage: &Usage) -> Result<()> {
+fn refuse_losses(host: Host<'_>, locked: &OnRecord<'_>) -> Result<()> {
     let domain = &locked.domain;
-    let own = usage.index_of(domain.uuid);
     let mut tops = Vec::new();
     for disk in locked.disks() {
         let top = disk.chain().top();
-        refuse_others_on(usage, own, &top.path)?;
-        // What was there before the first snapshot stays.
+        // That nobody is based on it, the guard has seen. What was there before the first snapshot stays.
         if disk.chain().layers().len() > 1 {
             refuse_tags_in(domain, top)?;
         }
@@ -188,19 +188,6 @@ fn refuse_losses(host: Host<'_>, locked: &OnRecord<'_>, usage: &Usage) -> Result
         }
     }
     Ok(())
-}
-
-/// What a disk is now, so that the next run can tell whether it still is.
-fn now(disk: &LeasedDisk) -> SnapshotImage {
-    let top = disk.chain().top();
-    SnapshotImage {
-        target: disk.target().cloned(),
-        path: top.path.clone(),
-        format: top.format,
-        file: top.file,
-        id: Vec::new(),
-        tag: Vec::new(),
-    }
 }
 
 /// Waits until libvirt can name the new overlays: after the second in which it

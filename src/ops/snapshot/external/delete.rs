@@ -12,8 +12,8 @@ use super::on_record::OnRecord;
 use crate::error::{Error, Kind, Result};
 use crate::image::{self, shown};
 use crate::model::{Domain, RecordedSnapshot};
+use crate::ops::Host;
 use crate::ops::guard::WriteGuard;
-use crate::ops::{Host, Usage};
 use crate::store::{IntentDomain, Operation, SavedVariables, SnapshotAct, SnapshotIntent};
 use crate::xml::snapshot;
 
@@ -39,7 +39,7 @@ pub fn plan<'a>(host: Host<'a>, request: &NamedRequest) -> Result<MergePlan<'a>>
     let locked = OnRecord::take(host, request)?;
     let (domain, record) = (&locked.domain, &locked.record);
     one_child_at_most(&locked.records, record, domain)?;
-    let usage = Usage::read_allowing(host.hypervisor, &request.allow_dirs)?;
+    let usage = &locked.usage;
     let own = usage.index_of(domain.uuid);
     let overlays = snapshot::overlays(locked.document.expose())?;
     let mut images = Vec::new();
@@ -66,7 +66,7 @@ pub fn plan<'a>(host: Host<'a>, request: &NamedRequest) -> Result<MergePlan<'a>>
         let pair = found.and_then(|at| Some((layers.get(at)?, layers.get(at.checked_add(1)?)?)));
         let (overlay, below) = pair.ok_or_else(|| not_in_chain(domain, record, target))?;
         for layer in [overlay, below] {
-            refuse_others_on(&usage, own, &layer.path)?;
+            refuse_others_on(usage, own, &layer.path)?;
             usage.must_tell(&layer.path, |_| false)?;
         }
         not_sealed(&below.path)?;

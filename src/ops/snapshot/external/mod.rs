@@ -14,22 +14,14 @@ mod on_record;
 
 use std::path::PathBuf;
 
-use super::{NamedRequest, Records};
 use crate::error::Result;
 use crate::model::{DiskSource, Domain, Kept, RecordedSnapshot};
 use crate::ops::Host;
 use crate::xml::{domain, snapshot};
 
 /// Whether a snapshot is one in files of its own, and of disks alone.
-///
-/// # Errors
-///
-/// If libvirt does not answer.
-pub fn is_external(host: Host<'_>, request: &NamedRequest) -> Result<bool> {
-    let records = Records::of(host, &request.subject)?;
-    let record = records.named(&request.name);
-    Ok(record
-        .is_some_and(|record| record.memory == Kept::No && record.place() == Some(Kept::External)))
+pub fn is_external(record: &RecordedSnapshot) -> bool {
+    record.memory == Kept::No && record.place() == Some(Kept::External)
 }
 
 /// The files that external snapshots of a domain are in: the overlays, and what

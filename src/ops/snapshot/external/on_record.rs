@@ -2,15 +2,17 @@
 
 use crate::error::Result;
 use crate::model::{Domain, RecordedSnapshot, SecretText};
-use crate::ops::Host;
-use crate::ops::guard::{Allowed, LeasedDisk, Wanted, WriteGuard};
+use crate::ops::guard::{Allowed, LeasedDisk, Locked, Wanted, WriteGuard};
 use crate::ops::snapshot::{NamedRequest, Records, Subject, variables};
+use crate::ops::{Host, Usage};
 use crate::store::SavedVariables;
 
 /// An external snapshot that is on record, and the locked images of its domain.
 pub(super) struct OnRecord<'a> {
     pub(super) domain: Domain,
     pub(super) guard: WriteGuard<'a>,
+    /// Who uses which image, as it was when they were locked.
+    pub(super) usage: Usage,
     pub(super) records: Records,
     pub(super) record: RecordedSnapshot,
     /// What libvirt has on record of it, secrets and all.
@@ -29,7 +31,9 @@ impl<'a> OnRecord<'a> {
             allow: allowed(request),
             variables: true,
         };
-        let guard = WriteGuard::of_domain(host, domain, wanted)?;
+        let locked = Locked::domain(host, domain, wanted)?;
+        let usage = Usage::read_allowing(host.hypervisor, &request.allow_dirs)?;
+        let guard = locked.examine(&usage)?;
         let records = Records::read(host, domain)?;
         let record = records.named(name).cloned();
         let document = host.hypervisor.secure_snapshot(domain, name)?;
@@ -39,6 +43,7 @@ impl<'a> OnRecord<'a> {
         Ok(Self {
             domain: domain.clone(),
             guard,
+            usage,
             records,
             record,
             document,

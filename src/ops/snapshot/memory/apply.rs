@@ -46,15 +46,9 @@ pub struct MemoryApplyPlan<'a> {
     allow_dirs: Vec<PathBuf>,
 }
 
-/// Whether the snapshot that is meant has the memory of the guest.
-///
-/// # Errors
-///
-/// If libvirt does not answer.
-pub fn is_meant(host: Host<'_>, request: &NamedRequest) -> Result<bool> {
-    let records = Records::of(host, &request.subject)?;
-    let record = records.named(&request.name);
-    Ok(record.is_some_and(|record| record.memory == Kept::Internal))
+/// Whether a snapshot has the memory of the guest in the images.
+pub fn is_meant(record: &RecordedSnapshot) -> bool {
+    record.memory == Kept::Internal
 }
 
 /// Works out the way back, and locks the images. Changes nothing.

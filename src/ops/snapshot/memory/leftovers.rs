@@ -7,8 +7,9 @@ use std::time::SystemTime;
 
 use super::{LiveImage, live_facts, live_images};
 use crate::error::{Error, Kind, Result};
-use crate::model::{Domain, Kept, RecordedDisk, RecordedSnapshot};
+use crate::model::{DiskTarget, Domain, RecordedSnapshot};
 use crate::ops::Host;
+use crate::ops::snapshot::create::of_disks;
 use crate::ops::snapshot::recover::{self, Again};
 use crate::ops::snapshot::{Records, word};
 use crate::store::SnapshotIntent;
@@ -57,31 +58,13 @@ fn of_running(host: Host<'_>, domain: &Domain, intent: &SnapshotIntent) -> Resul
     }
     let definition = host.hypervisor.secure_xml(domain)?;
     let disks = domain::read(definition.expose())?.disks;
-    let part = |target: &str| {
+    let has_part = |target: &DiskTarget| {
         let mut targets = tagged.iter().filter_map(|image| image.target.as_ref());
-        targets.any(|one| one.as_str() == target)
+        targets.any(|one| one == target)
     };
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let seconds = since.map_or(0, |since| since.as_secs());
     let snapshot = RecordedSnapshot {
-        name: name.clone(),
-        description: None,
         parent: Records::read(host, domain)?.current,
-        created: i64::try_from(seconds).unwrap_or(i64::MAX),
-        state: "shutoff".to_owned(),
-        memory: Kept::No,
-        disks: disks
-            .iter()
-            .map(|disk| RecordedDisk {
-                target: disk.target.to_string(),
-                kept: if part(disk.target.as_str()) {
-                    Kept::Internal
-                } else {
-                    Kept::No
-                },
-                overlay: None,
-            })
-            .collect(),
+        ..of_disks(name, &disks, has_part, SystemTime::now())
     };
     let record = NewRecord {
         snapshot: &snapshot,

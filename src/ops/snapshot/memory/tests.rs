@@ -166,7 +166,12 @@ fn recorded(bench: &Bench) -> Vec<String> {
 #[test]
 fn a_guest_goes_on_and_what_was_kept_to_undo_that_is_deleted() {
     let bench = remembering();
-    assert!(apply::is_meant(bench.host(), &named(&bench)).unwrap());
+    let record = crate::ops::snapshot::recorded(bench.host(), &named(&bench));
+    assert!(
+        record
+            .unwrap()
+            .is_some_and(|record| apply::is_meant(&record))
+    );
     go_on(&bench).unwrap();
     let state = bench.fake.status(&bench.domain("guest")).unwrap().state;
     assert_eq!(state, DomainState::Running);
