@@ -12,13 +12,13 @@ usage() {
 usage: scripts/test.sh [--no-qemu] [--fuzz SECONDS]
 
   --no-qemu       leave out the tests on real guests (tests/qemu), which need a private libvirtd
-  --fuzz SECONDS  so long for each fuzz target (default: 30)
+  --fuzz SECONDS  so long for each fuzz target (default: 60)
 
 The fault matrix (tests/faults) needs root either way: for mounts, immutable directories and another user.
 TEXT
 }
 
-WITH_QEMU=yes FUZZ_SECONDS=30
+WITH_QEMU=yes FUZZ_SECONDS=60
 while [[ $# -gt 0 ]]; do
     case $1 in
         --no-qemu) WITH_QEMU= ;;

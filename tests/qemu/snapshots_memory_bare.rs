@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::Duration;
 
-use crate::lab::tool;
+use crate::lab::{Lab, Ran, tool};
 use crate::snapshots::{Bare, Variables};
 
 #[test]
@@ -30,6 +30,21 @@ fn uefi_variables_in_qcow2_go_with_the_memory() {
     assert!(bare.recorded().is_empty());
 }
 
+/// Runs a command to a step, does something there, and lets it go on.
+fn stopped_at(lab: &Lab, step: &str, command: &str, meanwhile: impl FnOnce()) -> Ran {
+    let gate = lab.dir.join(format!("snapshot.{step}"));
+    std::thread::scope(|scope| {
+        let failpoint = format!("snapshot.{step}=wait");
+        let run = scope.spawn(move || lab.vmkin_with(&failpoint, command));
+        while !gate.exists() {
+            sleep(Duration::from_millis(10));
+        }
+        meanwhile();
+        fs::remove_file(&gate).unwrap();
+        run.join().unwrap()
+    })
+}
+
 #[test]
 #[ignore = "needs the private libvirtd"]
 fn what_happens_meanwhile_is_told_from_what_libvirt_does() {
@@ -44,20 +59,11 @@ fn what_happens_meanwhile_is_told_from_what_libvirt_does() {
     for (step, faster) in [("recorded", false), ("released", true)] {
         bare.write(2);
         let sees = bare.sees();
-        let gate = bare.lab.dir.join(format!("snapshot.{step}"));
-        let ran = std::thread::scope(|scope| {
-            let (lab, apply) = (&bare.lab, &apply);
-            let failpoint = format!("snapshot.{step}=wait");
-            let run = scope.spawn(move || lab.vmkin_with(&failpoint, apply));
-            while !gate.exists() {
-                sleep(Duration::from_millis(10));
-            }
-            match lab.virsh_start(&name) {
+        let ran = stopped_at(&bare.lab, step, &apply, || {
+            match bare.lab.virsh_start(&name) {
                 Ok(()) => assert!(faster),
                 Err(error) => assert!(!faster && error.contains("lock"), "{error}"),
             }
-            fs::remove_file(&gate).unwrap();
-            run.join().unwrap()
         });
         let code = if faster { 4 } else { 0 };
         assert_eq!(ran.code, Some(code), "{step}: {}", ran.stderr);
@@ -79,17 +85,8 @@ fn what_happens_meanwhile_is_told_from_what_libvirt_does() {
     }
     // A daemon that is restarted just before or after is asked again.
     for step in ["released", "applied"] {
-        let gate = bare.lab.dir.join(format!("snapshot.{step}"));
-        let ran = std::thread::scope(|scope| {
-            let (lab, apply) = (&bare.lab, &apply);
-            let failpoint = format!("snapshot.{step}=wait");
-            let run = scope.spawn(move || lab.vmkin_with(&failpoint, apply));
-            while !gate.exists() {
-                sleep(Duration::from_millis(10));
-            }
+        let ran = stopped_at(&bare.lab, step, &apply, || {
             tool("vmkin-private-libvirtd", &["restart"]);
-            fs::remove_file(&gate).unwrap();
-            run.join().unwrap()
         });
         bare.lab.reconnect();
         assert_eq!(ran.code, Some(0), "{step}: {}", ran.stderr);

@@ -8,9 +8,10 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
-use vmkin::error::{Error, Result};
+use vmkin::error::{Error, Kind, Result};
 use vmkin::guest::native::Blocks;
 use vmkin::guest::native::fs::{FileKind, FileSystem, FsKind, Node, Opened, open};
+use vmkin::guest::tree::Tree;
 
 #[expect(
     clippy::disallowed_methods,
@@ -103,6 +104,24 @@ pub(crate) fn ready(kind: FsKind, image: &Path) -> Box<dyn FileSystem> {
         Opened::Ready(fs) => fs,
         Opened::NeedsKernel(why) => panic!("needs a kernel: {why}"),
     }
+}
+
+/// A file system that is read natively, off these bytes.
+#[track_caller]
+pub(crate) fn in_memory(kind: FsKind, bytes: Vec<u8>) -> Box<dyn FileSystem> {
+    let opened = open(kind, Arc::new(Memory(bytes))).unwrap();
+    opened.ready().unwrap()
+}
+
+/// Fails unless a directory that is in itself is seen to be.
+#[track_caller]
+pub(crate) fn has_no_end(fs: Box<dyn FileSystem>) -> Tree {
+    let root = fs.root();
+    let tree = Tree::new("/dev/sda".to_owned(), fs.into(), root);
+    let start = tree.find(b"/").unwrap();
+    let error = tree.visit(&start, &mut |_, _, _| Ok(true)).unwrap_err();
+    assert_eq!(error.kind(), Kind::Unsafe);
+    tree
 }
 
 /// All that is compared of one file: what it is and who may use it, how long it
