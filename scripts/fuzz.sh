@@ -107,11 +107,15 @@ verdict() {
     fi
     FAILED=$((FAILED + 1))
     say "$target: FAILED (exit $status)"
-    grep -a -v -e '^#[0-9]' -e '^INFO:' "$log" | tail -n 40 >&2 || true
+    # Why, first; an assertion may print two documents, of which the sides say enough.
+    grep -a -A 3 'panicked at' "$log" | cut -b 1-2000 >&2 || true
+    grep -a -v -e '^#[0-9]' -e '^INFO:' "$log" | cut -b 1-400 | tail -n 20 >&2 || true
     found=$(sed -n 's/.*Test unit written to //p' "$log" | tail -n 1)
     if [[ -n $found ]]; then
         say "kept: $found ($(wc -c <"$found") bytes)"
-        head -c 512 -- "$found" | od -A x -t x1z >&2
+        # All of it: the log is what is left of a machine of CI.
+        say "its contents, by 'base64 -d | gzip -d':"
+        gzip -9 -n -c -- "$found" | base64 -w 120 >&2
         say "  hint: again: $TARGET_DIR/$HOST/release/$target $found"
         say "  hint: smaller: $TARGET_DIR/$HOST/release/$target -minimize_crash=1 -runs=100000 $found"
     fi

@@ -83,7 +83,9 @@ fuzz_target!(|data: &[u8]| {
     let twice = again
         .rewrite(&spec)
         .expect("what was written can be cloned");
-    assert_eq!(twice.xml, clone, "the second time is different");
+    if !has_what_is_made(facts) {
+        assert_eq!(twice.xml, clone, "the second time is different");
+    }
 
     if let Some(tree) = &other {
         let after = Tree::read(&clone).expect("it was well-formed before");
@@ -91,6 +93,15 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(kept(&after, facts), kept(tree, facts));
     }
 });
+
+/// Whether a disk of the golden domain is one of the files that are made for
+/// the clone. Nobody can ask for that: vmkin makes no file where one is. What
+/// was made for a guest does not go on to clones of it, so the second time
+/// is different.
+fn has_what_is_made(golden: &DomainFacts) -> bool {
+    let mut disks = golden.disks.iter();
+    disks.any(|disk| matches!(&disk.source, DiskSource::File(path) if path.starts_with("/clones")))
+}
 
 fn new_disk(disk: &Disk, mode: CloneMode) -> NewDisk {
     let path = format!("/clones/web-01-{}", disk.target);
