@@ -2,6 +2,7 @@
 //!
 //! With the files in `libvirt/` it is the only one that names the `virt` crate.
 
+mod library;
 mod many;
 mod memory;
 mod network;
@@ -46,6 +47,7 @@ impl Libvirt {
     ///
     /// [`Kind::Environment`] if libvirt cannot be reached.
     pub fn open(uri: Option<&str>) -> Result<Self> {
+        library::load()?;
         // Otherwise libvirt prints each error to stderr itself, before us.
         virt::error::clear_error_callback();
         let conn = Connect::open(uri).map_err(|e| {
