@@ -1,9 +1,9 @@
-//! The C library, loaded when the first connection is opened.
+//! The C library, loaded when it is first called.
 //!
 //! Libvirt's client library brings some sixty others with it, and mapping them
 //! takes several times as long as reading a file out of an image. What needs no
-//! connection does without: `vmkin cat -a`, `disk`, `--help`; it even works where
-//! libvirt is not installed.
+//! connection does without: `vmkin cat -a`, `--help`; it even works where libvirt
+//! is not installed.
 //!
 //! So the functions that the `virt` crate calls are defined here, each of them
 //! a jump to the one in the library. The linker then finds that nothing of the
@@ -55,7 +55,7 @@ fn find(name: &str) -> Result<Calls> {
     })
 }
 
-/// What a function answers that could not be called: what libvirt's own answer
+/// What a function answers if there is no library: what libvirt's own answer
 /// when they fail.
 trait Failed {
     const FAILED: Self;
@@ -112,7 +112,7 @@ macro_rules! calls {
             #[expect(unsafe_code, reason = "takes the place of a C function")]
             #[unsafe(no_mangle)]
             unsafe extern "C" fn $name($($argument: $type),*) $(-> $answer)? {
-                match CALLS.get() {
+                match load().ok().and_then(|()| CALLS.get()) {
                     // SAFETY: the caller knows what libvirt wants.
                     Some(calls) => unsafe { (calls.$name)($($argument),*) },
                     None => Failed::FAILED,
