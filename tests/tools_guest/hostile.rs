@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::common::{Memory, has_no_end, image, in_memory, run, with_mounts};
 use vmkin::error::{Kind, Result};
+use vmkin::guest::native::Blocks;
 use vmkin::guest::native::fs::{FileKind, FileSystem, FsKind, Node, Opened, open};
 use vmkin::guest::tree::Tree;
 
@@ -36,9 +37,9 @@ fn sound(mkfs: &[&str], megabytes: u64) -> Vec<u8> {
 }
 
 /// Looks at everything, and goes on where something cannot be read.
-fn look_at_all(bytes: Vec<u8>, kind: FsKind) {
+pub(crate) fn look_at_all(image: Arc<dyn Blocks>, kind: FsKind) {
     let begun = Instant::now();
-    if let Ok(Opened::Ready(fs)) = open(kind, Arc::new(Memory(bytes))) {
+    if let Ok(Opened::Ready(fs)) = open(kind, image) {
         let mut todo = vec![fs.root()];
         let mut seen = 0;
         let mut buf = vec![0; 128 << 10];
@@ -113,17 +114,17 @@ pub(crate) fn mutants(sound: &[u8], kind: FsKind, count: u64) {
                 *byte = value;
             }
         }
-        look_at_all(bytes, kind);
+        look_at_all(Arc::new(Memory(bytes)), kind);
     }
 }
 
 pub(crate) fn truncated(sound: &[u8], kind: FsKind) {
     for part in 0..40 {
         let length = sound.len() / 40 * part + part * 13;
-        look_at_all(sound[..length].to_vec(), kind);
+        look_at_all(Arc::new(Memory(sound[..length].to_vec())), kind);
     }
     for length in [0, 1, 511, 1024, 1500, 2048, 4096, 65536, 65600] {
-        look_at_all(sound[..length].to_vec(), kind);
+        look_at_all(Arc::new(Memory(sound[..length].to_vec())), kind);
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod appliance;
 mod common;
+mod damage;
 mod fat;
 mod file_systems;
 mod hostile;
