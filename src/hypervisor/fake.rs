@@ -2,7 +2,9 @@
 //! told to refuse, which a real one does only when it must not.
 
 mod memory;
+mod volumes;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -80,6 +82,8 @@ pub(crate) struct Fake {
     after_listing: Mutex<Option<Meanwhile>>,
     /// Its domains are on another host.
     pub(crate) elsewhere: bool,
+    /// Its volumes, and which file here each is.
+    pub(crate) volumes: BTreeMap<PathBuf, PathBuf>,
     defined: AtomicUsize,
 }
 

@@ -6,7 +6,9 @@ mod library;
 mod many;
 mod memory;
 mod network;
+mod place;
 mod snapshots;
+mod volumes;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -38,6 +40,7 @@ const MANY: usize = 16;
 pub struct Libvirt {
     conn: Connect,
     uri: String,
+    here: bool,
 }
 
 impl Libvirt {
@@ -50,11 +53,12 @@ impl Libvirt {
         library::load()?;
         // Otherwise libvirt prints each error to stderr itself, before us.
         virt::error::clear_error_callback();
+        place::prepare(uri);
         let conn = Connect::open(uri).map_err(|e| {
             let what = format!("cannot connect to {}", uri.unwrap_or("libvirt"));
             let error = failed(&e, what).with_kind(Kind::Environment);
             match e.code() {
-                Known(Code::SystemError | Code::Rpc) if uri.is_none_or(uri::is_local) => error
+                Known(Code::SystemError | Code::Rpc) if uri.is_none_or(uri::may_be_here) => error
                     .hint(
                         "is the daemon running? `systemctl start virtqemud.socket` \
                          (libvirt's older layout: `systemctl start libvirtd`)",
@@ -69,7 +73,11 @@ impl Libvirt {
         let uri = conn
             .uri()
             .map_err(|e| failed(&e, "cannot read the connection URI"))?;
-        Ok(Self { conn, uri })
+        let here = place::is_here(&conn, &uri);
+        if !here {
+            place::keep_alive(&conn);
+        }
+        Ok(Self { conn, uri, here })
     }
 
     /// Whether the daemon has gone, so that no question can be answered any
@@ -143,7 +151,7 @@ impl Hypervisor for Libvirt {
     }
 
     fn is_local(&self) -> bool {
-        uri::is_local(&self.uri)
+        self.here
     }
 
     fn capabilities(&self) -> Result<Capabilities> {

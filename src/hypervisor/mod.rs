@@ -11,6 +11,7 @@ mod memory;
 mod networks;
 mod reconnect;
 mod uri;
+mod volumes;
 
 use std::path::PathBuf;
 
@@ -25,9 +26,10 @@ pub use self::libvirt::Libvirt;
 pub use self::memory::{Memory, Resume, Save};
 pub use self::networks::Networks;
 pub use self::reconnect::Connection;
+pub use self::volumes::{Volume, Volumes};
 
 /// A host that runs domains. One value may be used by many threads at once.
-pub trait Hypervisor: Memory + Networks + Send + Sync {
+pub trait Hypervisor: Memory + Networks + Volumes + Send + Sync {
     /// The URI of the connection, as libvirt spells it.
     fn uri(&self) -> &str;
 

@@ -3,9 +3,11 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::file::{ImageFile, ShownBytes, id_of, shell_word, shown};
+use super::file::{ShownBytes, shell_word, shown};
+use super::files::{Files, Here, Named, Stopped, Walked};
 use super::foreign;
 use super::qcow2::Header;
+use super::source::Image;
 use super::trust::{Trust, follow};
 use crate::error::{Error, Kind, Result};
 use crate::model::{Chain, FileId, ImageFormat, Layer, NbdExport};
@@ -30,50 +32,14 @@ pub struct Survey {
     pub hidden: bool,
 }
 
-/// Why a walk down a chain went no further, and what that hides.
-struct Stopped {
-    error: Error,
-    unread: Option<FileId>,
-    hidden: bool,
-}
-
 impl Stopped {
-    /// At a layer that was not read. Below a format without backing files
-    /// there is nothing more.
-    fn at(path: &Path, format: ImageFormat, error: Error) -> Self {
-        Self {
-            error,
-            unread: id_of(path),
-            hidden: format.may_have_backing(),
-        }
-    }
-
     /// At a layer that is open, and damaged or not to be trusted.
-    fn in_layer(image: &ImageFile, format: ImageFormat, layers: &[Layer], error: Error) -> Self {
+    fn in_layer(image: &dyn Image, format: ImageFormat, layers: &[Layer], error: Error) -> Self {
         let listed = layers.iter().any(|layer| layer.file == image.id());
         Self {
             error,
             unread: (!listed).then_some(image.id()),
             hidden: format.may_have_backing() && !stands_alone(image, format),
-        }
-    }
-
-    /// At something that hides nothing.
-    fn at_nothing(error: Error) -> Self {
-        Self {
-            error,
-            unread: None,
-            hidden: false,
-        }
-    }
-}
-
-impl From<Error> for Stopped {
-    fn from(error: Error) -> Self {
-        Self {
-            error,
-            unread: None,
-            hidden: true,
         }
     }
 }
@@ -102,8 +68,18 @@ impl From<Error> for Stopped {
 /// # Ok::<(), vmkin::error::Error>(())
 /// ```
 pub fn resolve(top: &Path, format: ImageFormat, trust: &Trust) -> Result<Chain> {
+    resolve_in(&Here, top, format, trust)
+}
+
+/// The same where the layers are among these files.
+pub(super) fn resolve_in(
+    files: &dyn Files,
+    top: &Path,
+    format: ImageFormat,
+    trust: &Trust,
+) -> Result<Chain> {
     let mut layers = Vec::new();
-    let export = walk(top, format, trust, &mut layers).map_err(|stopped| stopped.error)?;
+    let export = walk(files, top, format, trust, &mut layers).map_err(|stopped| stopped.error)?;
     let mut layers = layers.into_iter();
     let first = layers.next().ok_or_else(|| {
         Error::new(
@@ -123,7 +99,7 @@ pub fn resolve(top: &Path, format: ImageFormat, trust: &Trust) -> Result<Chain> 
 /// It follows the same rules as [`resolve`], and stops where that fails.
 pub fn survey(top: &Path, format: ImageFormat, trust: &Trust) -> Survey {
     let mut layers = Vec::new();
-    let walked = walk(top, format, trust, &mut layers);
+    let walked = walk(&Here, top, format, trust, &mut layers);
     let (export, stopped) = match walked {
         Ok(export) => (export, None),
         Err(stopped) => (None, Some(stopped)),
@@ -139,7 +115,7 @@ pub fn survey(top: &Path, format: ImageFormat, trust: &Trust) -> Survey {
 
 /// Whether an image that is damaged somewhere says all the same, where QEMU
 /// reads it, that it depends on no other.
-fn stands_alone(image: &ImageFile, format: ImageFormat) -> bool {
+fn stands_alone(image: &dyn Image, format: ImageFormat) -> bool {
     let header = match format {
         ImageFormat::Qcow2 => Header::read_unchecked(image),
         _ => return false,
@@ -163,11 +139,12 @@ enum Next {
 }
 
 fn walk(
+    files: &dyn Files,
     top: &Path,
     format: ImageFormat,
     trust: &Trust,
     layers: &mut Vec<Layer>,
-) -> std::result::Result<Option<NbdExport>, Stopped> {
+) -> Walked<Option<NbdExport>> {
     let top = std::path::absolute(top).map_err(|error| {
         Error::wrap(
             Kind::Usage,
@@ -175,14 +152,10 @@ fn walk(
             error,
         )
     })?;
-    let image = ImageFile::open(&top).map_err(|error| match error.kind() {
-        Kind::NotFound => Stopped::at_nothing(error),
-        _ => Stopped::at(&top, format, error),
-    })?;
-    let beside = neighbourhood(&image);
+    let (image, beside) = files.top(&top, format)?;
     let mut seen: Vec<FileId> = vec![image.id()];
-    let mut next = read_layer(&image, format, trust, layers)
-        .map_err(|e| Stopped::in_layer(&image, format, layers, e))?;
+    let mut next = read_layer(&*image, format, trust, layers)
+        .map_err(|e| Stopped::in_layer(&*image, format, layers, e))?;
     let mut above = image;
     loop {
         if layers.len() > MAX_OVERLAYS && !matches!(next, Next::End) {
@@ -202,7 +175,13 @@ fn walk(
             Next::Export(export) => return Ok(Some(export)),
             Next::File { path, format } => (path, format),
         };
-        let image = open_below(&path, format, above.path(), trust, &beside)?;
+        let image = files.below(&Named {
+            path: &path,
+            format,
+            above: above.path(),
+            trust,
+            beside: &beside,
+        })?;
         if seen.contains(&image.id()) {
             // All files of a loop have been seen.
             return Err(Stopped::at_nothing(Error::new(
@@ -217,83 +196,15 @@ fn walk(
             )));
         }
         seen.push(image.id());
-        next = read_layer(&image, format, trust, layers)
-            .map_err(|e| Stopped::in_layer(&image, format, layers, e))?;
+        next = read_layer(&*image, format, trust, layers)
+            .map_err(|e| Stopped::in_layer(&*image, format, layers, e))?;
         above = image;
     }
 }
 
-/// The directories an image is in: by its name, and by what that links to.
-fn neighbourhood(image: &ImageFile) -> Vec<PathBuf> {
-    let by_name = image.path().parent();
-    let mut beside: Vec<PathBuf> = image
-        .real_path()
-        .parent()
-        .map(Into::into)
-        .into_iter()
-        .collect();
-    if image.path() != image.real_path() {
-        beside.extend(by_name.and_then(|dir| dir.canonicalize().ok()));
-    }
-    beside
-}
-
-/// Opens a backing file, if that is allowed.
-fn open_below(
-    path: &Path,
-    format: ImageFormat,
-    above: &Path,
-    trust: &Trust,
-    beside: &[PathBuf],
-) -> std::result::Result<ImageFile, Stopped> {
-    let allow = |real: &Path| {
-        if trust.allows(real, beside) {
-            return Ok(());
-        }
-        // All of `/dev` would be too much to ask for.
-        let dir = match real.parent() {
-            Some(dir) if !real.starts_with("/dev") => dir,
-            _ => real,
-        };
-        let mut message = format!(
-            "the header of {} names {} as its backing file, outside the allowed directories",
-            shown(above),
-            shown(path)
-        );
-        if real != path {
-            message.push_str(&format!(" (it is {})", shown(real)));
-        }
-        Err(Error::new(Kind::Unsafe, message).hint(format!(
-            "if you trust the image, allow it: `--allow-dir {}`",
-            shell_word(dir.as_os_str().as_bytes())
-        )))
-    };
-    ImageFile::open_if(path, allow).map_err(|error| match error.kind() {
-        Kind::NotFound => Stopped::at_nothing(
-            Error::new(
-                Kind::Unsafe,
-                format_args!(
-                    "base {} of {} is missing; was it moved?",
-                    shown(path),
-                    shown(above)
-                ),
-            )
-            .hint("put it back; nothing that depends on it can start without it"),
-        ),
-        Kind::WrongState => {
-            let error = error.context(format!(
-                "the header of {} is not to be trusted",
-                shown(above)
-            ));
-            Stopped::at(path, format, error.with_kind(Kind::Unsafe))
-        }
-        _ => Stopped::at(path, format, error),
-    })
-}
-
 /// Reads the header of one layer and returns what it leads to.
 fn read_layer(
-    image: &ImageFile,
+    image: &dyn Image,
     format: ImageFormat,
     trust: &Trust,
     layers: &mut Vec<Layer>,

@@ -12,6 +12,7 @@ use std::sync::OnceLock;
 use rustix::fs::{FileType, Mode, OFlags, SeekFrom, Stat};
 use rustix::io::Errno;
 
+use super::source::Image;
 use crate::error::{Error, Kind, Result};
 use crate::model::FileId;
 
@@ -155,11 +156,7 @@ impl ImageFile {
     ///
     /// [`Kind::Storage`], with the path and the offset.
     pub fn read_at(&self, offset: u64, most: usize) -> Result<Vec<u8>> {
-        let past_all = i64::try_from(offset.saturating_add(most as u64)).is_err();
-        let mut bytes = vec![0; if past_all { 0 } else { most }];
-        let done = self.read_into(offset, &mut bytes)?;
-        bytes.truncate(done);
-        Ok(bytes)
+        Image::read_at(self, offset, most)
     }
 
     /// Fills `bytes` from `offset` on, and returns how many there were; fewer

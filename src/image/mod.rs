@@ -7,6 +7,7 @@
 //! | file | what it knows |
 //! |---|---|
 //! | `file` | opening an image without side effects, telling files apart |
+//! | `source`, `files` | what images are read from, and where a chain finds its layers |
 //! | `qcow2` | the header of a qcow2 image, and its snapshots |
 //! | `foreign` | the headers of other formats, a file for each |
 //! | `trust` | which files an image may lead to |
@@ -23,6 +24,7 @@
 //! | `seed` | the disk that tells a guest who it is |
 //! | `self_test` | whether `qemu-img` and we heed each other's locks |
 //! | `read` | the data in images |
+//! | `remote` | images of another host, read in pieces |
 //! | `nbd` | overlays on an NBD export, and copies of one |
 //! | `magic` | what an image says that it is |
 //! | `scan` | the overlays in a directory |
@@ -32,6 +34,7 @@ mod chain;
 mod check;
 mod copy;
 mod file;
+mod files;
 mod foreign;
 mod giving_back;
 mod identity;
@@ -43,11 +46,13 @@ mod overlay;
 pub mod qcow2;
 pub mod qemu_img;
 pub mod read;
+pub mod remote;
 mod scan;
 mod seal;
 mod seed;
 mod self_test;
 pub mod snapshot;
+mod source;
 mod transfer;
 mod tree;
 mod trust;
@@ -75,5 +80,6 @@ pub use self::scan::{FoundOverlay, Scan, overlays_in};
 pub use self::seal::{SEALED_MODE, Sealed, is_immutable, is_sealed_mode, seal, unseal};
 pub use self::seed::{MAX_SEED, Seed, looks_like_seed};
 pub use self::self_test::fault_of_locks;
+pub use self::source::Image;
 pub use self::tree::copy_tree;
 pub use self::trust::Trust;

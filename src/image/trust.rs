@@ -52,6 +52,22 @@ impl Trust {
         trust
     }
 
+    /// The same on another host, where names are all that is known: of links
+    /// nothing can be seen from here.
+    pub fn of_names<D, N>(dirs: D, named: N) -> Self
+    where
+        D: IntoIterator,
+        D::Item: Into<PathBuf>,
+        N: IntoIterator,
+        N::Item: Into<PathBuf>,
+    {
+        Self {
+            dirs: dirs.into_iter().map(Into::into).collect(),
+            named: named.into_iter().map(Into::into).collect(),
+            ..Self::default()
+        }
+    }
+
     /// Allows everything in and below a directory; or one file or device.
     pub fn allow_dir(&mut self, dir: &Path) {
         if let Ok(dir) = dir.canonicalize() {
@@ -85,12 +101,7 @@ impl Trust {
     /// Whether the file at `real`, a path free of symbolic links, may be a
     /// layer of a disk whose top image lies in one of the directories `beside`.
     pub(super) fn allows(&self, real: &Path, beside: &[PathBuf]) -> bool {
-        // Not below those: next to an image in a home directory lies `.ssh`.
-        let parent = real.parent();
-        if beside.iter().any(|dir| Some(dir.as_path()) == parent) {
-            return true;
-        }
-        if self.dirs.iter().any(|dir| real.starts_with(dir)) {
+        if self.allows_name(real, beside) {
             return true;
         }
         if self.named.is_empty() {
@@ -99,7 +110,16 @@ impl Trust {
         let id = id_of(real);
         self.named
             .iter()
-            .any(|named| named == real || (id.is_some() && id_of(named) == id))
+            .any(|named| id.is_some() && id_of(named) == id)
+    }
+
+    /// The same by the name alone: no file is looked at.
+    pub(super) fn allows_name(&self, path: &Path, beside: &[PathBuf]) -> bool {
+        // Not below those: next to an image in a home directory lies `.ssh`.
+        let parent = path.parent();
+        beside.iter().any(|dir| Some(dir.as_path()) == parent)
+            || self.dirs.iter().any(|dir| path.starts_with(dir))
+            || self.named.iter().any(|named| named == path)
     }
 }
 

@@ -50,4 +50,4 @@ pub use self::snapshot::{
 };
 pub use self::ssh_key::{InvalidSshKey, SshKey};
 pub use self::state::DomainState;
-pub use self::status::{Address, AddressSource, DomainStatus, Pool};
+pub use self::status::{Address, AddressSource, DomainStatus, Pool, VolumeFacts};

@@ -34,6 +34,20 @@ pub struct Pool {
     pub path: Option<PathBuf>,
 }
 
+/// What libvirt says of a storage volume at one moment.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct VolumeFacts {
+    /// Whether it is a block device.
+    pub block: bool,
+    /// The size of the file, or the capacity of the device, in bytes.
+    pub size: u64,
+    /// What it takes on its host, in bytes.
+    pub allocated: u64,
+    /// When it was written to last, as libvirt spells it: seconds since 1970,
+    /// with nine digits more.
+    pub modified: Option<String>,
+}
+
 /// An address of a guest, and who told it.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Address {

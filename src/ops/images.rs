@@ -93,7 +93,11 @@ pub fn trust_for(
     for layer in disks.iter().flat_map(|disk| &disk.declared) {
         named.extend(path_of(hypervisor, &layer.source)?);
     }
-    Ok(Trust::new(dirs, named))
+    Ok(if hypervisor.is_local() {
+        Trust::new(dirs, named)
+    } else {
+        Trust::of_names(dirs, named)
+    })
 }
 
 /// Where the backing files of one disk may be: what is true of all, and the NBD
@@ -113,9 +117,20 @@ pub(super) fn trust_of(disk: &Disk, all: &Trust) -> Trust {
 /// [`Kind::Unsafe`] if a layer is missing, damaged or not to be trusted, or if
 /// the XML names another chain than the images have.
 pub(super) fn chain_of(disk: &Disk, path: &Path, trust: &Trust) -> Result<Chain> {
-    let chain = image::resolve(path, disk.format, &trust_of(disk, trust))
+    let resolve = |trust: &Trust| image::resolve(path, disk.format, trust);
+    chain_by(disk, trust, &resolve, &image::same_file)
+}
+
+/// The same where somebody else reads the headers and tells files apart.
+pub(super) fn chain_by(
+    disk: &Disk,
+    trust: &Trust,
+    resolve: &dyn Fn(&Trust) -> Result<Chain>,
+    same: &dyn Fn(&Path, &Path) -> bool,
+) -> Result<Chain> {
+    let chain = resolve(&trust_of(disk, trust))
         .map_err(|e| e.context(format!("disk {} cannot be used", disk.target)))?;
-    declared_is_true(disk, &chain)?;
+    declared_is_true(disk, &chain, same)?;
     Ok(chain)
 }
 
@@ -146,7 +161,7 @@ pub(super) fn dirs_of(chain: &Chain) -> impl Iterator<Item = PathBuf> {
 
 /// Refuses a disk whose XML and images disagree about what is below the top:
 /// QEMU would follow the XML, qemu-img and everybody else the images.
-fn declared_is_true(disk: &Disk, chain: &Chain) -> Result<()> {
+fn declared_is_true(disk: &Disk, chain: &Chain, same: &dyn Fn(&Path, &Path) -> bool) -> Result<()> {
     if disk.declared.is_empty() && !disk.declared_whole {
         return Ok(());
     }
@@ -166,10 +181,8 @@ fn declared_is_true(disk: &Disk, chain: &Chain) -> Result<()> {
         let (DiskSource::File(path) | DiskSource::Block(path)) = &declared.source else {
             return Ok(());
         };
-        let same = found
-            .next()
-            .is_some_and(|layer| image::same_file(&layer.path, path));
-        if !same {
+        let is_it = found.next().is_some_and(|layer| same(&layer.path, path));
+        if !is_it {
             return Err(disagreement(
                 disk,
                 chain,

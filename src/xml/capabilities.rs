@@ -1,5 +1,7 @@
 //! What a hypervisor can run, out of `virConnectGetCapabilities`.
 
+use uuid::Uuid;
+
 use super::span::{Document, Node};
 use crate::error::Result;
 use crate::model::{Capabilities, GuestAbility};
@@ -46,9 +48,34 @@ pub fn read(xml: &str) -> Result<Capabilities> {
     })
 }
 
+/// The UUID of the host, as the daemon that runs there knows it.
+///
+/// # Errors
+///
+/// [`Kind::Usage`](crate::error::Kind::Usage) if this is no such XML.
+pub fn host_uuid(xml: &str) -> Result<Option<Uuid>> {
+    let document = Document::parse(xml, "capabilities")?;
+    let uuid = document.root().and_then(|root| root.at(&["host", "uuid"]));
+    Ok(uuid.and_then(|uuid| uuid.text().trim().parse().ok()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_host_has_a_uuid_or_none_that_makes_sense() {
+        let uuid = |inner: &str| {
+            let xml = format!("<capabilities><host>{inner}</host></capabilities>");
+            host_uuid(&xml).unwrap().map(|uuid| uuid.to_string())
+        };
+        let known = "da64bc13-d54b-43b2-a94f-ca171a32c181";
+        let found = uuid(&format!("<uuid>{known}</uuid>"));
+        assert_eq!(found.as_deref(), Some(known));
+        assert_eq!(uuid("<uuid>x</uuid>"), None);
+        assert_eq!(uuid(""), None);
+        assert!(host_uuid("<domain/>").is_err());
+    }
 
     #[test]
     fn what_can_be_run_is_read() {

@@ -16,6 +16,7 @@ pub mod network;
 pub mod osinfo;
 pub mod pool;
 pub mod snapshot;
+pub mod volume;
 
 mod escape;
 mod span;

@@ -19,7 +19,8 @@ mod vpc;
 
 use std::os::unix::ffi::OsStrExt;
 
-use super::file::{ImageFile, shell_word, shown};
+use super::file::{shell_word, shown};
+use super::source::Image;
 use crate::error::{Error, Kind, Result};
 use crate::model::ImageFormat;
 
@@ -96,9 +97,9 @@ trait Source {
     }
 }
 
-impl Source for ImageFile {
+impl Source for &dyn Image {
     fn size(&self) -> u64 {
-        Self::size(self)
+        (**self).size()
     }
 
     fn read(&self, at: u64, most: usize) -> Result<Vec<u8>> {
@@ -115,8 +116,8 @@ const DIFFERENCE: Problem = Problem::Refused("it is a difference to another imag
 ///
 /// [`Kind::Unsafe`] if the image leads to other files, or may, or is damaged;
 /// [`Kind::Storage`] if it cannot be read.
-pub(super) fn facts(image: &ImageFile, format: ImageFormat) -> Result<Facts> {
-    found(image, format).map_err(|problem| refusal(image, format, problem))
+pub(super) fn facts(image: &dyn Image, format: ImageFormat) -> Result<Facts> {
+    found(&image, format).map_err(|problem| refusal(image, format, problem))
 }
 
 fn found(image: &dyn Source, format: ImageFormat) -> Found {
@@ -135,7 +136,7 @@ fn found(image: &dyn Source, format: ImageFormat) -> Found {
     }
 }
 
-fn refusal(image: &ImageFile, format: ImageFormat, problem: Problem) -> Error {
+fn refusal(image: &dyn Image, format: ImageFormat, problem: Problem) -> Error {
     let error = |why: &str| {
         let name = shown(image.path());
         Error::new(

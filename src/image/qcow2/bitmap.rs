@@ -5,7 +5,8 @@
 use super::header::Defect;
 use super::snapshot::Trouble;
 use super::{BitmapDirectory, Header};
-use crate::image::file::{ImageFile, be16, be32, be64};
+use crate::image::file::{be16, be32, be64};
+use crate::image::source::Image;
 
 /// The fixed part of an entry, in bytes.
 const ENTRY: usize = 24;
@@ -25,7 +26,7 @@ const DIRTY_TRACKING: u8 = 1;
 pub(super) fn check_directory(
     header: &Header,
     directory: &BitmapDirectory,
-    image: &ImageFile,
+    image: &dyn Image,
 ) -> Result<(), Trouble> {
     let damaged = || Defect::bad("its bitmap directory is damaged");
     let end = directory.offset.saturating_add(directory.size);
@@ -76,7 +77,7 @@ fn fits(header: &Header, entry: &[u8]) -> Option<bool> {
 
 /// Whether the table of an entry is in the file, and all that it points to. It
 /// has 8 MiB at the most, by the limits above.
-fn table_is_there(header: &Header, entry: &[u8], image: &ImageFile) -> Result<(), Trouble> {
+fn table_is_there(header: &Header, entry: &[u8], image: &dyn Image) -> Result<(), Trouble> {
     /// All but bit 0, which says that a part of the bitmap is all ones, and
     /// the offset of a cluster.
     const RESERVED: u64 = 0xff00_0000_0000_01fe;

@@ -7,7 +7,8 @@ use super::bitmap::check_directory;
 use super::snapshot::{ENTRY, MAX_SNAPSHOTS, Trouble, read_table};
 use super::{BitmapDirectory, Extension, FeatureName, Snapshot};
 use crate::error::{Error, Kind, Result};
-use crate::image::file::{ImageFile, ShownBytes, be32, be64, shell_word, shown};
+use crate::image::file::{ShownBytes, be32, be64, shell_word, shown};
+use crate::image::source::Image;
 use crate::model::ImageFormat;
 
 /// The first bytes of every qcow2 image, and of its predecessor's too.
@@ -167,7 +168,7 @@ impl Header {
     /// [`Kind::Unsafe`] if the header is damaged, has features this program
     /// does not know or says that the image is corrupt; [`Kind::Storage`] if
     /// it cannot be read.
-    pub fn read(image: &ImageFile) -> Result<Self> {
+    pub fn read(image: &dyn Image) -> Result<Self> {
         let header = Self::read_marked(image)?;
         header
             .check_mark()
@@ -181,7 +182,7 @@ impl Header {
     /// # Errors
     ///
     /// Those of [`Header::read`] but for that one.
-    pub fn read_marked(image: &ImageFile) -> Result<Self> {
+    pub fn read_marked(image: &dyn Image) -> Result<Self> {
         let found = Self::read_unchecked(image)?;
         let checked = found.and_then(|header| header.check(image.size()).map(|()| header));
         let header = checked.map_err(|defect| refusal(image, &defect))?;
@@ -200,7 +201,7 @@ impl Header {
 
     /// Reads a header and checks no more than it takes to read it. The inner
     /// error is about the header, the outer one about reading it.
-    pub(in crate::image) fn read_unchecked(image: &ImageFile) -> Result<Result2<Self>> {
+    pub(in crate::image) fn read_unchecked(image: &dyn Image) -> Result<Result2<Self>> {
         let mut wanted = FIRST_READ;
         loop {
             let bytes = image.read_at(0, wanted)?;
@@ -489,7 +490,7 @@ impl Header {
 type Result2<T> = std::result::Result<T, Defect>;
 
 /// The error for an image with such a header.
-pub(super) fn refusal(image: &ImageFile, defect: &Defect) -> Error {
+pub(super) fn refusal(image: &dyn Image, defect: &Defect) -> Error {
     let name = shown(image.path());
     let error = Error::new(
         Kind::Unsafe,

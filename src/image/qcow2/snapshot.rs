@@ -6,7 +6,8 @@
 use super::Header;
 use super::header::Defect;
 use crate::error::Result;
-use crate::image::file::{ImageFile, be16, be32, be64};
+use crate::image::file::{be16, be32, be64};
+use crate::image::source::Image;
 
 /// How many snapshots an image may have.
 pub(super) const MAX_SNAPSHOTS: u32 = 65536;
@@ -68,7 +69,7 @@ impl From<Defect> for Trouble {
 /// at a time: a table of 64 MiB is no reason to need as much memory.
 pub(super) fn read_table(
     header: &Header,
-    image: &ImageFile,
+    image: &dyn Image,
     found: &mut dyn FnMut(Snapshot),
 ) -> std::result::Result<(), Trouble> {
     let mut at = header.snapshots_offset;
@@ -103,7 +104,7 @@ fn cut_off() -> Defect {
 }
 
 fn read_exactly(
-    image: &ImageFile,
+    image: &dyn Image,
     at: u64,
     length: usize,
 ) -> std::result::Result<Vec<u8>, Trouble> {
@@ -165,7 +166,7 @@ impl Header {
     ///
     /// [`Kind::Unsafe`](crate::error::Kind::Unsafe) if the table is damaged,
     /// [`Kind::Storage`](crate::error::Kind::Storage) if it cannot be read.
-    pub fn snapshot_table(&self, image: &ImageFile) -> Result<Vec<Snapshot>> {
+    pub fn snapshot_table(&self, image: &dyn Image) -> Result<Vec<Snapshot>> {
         let mut all = Vec::new();
         match read_table(self, image, &mut |snapshot| all.push(snapshot)) {
             Ok(()) => Ok(all),
@@ -215,7 +216,7 @@ mod tests {
         new.file().write_all_at(&count.to_be_bytes(), 60).unwrap();
         new.file().write_all_at(&TABLE.to_be_bytes(), 64).unwrap();
         new.file().write_all_at(table, TABLE).unwrap();
-        let image = ImageFile::open(&path)?;
+        let image = crate::image::ImageFile::open(&path)?;
         Header::read(&image)?.snapshot_table(&image)
     }
 

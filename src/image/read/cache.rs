@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::error::Result;
 
 /// A piece: the layer it is from, and its place in the file of that layer.
-pub(super) type Key = (usize, u64);
+pub(in crate::image) type Key = (usize, u64);
 
 /// Keeps pieces of files up to a number of bytes.
 ///
@@ -14,7 +14,7 @@ pub(super) type Key = (usize, u64);
 /// one bit where a list of what was used when would have to be rewritten by
 /// every reader.
 #[derive(Debug)]
-pub(super) struct Cache {
+pub(in crate::image) struct Cache {
     budget: usize,
     inner: Mutex<Inner>,
 }
@@ -37,7 +37,7 @@ impl Cache {
     const OVERHEAD: usize = 128;
 
     /// A cache of so many bytes.
-    pub(super) fn new(budget: usize) -> Self {
+    pub(in crate::image) fn new(budget: usize) -> Self {
         Self {
             budget,
             inner: Mutex::default(),
@@ -51,20 +51,32 @@ impl Cache {
         key: Key,
         read: impl FnOnce() -> Result<Arc<[u8]>>,
     ) -> Result<Arc<[u8]>> {
-        if let Some(piece) = self.inner().pieces.get_mut(&key) {
-            piece.used = true;
-            return Ok(Arc::clone(&piece.bytes));
+        if let Some(piece) = self.find(key) {
+            return Ok(piece);
         }
         let bytes = read()?;
         self.keep(key, &bytes);
         Ok(bytes)
     }
 
-    fn keep(&self, key: Key, bytes: &Arc<[u8]>) {
+    /// Returns a piece if it is there.
+    pub(in crate::image) fn find(&self, key: Key) -> Option<Arc<[u8]>> {
+        let mut inner = self.inner();
+        let piece = inner.pieces.get_mut(&key)?;
+        piece.used = true;
+        Some(Arc::clone(&piece.bytes))
+    }
+
+    /// Keeps a piece, in the place of a shorter one if there is one.
+    pub(in crate::image) fn keep(&self, key: Key, bytes: &Arc<[u8]>) {
         let cost = bytes.len().saturating_add(Self::OVERHEAD);
         let mut inner = self.inner();
-        if cost > self.budget || inner.pieces.contains_key(&key) {
+        let known = inner.pieces.get(&key).map(|piece| piece.bytes.len());
+        if cost > self.budget || known.is_some_and(|known| known >= bytes.len()) {
             return;
+        }
+        if known.is_some() {
+            inner.drop_piece(key);
         }
         while inner.bytes.saturating_add(cost) > self.budget && inner.drop_one() {}
         let bytes = Arc::clone(bytes);
@@ -91,12 +103,17 @@ impl Inner {
                 self.round.push_back(key);
                 continue;
             }
-            let cost = piece.bytes.len().saturating_add(Cache::OVERHEAD);
-            self.pieces.remove(&key);
-            self.bytes = self.bytes.saturating_sub(cost);
+            self.drop_piece(key);
             return true;
         }
         false
+    }
+
+    fn drop_piece(&mut self, key: Key) {
+        if let Some(piece) = self.pieces.remove(&key) {
+            let cost = piece.bytes.len().saturating_add(Cache::OVERHEAD);
+            self.bytes = self.bytes.saturating_sub(cost);
+        }
     }
 }
 

@@ -28,5 +28,7 @@ mod served;
 #[cfg(test)]
 mod tests;
 
+pub(super) use self::cache::Cache;
 pub use self::disk::{Disk, Extent};
 pub use self::open::open;
+pub(super) use self::open::open_in;

@@ -5,8 +5,10 @@ use super::qcow2::Qcow2;
 use super::raw::Raw;
 use super::served::Served;
 use crate::error::{Error, Kind, Result};
-use crate::image::file::{ImageFile, ShownBytes, shown};
+use crate::image::file::{ShownBytes, shown};
+use crate::image::files::{Files, Here};
 use crate::image::qcow2::{Header, Snapshot};
+use crate::image::source::Image;
 use crate::model::{self, Chain, ImageFormat};
 
 /// Opens the disk that a chain makes up, or one of the internal snapshots of
@@ -36,6 +38,15 @@ use crate::model::{self, Chain, ImageFormat};
 /// # Ok::<(), vmkin::error::Error>(())
 /// ```
 pub fn open(chain: &Chain, snapshot: Option<&str>) -> Result<Disk> {
+    open_in(&Here, chain, snapshot)
+}
+
+/// The same where the layers are among these files.
+pub(in crate::image) fn open_in(
+    files: &dyn Files,
+    chain: &Chain,
+    snapshot: Option<&str>,
+) -> Result<Disk> {
     if let Some(export) = chain.export() {
         return Err(Error::new(
             Kind::WrongState,
@@ -45,16 +56,21 @@ pub fn open(chain: &Chain, snapshot: Option<&str>) -> Result<Disk> {
     let mut layers = Vec::new();
     for (number, layer) in chain.layers().iter().enumerate() {
         let snapshot = snapshot.filter(|_| number == 0);
-        layers.push(open_layer(layer, number, snapshot)?);
+        layers.push(open_layer(files, layer, number, snapshot)?);
     }
     Ok(Disk::new(layers))
 }
 
-fn open_layer(layer: &model::Layer, number: usize, snapshot: Option<&str>) -> Result<Layer> {
+fn open_layer(
+    files: &dyn Files,
+    layer: &model::Layer,
+    number: usize,
+    snapshot: Option<&str>,
+) -> Result<Layer> {
     let name = shown(&layer.path);
-    let image = ImageFile::open(&layer.path)?;
+    let image = files.again(&layer.path)?;
     if image.id() != layer.file {
-        return Err(changed(&image, "is not the file that it was a moment ago"));
+        return Err(changed(&*image, "is not the file that it was a moment ago"));
     }
     if layer.encrypted {
         return Err(Error::new(
@@ -81,28 +97,43 @@ fn open_layer(layer: &model::Layer, number: usize, snapshot: Option<&str>) -> Re
             Kind::Unsafe,
             format_args!("image {name} is encrypted, and cannot be read without its secret"),
         )),
-        format => Served::new(&image, format, layer.virtual_size)
-            .map(|served| Layer::Served(Box::new(served))),
+        format => {
+            let file = image.here().ok_or_else(|| elsewhere(&*image, format))?;
+            let served = Served::new(file, format, layer.virtual_size)?;
+            Ok(Layer::Served(Box::new(served)))
+        }
     }
 }
 
+/// The error for an image that only QEMU reads, where QEMU cannot get at it.
+fn elsewhere(image: &dyn Image, format: ImageFormat) -> Error {
+    Error::new(
+        Kind::WrongState,
+        format_args!(
+            "image {} is {format}, which QEMU reads for vmkin, and the image is on another host",
+            shown(image.path())
+        ),
+    )
+    .hint("run vmkin on that host, or convert the image to qcow2 there: `qemu-img convert`")
+}
+
 fn open_qcow2(
-    image: ImageFile,
+    image: Box<dyn Image>,
     layer: &model::Layer,
     number: usize,
     snapshot: Option<&str>,
 ) -> Result<Layer> {
-    let header = Header::read(&image)?;
+    let header = Header::read(&*image)?;
     // Whoever swaps headers between two looks gets nothing out of it.
     let as_before = header.disk_size() == layer.virtual_size
         && header.encryption.is_none()
         && !header.incompatible.data_file()
         && header.data_file_name().is_none();
     if !as_before {
-        return Err(changed(&image, "has changed since its chain was read"));
+        return Err(changed(&*image, "has changed since its chain was read"));
     }
     let snapshot = match snapshot {
-        Some(wanted) => Some(find_snapshot(&image, &header, wanted)?),
+        Some(wanted) => Some(find_snapshot(&*image, &header, wanted)?),
         None => None,
     };
     let qcow2 = Qcow2::new(image, number, &header, snapshot.as_ref());
@@ -110,7 +141,7 @@ fn open_qcow2(
 }
 
 /// By id first, as QEMU does; but no name that could be either of two.
-fn find_snapshot(image: &ImageFile, header: &Header, wanted: &str) -> Result<Snapshot> {
+fn find_snapshot(image: &dyn Image, header: &Header, wanted: &str) -> Result<Snapshot> {
     let all = header.snapshot_table(image)?;
     let is = |field: &[u8]| field == wanted.as_bytes();
     let by_id = all.iter().find(|snapshot| is(&snapshot.id));
@@ -149,7 +180,7 @@ fn find_snapshot(image: &ImageFile, header: &Header, wanted: &str) -> Result<Sna
     }
 }
 
-fn changed(image: &ImageFile, how: &str) -> Error {
+fn changed(image: &dyn Image, how: &str) -> Error {
     Error::new(
         Kind::Busy,
         format_args!("image {} {how}", shown(image.path())),

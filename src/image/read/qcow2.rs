@@ -12,8 +12,9 @@ use super::cache::Cache;
 use super::compressed::Decompressor;
 use super::entry::{Geometry, OFFSET, Place};
 use crate::error::{Error, Kind, Result};
-use crate::image::file::{ImageFile, be64, shell_word, shown};
+use crate::image::file::{be64, shell_word, shown};
 use crate::image::qcow2::{Header, Snapshot};
+use crate::image::source::Image;
 
 /// How much of a table is read at once, in bytes. With clusters of 64 KiB such
 /// a slice of an L2 table is about 128 MiB of the disk.
@@ -25,7 +26,7 @@ const L1_ENTRY: u64 = 8;
 /// An open qcow2 image, or one of the snapshots in it.
 #[derive(Debug)]
 pub(super) struct Qcow2 {
-    image: ImageFile,
+    image: Box<dyn Image>,
     /// Which layer of its chain it is, which tells its tables from those of
     /// the others in a cache.
     layer: usize,
@@ -40,7 +41,7 @@ pub(super) struct Qcow2 {
 impl Qcow2 {
     /// Takes an image by its checked header.
     pub(super) fn new(
-        image: ImageFile,
+        image: Box<dyn Image>,
         layer: usize,
         header: &Header,
         snapshot: Option<&Snapshot>,

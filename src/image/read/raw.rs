@@ -4,12 +4,13 @@ use rustix::fs::SeekFrom;
 use rustix::io::Errno;
 
 use crate::error::{Error, Kind, Result};
-use crate::image::file::{ImageFile, read_error, shown};
+use crate::image::file::{read_error, shown};
+use crate::image::source::Image;
 
 /// An open raw image.
 #[derive(Debug)]
 pub(super) struct Raw {
-    image: ImageFile,
+    image: Box<dyn Image>,
     /// In bytes: the file, and zeros up to a whole sector.
     size: u64,
 }
@@ -17,7 +18,7 @@ pub(super) struct Raw {
 impl Raw {
     /// Takes an image for a disk of `size` bytes, which may go on for less than
     /// a sector after the end of the file.
-    pub(super) fn new(image: ImageFile, size: u64) -> Self {
+    pub(super) fn new(image: Box<dyn Image>, size: u64) -> Self {
         Self { image, size }
     }
 
@@ -44,10 +45,10 @@ impl Raw {
 
     /// Whether there is data at an offset or a hole, and where that ends.
     pub(super) fn extent(&self, offset: u64) -> Result<(bool, u64)> {
-        if self.image.is_block() {
+        let Some(image) = self.image.here().filter(|image| !image.is_block()) else {
             return Ok((true, self.size));
-        }
-        let seek = |to| match rustix::fs::seek(self.image.file(), to) {
+        };
+        let seek = |to| match rustix::fs::seek(image.file(), to) {
             Ok(at) => Ok(Some(at)),
             // No data after it, or it is beyond the end.
             Err(Errno::NXIO) => Ok(None),

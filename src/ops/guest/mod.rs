@@ -1,10 +1,12 @@
 //! Reading the files of guests: which disks, by which rules, and what there is.
 //!
 //! Locks are looked at before and after, and none is held: a lock that a reader
-//! holds can make somebody's start of the guest fail.
+//! holds can make somebody's start of the guest fail. What is on another host is
+//! read through libvirt, where there are no locks to look at.
 
 pub mod df;
 
 mod open;
+mod there;
 
 pub use self::open::{Engine, Guest, View, domains};

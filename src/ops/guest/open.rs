@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::there::chain_there;
 use crate::error::{Error, Kind, Result};
 use crate::guest::appliance::{self, Drive, Key};
 use crate::guest::native::{Blocks, Volumes};
 use crate::guest::system::System;
 use crate::guest::tree::Tree;
 use crate::hypervisor::Hypervisor;
+use crate::image::remote::Remote;
 use crate::image::{self, LockState, Trust, shown};
 use crate::interrupt::Interrupt;
 use crate::model::{
@@ -69,10 +71,46 @@ pub struct Guest {
     in_appliance: bool,
     /// What is on no disk that is read, a clause each.
     absent: Vec<String>,
-    /// The images that are read, and whether somebody wrote to one from the
-    /// start.
-    images: Vec<PathBuf>,
+    /// The images that are read.
+    images: Images,
+    /// Whether it has been said that somebody writes to them.
     torn: bool,
+}
+
+/// Where the images are.
+enum Images {
+    /// On this host.
+    Here(Vec<PathBuf>),
+    /// On another.
+    There(Remote),
+}
+
+impl Images {
+    /// The first that somebody writes to: who holds QEMU's locks is seen here,
+    /// and on another host that an image was written to since it was opened.
+    /// Where nobody can know, that matters only if it must be known.
+    fn writer(&self, must_know: bool) -> Result<Option<PathBuf>> {
+        let images = match self {
+            Self::There(remote) => return remote.written(must_know),
+            Self::Here(images) => images,
+        };
+        for image in images {
+            match image::probe(image) {
+                Ok(LockState::Writer) => return Ok(Some(image.clone())),
+                Ok(_) => {}
+                Err(error) if must_know || error.kind() != Kind::Environment => return Err(error),
+                Err(_) => {}
+            }
+        }
+        Ok(None)
+    }
+
+    fn open(&self, chain: &Chain, snapshot: Option<&str>) -> Result<image::read::Disk> {
+        match self {
+            Self::Here(_) => image::read::open(chain, snapshot),
+            Self::There(remote) => remote.open(chain, snapshot),
+        }
+    }
 }
 
 /// The domains that these names and patterns mean, each once.
@@ -133,7 +171,7 @@ impl Guest {
     /// shut off and the view must be consistent; [`Kind::Unsafe`] if a chain
     /// cannot be trusted; [`Kind::Environment`] if an image may not be read.
     pub fn of_domain(host: Host<'_>, domain: &Domain, view: &View) -> Result<Self> {
-        host.must_be_here()?;
+        let remote = (!host.hypervisor.is_local()).then(Remote::default);
         if view.consistent {
             ShutOff::check(host.hypervisor, domain)?;
         }
@@ -153,23 +191,31 @@ impl Guest {
             }
             let name = disk.target.to_string();
             match path_of(host.hypervisor, &disk.source)? {
-                Some(path) => disks.push((name, chain_of(disk, &path, &trust)?)),
+                Some(path) => {
+                    let chain = match &remote {
+                        None => chain_of(disk, &path, &trust)?,
+                        Some(remote) => chain_there(host.hypervisor, remote, disk, &path, &trust)?,
+                    };
+                    disks.push((name, chain));
+                }
                 None => problems.push(format!("disk {name} is no image on this host")),
             }
         }
-        let mut guest = Self::open(domain.name.clone(), disks, view)?;
+        let images = match remote {
+            None => here(&disks),
+            Some(remote) => Images::There(remote),
+        };
+        let mut guest = Self::open(domain.name.clone(), disks, images, view)?;
         guest.system.problems.extend(problems.iter().cloned());
         guest.absent = problems;
-        guest.warnings.extend(match state {
-            DomainState::ShutOff => None,
-            DomainState::Saved => Some(format!(
+        match state {
+            DomainState::ShutOff => {}
+            DomainState::Saved => guest.warnings.push(format!(
                 "Domain '{}' is saved: its files may be older than its memory.",
                 domain.name
             )),
-            // Two warnings of one thing are no better.
-            _ if guest.torn => None,
-            state => Some(torn(&format!("Domain '{}' is {state}", domain.name))),
-        });
+            state => guest.warn_of_writer(&format!("Domain '{}' is {state}", domain.name)),
+        }
         Ok(guest)
     }
 
@@ -199,20 +245,24 @@ impl Guest {
         }
         let name = paths.first().and_then(|path| path.file_name());
         let name = name.map(|name| name.to_string_lossy().into_owned());
-        Self::open(name.unwrap_or_default(), disks, view)
+        let images = here(&disks);
+        Self::open(name.unwrap_or_default(), disks, images, view)
     }
 
-    fn open(name: String, disks: Vec<(String, Chain)>, view: &View) -> Result<Self> {
+    fn open(
+        name: String,
+        disks: Vec<(String, Chain)>,
+        images: Images,
+        view: &View,
+    ) -> Result<Self> {
         if disks.is_empty() {
             return Err(Error::new(
                 Kind::WrongState,
                 format!("'{name}' has no disk that can be read"),
             ));
         }
-        let layers = disks.iter().flat_map(|(_, chain)| chain.layers());
-        let images: Vec<PathBuf> = layers.map(|layer| layer.path.clone()).collect();
-        let writer = writer(&images, view.consistent)?;
-        if let Some(image) = writer.filter(|_| view.consistent) {
+        let writer = images.writer(view.consistent)?;
+        if let Some(image) = writer.as_ref().filter(|_| view.consistent) {
             return Err(Error::new(
                 Kind::WrongState,
                 format!("{} is being written to, and must not be", shown(image)),
@@ -221,7 +271,7 @@ impl Guest {
         }
         let mut volumes = Vec::new();
         for (target, chain) in &disks {
-            let disk = image::read::open(chain, view.snapshot.as_deref())?;
+            let disk = images.open(chain, view.snapshot.as_deref())?;
             let disk: Arc<dyn Blocks> = Arc::new(disk);
             volumes.push((target.clone(), disk));
         }
@@ -229,19 +279,21 @@ impl Guest {
             name: target.clone(),
             chain: chain.clone(),
         });
-        let warnings = writer.map(|image| torn(&format!("{} is being written to", shown(image))));
         let mut guest = Self {
             system: System::open(&Volumes::find(&volumes)),
-            warnings: warnings.into_iter().collect(),
+            warnings: Vec::new(),
             details: Vec::new(),
             view: view.clone(),
             drives: drives.collect(),
             in_appliance: false,
             absent: Vec::new(),
-            torn: writer.is_some(),
-            images: images.clone(),
+            torn: false,
+            images,
             name,
         };
+        if let Some(image) = writer {
+            guest.warn_of_writer(&format!("{} is being written to", shown(&image)));
+        }
         match (view.engine, view.keys.as_slice()) {
             (Engine::Appliance, _) => guest.use_appliance("it was asked for")?,
             (Engine::Auto, [_, ..]) => guest.use_appliance("there is a key")?,
@@ -257,6 +309,17 @@ impl Guest {
                 Error::new(Kind::Usage, "libguestfs reads no internal snapshots")
                     .hint("leave `--engine` and `--key` out, or `--snapshot`"),
             );
+        }
+        if self.is_elsewhere() {
+            return Err(Error::new(
+                Kind::WrongState,
+                format!(
+                    "the images of '{}' are on another host, and libguestfs reads those of this \
+                     one only",
+                    self.name
+                ),
+            )
+            .hint("run vmkin on that host"));
         }
         let mut system = appliance::open(&self.drives, &self.view.keys, &self.view.interrupt)?;
         system.learn_from(&self.system);
@@ -282,11 +345,27 @@ impl Guest {
         if !self.system.takes_kernel() {
             return Err(error);
         }
+        if self.is_elsewhere() {
+            return Err(error.hint("libguestfs has to run where the images are: run vmkin there"));
+        }
         self.system.problems.truncate(problems);
         match self.use_appliance(&error.to_string()) {
             Ok(()) => self.tree_now(),
             // Why it was asked for at all is a part of it.
             Err(other) => Err(other.part(error.to_string())),
+        }
+    }
+
+    fn is_elsewhere(&self) -> bool {
+        matches!(self.images, Images::There(_))
+    }
+
+    /// Warns of somebody who writes. Two warnings of one thing are no better.
+    fn warn_of_writer(&mut self, what: &str) {
+        if !std::mem::replace(&mut self.torn, true) {
+            self.warnings.push(format!(
+                "{what}: what is read may be old in one part and new in another."
+            ));
         }
     }
 
@@ -308,35 +387,22 @@ impl Guest {
         if self.torn {
             return Ok(());
         }
-        let Some(image) = writer(&self.images, self.view.consistent)? else {
+        let Some(image) = self.images.writer(self.view.consistent)? else {
             return Ok(());
         };
-        let what = format!("{} was written to while it was read", shown(image));
+        let what = format!("{} was written to while it was read", shown(&image));
         if self.view.consistent {
             return Err(Error::new(Kind::Busy, what).hint("run the same command again"));
         }
-        let warning = torn(&what);
-        self.warnings.push(warning);
+        self.warn_of_writer(&what);
         Ok(())
     }
 }
 
-fn torn(what: &str) -> String {
-    format!("{what}: what is read may be old in one part and new in another.")
-}
-
-/// The first image that somebody writes to. Where locks do not work nobody can
-/// know, which matters only if it must be known.
-fn writer(images: &[PathBuf], must_know: bool) -> Result<Option<&PathBuf>> {
-    for image in images {
-        match image::probe(image) {
-            Ok(LockState::Writer) => return Ok(Some(image)),
-            Ok(_) => {}
-            Err(error) if must_know || error.kind() != Kind::Environment => return Err(error),
-            Err(_) => {}
-        }
-    }
-    Ok(None)
+/// The images of these disks, which are files of this host.
+fn here(disks: &[(String, Chain)]) -> Images {
+    let layers = disks.iter().flat_map(|(_, chain)| chain.layers());
+    Images::Here(layers.map(|layer| layer.path.clone()).collect())
 }
 
 /// The chain of an image. If the user says which format it has, and it is based
@@ -353,8 +419,10 @@ fn chain_of_image(
             Err(error) if error.kind() == Kind::Unsafe => {
                 // Libvirt may know the directory; the first error is the better
                 // one if it cannot be asked.
-                let Ok(hypervisor) = connect() else {
-                    return Err(error);
+                let hypervisor = match connect() {
+                    Ok(hypervisor) if hypervisor.is_local() => hypervisor,
+                    // What another host trusts, says nothing about files here.
+                    _ => return Err(error),
                 };
                 let trust = trust_for(hypervisor.as_ref(), &[], &view.allow_dirs)?;
                 return image::resolve(path, format, &trust);
@@ -363,6 +431,17 @@ fn chain_of_image(
         }
     }
     let hypervisor = connect()?;
+    if !hypervisor.is_local() {
+        return Err(Error::new(
+            Kind::Usage,
+            format!(
+                "{} is an image of this host, of which {} does not know the format",
+                shown(path),
+                hypervisor.uri()
+            ),
+        )
+        .hint("say which it has: `--format qcow2`, or `--format raw`; a guest of that host is named by `-d`"));
+    }
     let usage = Usage::read_allowing(hypervisor.as_ref(), &view.allow_dirs)?;
     let format = format_of(&usage, path, None)?;
     let trust = trust_for(hypervisor.as_ref(), &[], &view.allow_dirs)?;

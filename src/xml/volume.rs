@@ -1,0 +1,78 @@
+//! Storage volume XML.
+
+use super::span::{Document, Node};
+use crate::error::{Error, Kind, Result};
+use crate::model::VolumeFacts;
+
+/// What the XML of a volume says about its file.
+///
+/// # Errors
+///
+/// [`Kind::Usage`] if this is no volume XML, [`Kind::WrongState`] if the volume
+/// is neither a file nor a block device.
+pub fn read(xml: &str) -> Result<VolumeFacts> {
+    let document = Document::parse(xml, "volume")?;
+    let volume = document
+        .root()
+        .ok_or_else(|| Error::new(Kind::Usage, "the XML of a volume is empty"))?;
+    let block = match volume.get("type") {
+        // Before libvirt 1.2 there was no such attribute.
+        Some("file") | None => false,
+        Some("block") => true,
+        Some(other) => {
+            return Err(Error::new(
+                Kind::WrongState,
+                format!(
+                    "it is a volume of the type '{other}', and must be a file or a block device"
+                ),
+            ));
+        }
+    };
+    let modified = volume.at(&["target", "timestamps", "mtime"]);
+    let bytes = |name| volume.child(name).and_then(bytes).unwrap_or(0);
+    Ok(VolumeFacts {
+        block,
+        // Left out of an empty file.
+        size: bytes("physical"),
+        allocated: if block { 0 } else { bytes("allocation") },
+        modified: modified
+            .filter(|_| !block)
+            .map(|time| time.text().trim().to_owned()),
+    })
+}
+
+/// A size, which libvirt writes in bytes.
+fn bytes(node: Node<'_, '_>) -> Option<u64> {
+    let plain = matches!(node.get("unit"), None | Some("bytes" | "B"));
+    let text = node.text();
+    text.trim().parse().ok().filter(|_| plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const XML: &str = "<volume type='file'>\n  <name>a</name>\n  <capacity unit='bytes'>1073741824\
+        </capacity>\n  <allocation unit='bytes'>200704</allocation>\n  <physical unit='bytes'>196624\
+        </physical>\n  <target>\n    <path>/p/a</path>\n    <timestamps>\n      \
+        <mtime>1795641300.424628956</mtime>\n    </timestamps>\n  </target>\n</volume>";
+
+    #[test]
+    fn the_size_is_that_of_the_file_and_not_of_the_disk() {
+        let facts = read(XML).unwrap();
+        assert_eq!((facts.size, facts.allocated), (196_624, 200_704));
+        assert_eq!(facts.modified.as_deref(), Some("1795641300.424628956"));
+        assert!(!facts.block);
+        let empty = XML.replace("physical", "other");
+        assert_eq!(read(&empty).unwrap().size, 0);
+    }
+
+    #[test]
+    fn a_device_has_no_time_and_other_types_are_refused() {
+        let device = read(&XML.replace("'file'", "'block'")).unwrap();
+        assert!(device.block && device.modified.is_none() && device.size == 196_624);
+        let error = read(&XML.replace("'file'", "'network'")).unwrap_err();
+        assert_eq!(error.kind(), Kind::WrongState);
+        assert!(read("<pool/>").is_err());
+    }
+}
