@@ -11,14 +11,14 @@
 //! start. A function that is used but not listed puts it back, which works just
 //! the same, only slower; a test notices.
 
-use std::ffi::{c_char, c_int, c_uchar, c_uint, c_ulong, c_void};
+use std::ffi::{c_char, c_int, c_uchar, c_uint, c_ulong, c_ulonglong, c_void};
 use std::sync::OnceLock;
 
 use libloading::Library;
 use virt::sys::{
     self, virConnectPtr, virDomainInfoPtr, virDomainInterfacePtr, virDomainJobInfoPtr,
     virDomainPtr, virDomainSnapshotPtr, virErrorFunc, virErrorPtr, virNetworkDHCPLeasePtr,
-    virNetworkPtr, virStoragePoolPtr, virStorageVolPtr,
+    virNetworkPtr, virStoragePoolPtr, virStorageVolPtr, virStreamPtr,
 };
 
 use crate::error::{Error, Kind, Result};
@@ -132,8 +132,12 @@ calls! {
     fn virConnectGetURI(conn: virConnectPtr) -> *mut c_char;
     fn virConnectIsAlive(conn: virConnectPtr) -> c_int;
     fn virConnectListAllDomains(conn: virConnectPtr, domains: *mut *mut virDomainPtr, flags: c_uint) -> c_int;
-    fn virConnectListAllStoragePools(conn: virConnectPtr, pools: *mut *mut virStoragePoolPtr, flags: c_uint) -> c_int;
+    fn virConnectListAllStoragePools(
+        conn: virConnectPtr, pools: *mut *mut virStoragePoolPtr, flags: c_uint
+    ) -> c_int;
     fn virConnectOpen(name: *const c_char) -> virConnectPtr;
+    fn virConnectRef(conn: virConnectPtr) -> c_int;
+    fn virConnectSetKeepAlive(conn: virConnectPtr, interval: c_int, count: c_uint) -> c_int;
     fn virDomainAbortJob(dom: virDomainPtr) -> c_int;
     fn virDomainCreateWithFlags(domain: virDomainPtr, flags: c_uint) -> c_int;
     fn virDomainDefineXMLFlags(conn: virConnectPtr, xml: *const c_char, flags: c_uint) -> virDomainPtr;
@@ -147,10 +151,14 @@ calls! {
     fn virDomainGetUUID(domain: virDomainPtr, uuid: *mut c_uchar) -> c_int;
     fn virDomainGetXMLDesc(domain: virDomainPtr, flags: c_uint) -> *mut c_char;
     fn virDomainHasManagedSaveImage(dom: virDomainPtr, flags: c_uint) -> c_int;
-    fn virDomainInterfaceAddresses(dom: virDomainPtr, ifaces: *mut *mut virDomainInterfacePtr, source: c_uint, flags: c_uint) -> c_int;
+    fn virDomainInterfaceAddresses(
+        dom: virDomainPtr, ifaces: *mut *mut virDomainInterfacePtr, source: c_uint, flags: c_uint
+    ) -> c_int;
     fn virDomainIsActive(dom: virDomainPtr) -> c_int;
     fn virDomainIsPersistent(dom: virDomainPtr) -> c_int;
-    fn virDomainListAllSnapshots(domain: virDomainPtr, snaps: *mut *mut virDomainSnapshotPtr, flags: c_uint) -> c_int;
+    fn virDomainListAllSnapshots(
+        domain: virDomainPtr, snaps: *mut *mut virDomainSnapshotPtr, flags: c_uint
+    ) -> c_int;
     fn virDomainLookupByID(conn: virConnectPtr, id: c_int) -> virDomainPtr;
     fn virDomainLookupByName(conn: virConnectPtr, name: *const c_char) -> virDomainPtr;
     fn virDomainLookupByUUID(conn: virConnectPtr, uuid: *const c_uchar) -> virDomainPtr;
@@ -163,24 +171,34 @@ calls! {
     fn virDomainRevertToSnapshot(snapshot: virDomainSnapshotPtr, flags: c_uint) -> c_int;
     fn virDomainSetAutostart(domain: virDomainPtr, autostart: c_int) -> c_int;
     fn virDomainShutdown(domain: virDomainPtr) -> c_int;
-    fn virDomainSnapshotCreateXML(domain: virDomainPtr, xml_desc: *const c_char, flags: c_uint) -> virDomainSnapshotPtr;
+    fn virDomainSnapshotCreateXML(
+        domain: virDomainPtr, xml_desc: *const c_char, flags: c_uint
+    ) -> virDomainSnapshotPtr;
     fn virDomainSnapshotCurrent(domain: virDomainPtr, flags: c_uint) -> virDomainSnapshotPtr;
     fn virDomainSnapshotDelete(snapshot: virDomainSnapshotPtr, flags: c_uint) -> c_int;
     fn virDomainSnapshotFree(snapshot: virDomainSnapshotPtr) -> c_int;
     fn virDomainSnapshotGetName(snapshot: virDomainSnapshotPtr) -> *const c_char;
     fn virDomainSnapshotGetXMLDesc(snapshot: virDomainSnapshotPtr, flags: c_uint) -> *mut c_char;
-    fn virDomainSnapshotLookupByName(domain: virDomainPtr, name: *const c_char, flags: c_uint) -> virDomainSnapshotPtr;
+    fn virDomainSnapshotLookupByName(
+        domain: virDomainPtr, name: *const c_char, flags: c_uint
+    ) -> virDomainSnapshotPtr;
     fn virDomainSuspend(domain: virDomainPtr) -> c_int;
     fn virDomainUndefineFlags(domain: virDomainPtr, flags: c_uint) -> c_int;
+    fn virEventRegisterDefaultImpl() -> c_int;
+    fn virEventRunDefaultImpl() -> c_int;
     fn virGetLastError() -> virErrorPtr;
     fn virNetworkDHCPLeaseFree(lease: virNetworkDHCPLeasePtr);
     fn virNetworkFree(network: virNetworkPtr) -> c_int;
-    fn virNetworkGetDHCPLeases(network: virNetworkPtr, mac: *const c_char, leases: *mut *mut virNetworkDHCPLeasePtr, flags: c_uint) -> c_int;
+    fn virNetworkGetDHCPLeases(
+        network: virNetworkPtr, mac: *const c_char, leases: *mut *mut virNetworkDHCPLeasePtr, flags: c_uint
+    ) -> c_int;
     fn virNetworkGetXMLDesc(network: virNetworkPtr, flags: c_uint) -> *mut c_char;
     fn virNetworkIsActive(net: virNetworkPtr) -> c_int;
     fn virNetworkIsPersistent(net: virNetworkPtr) -> c_int;
     fn virNetworkLookupByName(conn: virConnectPtr, name: *const c_char) -> virNetworkPtr;
-    fn virNetworkUpdate(network: virNetworkPtr, command: c_uint, section: c_uint, parent_index: c_int, xml: *const c_char, flags: c_uint) -> c_int;
+    fn virNetworkUpdate(
+        network: virNetworkPtr, command: c_uint, section: c_uint, parent_index: c_int, xml: *const c_char, flags: c_uint
+    ) -> c_int;
     fn virSetErrorFunc(user_data: *mut c_void, handler: virErrorFunc);
     fn virStoragePoolFree(pool: virStoragePoolPtr) -> c_int;
     fn virStoragePoolGetName(pool: virStoragePoolPtr) -> *const c_char;
@@ -188,9 +206,20 @@ calls! {
     fn virStoragePoolIsActive(pool: virStoragePoolPtr) -> c_int;
     fn virStoragePoolLookupByName(conn: virConnectPtr, name: *const c_char) -> virStoragePoolPtr;
     fn virStoragePoolRefresh(pool: virStoragePoolPtr, flags: c_uint) -> c_int;
+    fn virStorageVolDownload(
+        vol: virStorageVolPtr, stream: virStreamPtr, offset: c_ulonglong, length: c_ulonglong, flags: c_uint
+    ) -> c_int;
     fn virStorageVolFree(vol: virStorageVolPtr) -> c_int;
     fn virStorageVolGetPath(vol: virStorageVolPtr) -> *mut c_char;
+    fn virStorageVolGetXMLDesc(pool: virStorageVolPtr, flags: c_uint) -> *mut c_char;
     fn virStorageVolLookupByName(pool: virStoragePoolPtr, name: *const c_char) -> virStorageVolPtr;
+    fn virStorageVolLookupByPath(conn: virConnectPtr, path: *const c_char) -> virStorageVolPtr;
+    fn virStreamAbort(st: virStreamPtr) -> c_int;
+    fn virStreamEventRemoveCallback(stream: virStreamPtr) -> c_int;
+    fn virStreamFinish(st: virStreamPtr) -> c_int;
+    fn virStreamFree(st: virStreamPtr) -> c_int;
+    fn virStreamNew(conn: virConnectPtr, flags: c_uint) -> virStreamPtr;
+    fn virStreamRecv(st: virStreamPtr, data: *mut c_char, nbytes: usize) -> c_int;
 }
 
 #[cfg(test)]
