@@ -2,6 +2,7 @@
 //!
 //! With the files in `libvirt/` it is the only one that names the `virt` crate.
 
+mod errors;
 mod library;
 mod many;
 mod memory;
@@ -11,7 +12,6 @@ mod snapshots;
 mod volumes;
 
 use std::collections::{HashMap, HashSet};
-use std::fmt;
 use std::path::PathBuf;
 
 use uuid::Uuid;
@@ -22,6 +22,7 @@ use virt::error::ErrorNumber as Code;
 use virt::storage_pool::StoragePool;
 use virt::sys;
 
+use self::errors::{ambiguous, failed, gone, said};
 use self::many::of_many;
 use super::{Hypervisor, SnapshotCall, SnapshotRecords, Start, Undefine, uri};
 use crate::error::{Error, Kind, Result};
@@ -588,14 +589,6 @@ fn saved_xml(handle: &VirDomain) -> std::result::Result<String, virt::error::Err
     }
 }
 
-/// The error for a domain that was there a moment ago.
-fn gone(domain: &Domain) -> Error {
-    Error::new(
-        Kind::NotFound,
-        format!("domain '{}' is not there any more", domain.name),
-    )
-}
-
 /// What to undefine with where not all of these flags are known: older libvirt
 /// and other drivers refuse those they do not know even where they would change
 /// nothing. The youngest go first, for without those that are left libvirt may
@@ -610,21 +603,6 @@ fn fewer_undefine_flags(flags: u32) -> [u32; 3] {
     [no_tpm, no_checkpoints, oldest]
 }
 
-fn ambiguous(which: &DomainRef, several: &[Domain]) -> Error {
-    let list: Vec<String> = several
-        .iter()
-        .map(|d| match d.id {
-            Some(id) => format!("'{}' (id {id}, UUID {})", d.name, d.uuid),
-            None => format!("'{}' (UUID {})", d.name, d.uuid),
-        })
-        .collect();
-    Error::new(
-        Kind::Usage,
-        format!("'{which}' could be domain {}", list.join(" or ")),
-    )
-    .hint("name it by its UUID: `-d UUID`")
-}
-
 fn identity(domain: &VirDomain) -> Result<Domain> {
     let failed = |e| failed(&e, "cannot read the identity of a domain");
     Ok(Domain {
@@ -633,47 +611,6 @@ fn identity(domain: &VirDomain) -> Result<Domain> {
         id: domain.id(),
     })
 }
-
-/// Turns a libvirt error into ours.
-fn failed(error: &virt::error::Error, what: impl fmt::Display) -> Error {
-    said(error, what, error.message().to_owned())
-}
-
-/// The same with other words than libvirt's. The one place that knows its codes.
-fn said(error: &virt::error::Error, what: impl fmt::Display, words: String) -> Error {
-    let kind = match error.code() {
-        Known(Code::NoDomain | Code::NoStorageVolume | Code::NoStoragePool) => Kind::NotFound,
-        Known(Code::DomExist | Code::StorageVolExist) => Kind::Exists,
-        // A name that is taken comes as a mere "operation failed".
-        Known(Code::OperationFailed) if error.message().contains("already exists with uuid") => {
-            Kind::Exists
-        }
-        Known(Code::OperationInvalid) => Kind::WrongState,
-        Known(
-            Code::AuthFailed
-            | Code::AuthCancelled
-            | Code::AuthUnavailable
-            | Code::OperationDenied
-            | Code::AccessDenied
-            | Code::NoConnect
-            | Code::Rpc,
-        ) => Kind::Environment,
-        _ => Kind::Libvirt,
-    };
-    Error::wrap(kind, what, Said(words))
-}
-
-/// Libvirt's own words, without the codes the binding adds to them.
-#[derive(Debug)]
-struct Said(String);
-
-impl fmt::Display for Said {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Said {}
 
 #[cfg(test)]
 mod tests {
