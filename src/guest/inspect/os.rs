@@ -10,7 +10,7 @@ const SMALL: u64 = 64 << 10;
 /// An operating system.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Os {
-    /// `linux`, if it is one.
+    /// `linux` or `windows`.
     pub kind: String,
     /// The distribution, as `os-release` names it: `debian`, `rhel`.
     pub distro: Option<String>,
@@ -36,6 +36,12 @@ const OLD_FILES: &[(&str, &str)] = &[
 ];
 
 pub(super) fn read(looker: &mut Looker<'_>) -> Os {
+    if looker.is_there("/Windows/System32") {
+        return Os {
+            kind: "windows".to_owned(),
+            ..Os::default()
+        };
+    }
     let release = ["/etc/os-release", "/usr/lib/os-release"]
         .iter()
         .find_map(|path| looker.text(path, SMALL));
