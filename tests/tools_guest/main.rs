@@ -14,3 +14,4 @@ mod file_systems;
 mod hostile;
 mod iso;
 mod ntfs;
+mod rpm;

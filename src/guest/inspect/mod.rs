@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `os` | `os-release` and what there was before it, names, the processor |
 //! | `packages` | the databases of dpkg, apk and pacman |
+//! | `rpm`, `sqlite` | that of rpm |
 //! | `places` | kernels, settings of the network, users |
 //!
 //! A file that is missing or makes no sense leaves its answer out; one that
@@ -12,6 +13,8 @@
 mod os;
 mod packages;
 mod places;
+mod rpm;
+mod sqlite;
 
 use serde::Serialize;
 
