@@ -78,6 +78,7 @@ cmd:lvm | lvm2 | lvm2
 cmd:mkswap | util-linux | util-linux
 cmd:mkfs.vfat | dosfstools | dosfstools
 cmd:mkfs.exfat | exfatprogs | exfatprogs
+cmd:hivexsh | libhivex-bin | hivex
 cmd:rpm | rpm | rpm
 cmd:rpmbuild | rpm | rpm-build
 cmd:mkntfs | ntfs-3g | ntfsprogs

@@ -15,3 +15,4 @@ mod hostile;
 mod iso;
 mod ntfs;
 mod rpm;
+mod windows;

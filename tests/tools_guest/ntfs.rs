@@ -63,7 +63,7 @@ fill() (
 )
 "#;
 
-fn script(options: &str, inner: &str) -> String {
+pub(crate) fn script(options: &str, inner: &str) -> String {
     format!(
         r#"export LC_ALL=C.UTF-8 TZ=UTC
         ntfs-3g -o compression,big_writes{options} "$IMG" "$MNT"
@@ -73,7 +73,7 @@ fn script(options: &str, inner: &str) -> String {
 }
 
 /// An empty volume.
-fn made(options: &[&str], megabytes: u64) -> (tempfile::TempDir, PathBuf) {
+pub(crate) fn made(options: &[&str], megabytes: u64) -> (tempfile::TempDir, PathBuf) {
     let (dir, path) = image(megabytes);
     let common = ["-q", "-F", "-Q"];
     let args: Vec<&str> = common.iter().chain(options).copied().collect();

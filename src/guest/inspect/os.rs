@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Looker;
+use super::{Looker, windows};
 
 /// How much of a small file is read.
 const SMALL: u64 = 64 << 10;
@@ -36,11 +36,8 @@ const OLD_FILES: &[(&str, &str)] = &[
 ];
 
 pub(super) fn read(looker: &mut Looker<'_>) -> Os {
-    if looker.is_there("/Windows/System32") {
-        return Os {
-            kind: "windows".to_owned(),
-            ..Os::default()
-        };
+    if windows::is_there(looker) {
+        return windows::read(looker);
     }
     let release = ["/etc/os-release", "/usr/lib/os-release"]
         .iter()
