@@ -71,6 +71,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("quick_xml", &["xml/"]),
     ("handlebars", &["template/"]),
     ("fatfs", &["image/seed.rs", "guest/native/fs/fat"]),
+    ("fs_ntfs", &["guest/native/fs/ntfs"]),
     ("hadris_fs", &["guest/native/fs/iso.rs"]),
     ("hadris_io", &["guest/native/fs/iso.rs"]),
     ("hadris_iso", &["guest/native/fs/iso.rs"]),

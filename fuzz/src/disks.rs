@@ -6,6 +6,8 @@ use std::sync::Arc;
 use vmkin::error::{Error, Kind, Result};
 use vmkin::guest::native::Blocks;
 
+use crate::sparse::Sparse;
+
 /// Bytes that are a disk.
 pub struct Memory(pub Vec<u8>);
 
@@ -31,9 +33,18 @@ impl Blocks for Memory {
 
 /// The usual polynomial, bit by bit; `start` and the result as they are.
 pub fn crc(start: u32, bytes: &[u8]) -> u32 {
+    reflected(0xedb8_8320, start, bytes)
+}
+
+/// That of Castagnoli, which btrfs uses.
+pub fn crc32c(bytes: &[u8]) -> u32 {
+    !reflected(0x82f6_3b78, !0, bytes)
+}
+
+fn reflected(polynomial: u32, start: u32, bytes: &[u8]) -> u32 {
     bytes.iter().fold(start, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
-            crc >> 1 ^ (0xedb8_8320 & (crc & 1).wrapping_neg())
+            crc >> 1 ^ (polynomial & (crc & 1).wrapping_neg())
         })
     })
 }
@@ -129,4 +140,19 @@ pub fn qcow2(data: &[u8]) -> Vec<u8> {
     let clusters = &clusters[..clusters.len().min(16 * cluster)];
     put(6 * cluster, clusters);
     image
+}
+
+/// Gives the superblock and the tree blocks of a btrfs their checksums; blocks are
+/// as long as pages. A tree block is told by the id of its file system.
+pub fn seal_btrfs(volume: &mut Sparse) {
+    const SUPERBLOCK: u64 = 64 << 10;
+    let mut id = [0; 16];
+    volume
+        .pages()
+        .filter(|(at, _)| *at == SUPERBLOCK)
+        .for_each(|(_, page)| id.copy_from_slice(&page[32..48]));
+    for (_, page) in volume.pages().filter(|(_, page)| page[32..48] == id) {
+        let sum = crc32c(&page[32..]);
+        page[..4].copy_from_slice(&sum.to_le_bytes());
+    }
 }

@@ -2,6 +2,7 @@
 
 pub mod disks;
 pub mod files;
+pub mod sparse;
 pub mod tree;
 
 use std::fs;

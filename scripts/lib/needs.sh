@@ -78,7 +78,11 @@ cmd:lvm | lvm2 | lvm2
 cmd:mkswap | util-linux | util-linux
 cmd:mkfs.vfat | dosfstools | dosfstools
 cmd:mkfs.exfat | exfatprogs | exfatprogs
-cmd:mkfs.ntfs | ntfs-3g | ntfsprogs
+cmd:hivexsh | libhivex-bin | hivex
+cmd:rpm | rpm | rpm
+cmd:rpmbuild | rpm | rpm-build
+cmd:mkntfs | ntfs-3g | ntfsprogs
+cmd:ntfs-3g | ntfs-3g | ntfs-3g
 cmd:xorrisofs | xorriso | xorriso
 cmd:shellcheck | shellcheck | ShellCheck
 LIST

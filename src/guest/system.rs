@@ -57,9 +57,8 @@ impl System {
         for volume in &volumes.volumes {
             let part = part(volume);
             let health = part.fs.as_ref().map(|fs| fs.health());
-            if health == Some(fs::Health::Unclean) {
-                let text = format!("{} was not closed well, and has no journal", part.device);
-                system.problems.push(text);
+            if let Some(text) = health.and_then(|health| warning(&part, health)) {
+                system.problems.push(format!("{} {text}", part.device));
             }
             system.parts.push(part);
         }
@@ -333,6 +332,20 @@ impl Part {
     }
 }
 
+/// What to say of a file system that may not be whole.
+fn warning(part: &Part, health: fs::Health) -> Option<&'static str> {
+    match health {
+        fs::Health::Clean | fs::Health::Replayed => None,
+        fs::Health::Unclean if part.content == Content::Ntfs => {
+            Some("was not closed well, and its journal is not replayed")
+        }
+        fs::Health::Unclean => Some("was not closed well, and has no journal"),
+        fs::Health::Hibernated => {
+            Some("is that of Windows that sleeps: what it has in its memory is not on the disk")
+        }
+    }
+}
+
 fn part(volume: &Volume) -> Part {
     let mut part = Part {
         device: format!("/dev/{}", volume.name),
@@ -348,6 +361,7 @@ fn part(volume: &Volume) -> Part {
         Content::Btrfs => FsKind::Btrfs,
         Content::Fat => FsKind::Fat,
         Content::Iso9660 => FsKind::Iso9660,
+        Content::Ntfs => FsKind::Ntfs,
         _ => return part,
     };
     match fs::open(kind, std::sync::Arc::clone(volume.blocks())) {
@@ -388,7 +402,7 @@ fn is_root(tree: &Tree) -> Result<bool> {
             Err(error) => Err(error),
         }
     };
-    Ok(is_dir("/etc")? && (is_dir("/usr")? || is_dir("/bin")?))
+    Ok(is_dir("/etc")? && (is_dir("/usr")? || is_dir("/bin")?) || is_dir("/Windows/System32")?)
 }
 
 /// `vda1` of `/dev/vda1`, and `vg/my-root` of `/dev/mapper/vg-my--root`.

@@ -62,7 +62,7 @@ pub use self::chain::{MAX_OVERLAYS, Survey, resolve, survey};
 pub use self::check::{Checked, can_be_checked, check, repair};
 pub use self::copy::{Copy, CopyMethod, ReflinkRule, copy_small};
 pub use self::file::{ImageFile, id_of, shell_word, shown};
-pub(crate) use self::file::{ShownBytes, be16, le16, le32, le64};
+pub(crate) use self::file::{ShownBytes, be16, be32, le16, le32, le64};
 pub use self::identity::{Comparison, compare, content_sha256, identity, identity_of};
 pub use self::lock::{Guard, Lease, LockState, probe};
 pub use self::look::{

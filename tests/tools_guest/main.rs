@@ -14,3 +14,6 @@ mod fat;
 mod file_systems;
 mod hostile;
 mod iso;
+mod ntfs;
+mod rpm;
+mod windows;

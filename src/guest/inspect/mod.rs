@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `os` | `os-release` and what there was before it, names, the processor |
 //! | `packages` | the databases of dpkg, apk and pacman |
+//! | `rpm`, `sqlite` | that of rpm |
+//! | `windows`, `registry` | the registry of Windows |
 //! | `places` | kernels, settings of the network, users |
 //!
 //! A file that is missing or makes no sense leaves its answer out; one that
@@ -12,6 +14,10 @@
 mod os;
 mod packages;
 mod places;
+mod registry;
+mod rpm;
+mod sqlite;
+mod windows;
 
 use serde::Serialize;
 

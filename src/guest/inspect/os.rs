@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Looker;
+use super::{Looker, windows};
 
 /// How much of a small file is read.
 const SMALL: u64 = 64 << 10;
@@ -10,7 +10,7 @@ const SMALL: u64 = 64 << 10;
 /// An operating system.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Os {
-    /// `linux`, if it is one.
+    /// `linux` or `windows`.
     pub kind: String,
     /// The distribution, as `os-release` names it: `debian`, `rhel`.
     pub distro: Option<String>,
@@ -36,6 +36,9 @@ const OLD_FILES: &[(&str, &str)] = &[
 ];
 
 pub(super) fn read(looker: &mut Looker<'_>) -> Os {
+    if windows::is_there(looker) {
+        return windows::read(looker);
+    }
     let release = ["/etc/os-release", "/usr/lib/os-release"]
         .iter()
         .find_map(|path| looker.text(path, SMALL));

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::Looker;
+use super::{Looker, rpm};
+use crate::error::{Error, Kind, Result};
 
 /// How long a database may be: what is read of it is held in memory.
 const MAX_DATABASE: u64 = 24 << 20;
@@ -28,7 +29,7 @@ pub struct Packages {
     pub kind: Option<PackageKind>,
     /// The program that installs them.
     pub manager: Option<&'static str>,
-    /// Whether the database was read: that of rpm is not.
+    /// Whether the database was read.
     pub read: bool,
     /// The packages, by name.
     pub list: Vec<Package>,
@@ -45,13 +46,17 @@ pub struct Package {
     pub arch: Option<String>,
 }
 
-/// Where the database of rpm is, in the order of its age.
+/// Where the database of rpm is that can be read.
 const RPM: &[&str] = &[
     "/usr/lib/sysimage/rpm/rpmdb.sqlite",
     "/var/lib/rpm/rpmdb.sqlite",
-    "/usr/lib/sysimage/rpm/Packages.db",
-    "/var/lib/rpm/Packages.db",
-    "/var/lib/rpm/Packages",
+];
+
+/// Where those are that cannot, in the order of their age.
+const OTHER_RPM: &[(&str, &str)] = &[
+    ("/usr/lib/sysimage/rpm/Packages.db", "is of SUSE's format"),
+    ("/var/lib/rpm/Packages.db", "is of SUSE's format"),
+    ("/var/lib/rpm/Packages", "is of Berkeley DB"),
 ];
 
 pub(super) fn read(looker: &mut Looker<'_>) -> Packages {
@@ -68,7 +73,7 @@ pub(super) fn read(looker: &mut Looker<'_>) -> Packages {
         let list = names.iter().filter_map(|name| of_pacman(name)).collect();
         return known(PackageKind::Pacman, "pacman", Some(list));
     }
-    if RPM.iter().any(|path| looker.is_there(path)) {
+    if let Some(list) = of_rpm(looker) {
         let managers = [
             ("/usr/bin/dnf", "dnf"),
             ("/usr/bin/zypper", "zypper"),
@@ -76,7 +81,7 @@ pub(super) fn read(looker: &mut Looker<'_>) -> Packages {
         ];
         let manager = managers.iter().find(|(path, _)| looker.is_there(path));
         let manager = manager.map_or("rpm", |(_, name)| name);
-        return known(PackageKind::Rpm, manager, None);
+        return known(PackageKind::Rpm, manager, list);
     }
     Packages::default()
 }
@@ -91,6 +96,32 @@ fn known(kind: PackageKind, manager: &'static str, list: Option<Vec<Package>>) -
         read,
         list,
     }
+}
+
+/// The packages of rpm; `Some(None)` if there is a database, but none that is read.
+fn of_rpm(looker: &mut Looker<'_>) -> Option<Option<Vec<Package>>> {
+    if let Some(path) = RPM.iter().find(|path| looker.is_there(path)) {
+        let read = read_rpm(looker, path);
+        return Some(looker.told(path, read));
+    }
+    let (path, what) = OTHER_RPM.iter().find(|(path, _)| looker.is_there(path))?;
+    let problem = format!("{path}: {what}, which is not read");
+    looker.problems.push(problem);
+    Some(None)
+}
+
+fn read_rpm(looker: &Looker<'_>, path: &str) -> Result<Vec<Package>> {
+    // What was written last is in a file of its own until the database is closed.
+    if let Some(place) = looker.tree.look(&format!("{path}-wal"))? {
+        if looker.tree.stat(&place)?.size > 0 {
+            return Err(Error::new(
+                Kind::WrongState,
+                "it was not closed: a part of it is in its write-ahead log, which is not read",
+            ));
+        }
+    }
+    let place = looker.tree.find(path.as_bytes())?;
+    rpm::read(&|offset, buf| looker.tree.read(&place, offset, buf))
 }
 
 /// Paragraphs of `Field: value`, as dpkg(1) and deb822(5) have them.

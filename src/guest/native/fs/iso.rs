@@ -1,7 +1,7 @@
 //! ISO 9660 with Rock Ridge or Joliet, read by `hadris-iso`.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use hadris_storage::{BlockIndex, BlockSize};
 
 use super::checked::damaged;
 use super::guarded::guarded;
+use super::pages::Pages;
 use super::{Entry, FileKind, FileSystem, FsKind, Health, Links, Node, Opened, Stat, Time, Usage};
 use super::{MAX_ENTRIES, Xattr, needs_kernel};
 use crate::error::{Error, Kind, Result};
@@ -27,10 +28,6 @@ const ENOUGH: u64 = 1 << 30;
 
 /// In sectors: what is smaller does not come from a file.
 const SECTOR: u32 = 512;
-
-/// What is read piece by piece is kept in pages.
-const PAGE: usize = 64 << 10;
-const PAGES: usize = 8;
 
 /// The first volume descriptor is there, and in it two moments.
 const DESCRIPTOR: u64 = 0x8000;
@@ -44,9 +41,8 @@ pub(super) fn open(blocks: Arc<dyn Blocks>) -> Result<Opened> {
     let sector = BlockSize::new(SECTOR);
     let device = Device {
         sector: sector.ok_or_else(|| damaged("its sectors are of no size"))?,
-        blocks,
+        pages: Pages::of(blocks),
         shared: Rc::clone(&shared),
-        pages: VecDeque::new(),
     };
     shared.left.set(ENOUGH);
     let mut volume = match guarded(|| Ok(IsoFs::mount(device, MountOptions::new())))? {
@@ -89,10 +85,9 @@ struct Shared {
 
 /// Our blocks as theirs.
 struct Device {
-    blocks: Arc<dyn Blocks>,
+    pages: Pages,
     sector: BlockSize,
     shared: Rc<Shared>,
-    pages: VecDeque<(u64, Vec<u8>)>,
 }
 
 /// The device has failed; why is in [`Shared`].
@@ -112,46 +107,13 @@ impl ErrorType for Device {
 }
 
 impl Device {
-    /// Reads less than a page, which others near it are going to follow.
-    fn small(&mut self, mut offset: u64, mut buf: &mut [u8]) -> Result<()> {
-        while !buf.is_empty() {
-            let start = offset - offset % PAGE as u64;
-            if let Some(found) = self.pages.iter().position(|(at, _)| *at == start) {
-                self.pages.swap(0, found);
-            } else {
-                let length = self.blocks.len().saturating_sub(start).min(PAGE as u64);
-                let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
-                self.blocks.read_at(start, &mut bytes)?;
-                self.pages.truncate(PAGES - 1);
-                self.pages.push_front((start, bytes));
-            }
-            let page = self.pages.front().map_or(&[][..], |(_, bytes)| bytes);
-            let within = usize::try_from(offset - start).unwrap_or(usize::MAX);
-            let rest = page.get(within..).unwrap_or_default();
-            let count = rest.len().min(buf.len());
-            if count == 0 {
-                return Err(damaged("it goes on beyond the end of the disk"));
-            }
-            let (now, later) = buf.split_at_mut(count);
-            for (to, from) in now.iter_mut().zip(rest) {
-                *to = *from;
-            }
-            buf = later;
-            offset = offset.saturating_add(count as u64);
-        }
-        Ok(())
-    }
-
     fn read(&mut self, first: BlockIndex, buf: &mut [u8]) -> Result<()> {
         let left = self.shared.left.get().checked_sub(buf.len() as u64);
         let left = left.ok_or_else(|| damaged("there is no end to what it lists"))?;
         self.shared.left.set(left);
         let offset = first.get().checked_mul(SECTOR.into());
         let offset = offset.ok_or_else(|| damaged("it goes on beyond all that can be"))?;
-        if buf.len() < PAGE {
-            return self.small(offset, buf);
-        }
-        self.blocks.read_at(offset, buf)
+        self.pages.read(offset, buf)
     }
 }
 
@@ -161,7 +123,7 @@ impl BlockDevice for Device {
     }
 
     fn block_count(&self) -> u64 {
-        self.blocks.len() / u64::from(SECTOR)
+        self.pages.len() / u64::from(SECTOR)
     }
 
     fn read_blocks(

@@ -11,6 +11,8 @@ mod fat;
 mod guarded;
 mod iso;
 mod model;
+mod ntfs;
+mod pages;
 mod rust_fs;
 mod xfs;
 
@@ -153,6 +155,7 @@ pub fn open(kind: FsKind, blocks: Arc<dyn Blocks>) -> Result<Opened> {
         FsKind::Btrfs => btrfs::open(blocks),
         FsKind::Fat => fat::open(blocks),
         FsKind::Iso9660 => iso::open(blocks),
+        FsKind::Ntfs => ntfs::open(blocks),
         other => Ok(Opened::NeedsKernel(format!("it is {other}"))),
     }?;
     Ok(match opened {

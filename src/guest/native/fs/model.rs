@@ -19,7 +19,7 @@ pub enum FsKind {
     Fat,
     /// ISO 9660, with or without Rock Ridge or Joliet.
     Iso9660,
-    /// NTFS, which only a kernel reads.
+    /// NTFS.
     Ntfs,
     /// exFAT, which only a kernel reads.
     ExFat,
@@ -201,6 +201,9 @@ pub enum Health {
     /// It was not: its journal was replayed in memory, as the kernel would at
     /// the next mount.
     Replayed,
-    /// It was not, and has no journal: what was being written may be torn.
+    /// It was not, and no journal was replayed: what was being written may be
+    /// torn.
     Unclean,
+    /// It is in use: Windows sleeps, and keeps a part of it in its memory.
+    Hibernated,
 }

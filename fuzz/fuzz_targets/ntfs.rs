@@ -1,0 +1,11 @@
+//! NTFS, from its boot sector to its files.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use vmkin::guest::native::fs::FsKind;
+use vmkin_fuzz::files::look_at_all;
+use vmkin_fuzz::sparse::Sparse;
+
+fuzz_target!(|data: &[u8]| {
+    look_at_all(FsKind::Ntfs, Sparse::of(data).shared());
+});
