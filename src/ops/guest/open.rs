@@ -157,7 +157,7 @@ impl Guest {
                 None => problems.push(format!("disk {name} is no image on this host")),
             }
         }
-        let mut guest = Self::open(domain.name.clone(), disks, view)?;
+        let mut guest = Self::open(domain.name.clone(), disks, view, false)?;
         guest.system.problems.extend(problems.iter().cloned());
         guest.absent = problems;
         guest.warnings.extend(match state {
@@ -199,10 +199,23 @@ impl Guest {
         }
         let name = paths.first().and_then(|path| path.file_name());
         let name = name.map(|name| name.to_string_lossy().into_owned());
-        Self::open(name.unwrap_or_default(), disks, view)
+        Self::open(name.unwrap_or_default(), disks, view, false)
     }
 
-    fn open(name: String, disks: Vec<(String, Chain)>, view: &View) -> Result<Self> {
+    /// Opens disks that nobody else can write to, for their locks are ours.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Guest::of_domain`], but for its state.
+    pub(in crate::ops) fn of_locked(
+        name: String,
+        disks: Vec<(String, Chain)>,
+        view: &View,
+    ) -> Result<Self> {
+        Self::open(name, disks, view, true)
+    }
+
+    fn open(name: String, disks: Vec<(String, Chain)>, view: &View, ours: bool) -> Result<Self> {
         if disks.is_empty() {
             return Err(Error::new(
                 Kind::WrongState,
@@ -210,6 +223,8 @@ impl Guest {
             ));
         }
         let layers = disks.iter().flat_map(|(_, chain)| chain.layers());
+        // The locks on what is ours would look like those of a writer.
+        let layers = layers.filter(|_| !ours);
         let images: Vec<PathBuf> = layers.map(|layer| layer.path.clone()).collect();
         let writer = writer(&images, view.consistent)?;
         if let Some(image) = writer.filter(|_| view.consistent) {
