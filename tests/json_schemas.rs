@@ -453,7 +453,10 @@ fn files_of_guests_are_as_documented() {
         bench.result("edit", &args)[0]["changes"][0].clone()
     };
     let edited = would(&["edit", "-e", "s/old/OLD/", "/etc/hostname"]);
-    assert_eq!(edited, json!({"what": "change", "path": "/etc/hostname"}));
+    assert_eq!(
+        edited,
+        json!({"what": "change", "path": "/etc/hostname", "path_hex": null})
+    );
     for (args, what) in [
         (&["write", "/new", "text"][..], "make"),
         (&["copy-in", tree.to_str().unwrap(), "/etc"], "mkdir"),

@@ -160,10 +160,12 @@ pub enum Change {
         /// off; `None` for a link.
         mode: Option<u32>,
     },
-    /// A file was read and changed just now.
+    /// A file was read and changed just now; or then.
     Touched {
         /// The file.
         at: Spot,
+        /// When.
+        time: Option<Time>,
     },
 }
 
@@ -178,7 +180,7 @@ impl Change {
             | Self::Remove { at, .. }
             | Self::Mode { at, .. }
             | Self::Owner { at, .. }
-            | Self::Touched { at } => vec![at],
+            | Self::Touched { at, .. } => vec![at],
             Self::Name { at, of } => vec![at, of],
             Self::Copy { from, to } | Self::Move { from, to } => vec![from, to],
         }
@@ -212,7 +214,7 @@ impl Change {
             | Self::Remove { at, .. }
             | Self::Mode { at, .. }
             | Self::Owner { at, .. }
-            | Self::Touched { at } => at,
+            | Self::Touched { at, .. } => at,
             Self::Copy { to, .. } | Self::Move { to, .. } => to,
         }
     }
@@ -238,7 +240,7 @@ impl fmt::Display for Change {
             Self::Owner { at, owner, .. } => {
                 write!(f, "give {at} to {}:{}", owner.0, owner.1)
             }
-            Self::Touched { at } => write!(f, "touch {at}"),
+            Self::Touched { at, .. } => write!(f, "touch {at}"),
         }
     }
 }

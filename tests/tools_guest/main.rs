@@ -13,3 +13,4 @@ mod fat;
 mod file_systems;
 mod hostile;
 mod iso;
+mod writing;

@@ -64,7 +64,6 @@ struct Done {
 struct Changed {
     what: &'static str,
     path: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
     path_hex: Option<String>,
 }
 

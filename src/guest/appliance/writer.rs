@@ -14,7 +14,7 @@ use super::machine::{Drive, in_appliance, secret, started, unlock};
 use super::session::{PROGRAM, Session, failed, quoted};
 use crate::error::{Error, Kind, Result};
 use crate::guest::change::{Change, Given, Mountable, Spot};
-use crate::guest::native::fs::FsKind;
+use crate::guest::native::fs::{FsKind, Time};
 use crate::guest::scratch::Scratch;
 use crate::interrupt::Interrupt;
 use crate::process::Tool;
@@ -166,9 +166,12 @@ impl Writer {
                     None => Ok(()),
                 }
             }
-            Change::Touched { at } => {
+            Change::Touched { at, time } => {
                 let path = self.path(at)?;
-                self.must(&["utimens", &path, "0", "-1", "0", "-1"])
+                match time {
+                    Some(time) => self.times(&path, *time),
+                    None => self.must(&["utimens", &path, "0", "-1", "0", "-1"]),
+                }
             }
         }
     }
@@ -227,11 +230,15 @@ impl Writer {
                 .insert(self.key(at, &at.inner), Some(label.clone()));
         }
         if let Some(time) = given.modified.filter(|_| has_mode) {
-            let (seconds, nanoseconds) = (time.seconds.to_string(), time.nanoseconds.to_string());
-            let time = [&*seconds, &nanoseconds, &seconds, &nanoseconds];
-            self.must(&[&["utimens", path], &time[..]].concat())?;
+            self.times(path, time)?;
         }
         Ok(())
+    }
+
+    fn times(&mut self, path: &str, time: Time) -> Result<()> {
+        let (seconds, nanoseconds) = (time.seconds.to_string(), time.nanoseconds.to_string());
+        let time = [&*seconds, &nanoseconds, &seconds, &nanoseconds];
+        self.must(&[&["utimens", path], &time[..]].concat())
     }
 
     fn owner(&mut self, path: &str, (user, group): (u32, u32)) -> Result<()> {

@@ -132,7 +132,7 @@ impl Draft<'_> {
         match &end.there {
             Some(there) => {
                 let at = Spot::of(self.tree, there);
-                self.changes.push(Change::Touched { at });
+                self.changes.push(Change::Touched { at, time: None });
             }
             None if make => self.changes.push(Change::File {
                 at: Spot::at_end(self.tree, &end),

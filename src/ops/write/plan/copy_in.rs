@@ -53,9 +53,13 @@ impl Draft<'_> {
         };
         let there = end.and_then(|end| end.there);
         if kind.is_dir() {
+            let mut time = None;
             let below = match there {
                 None => {
-                    self.make_directory(at.clone(), given(&meta));
+                    let given = given(&meta);
+                    // What comes into it changes that.
+                    time = given.modified;
+                    self.make_directory(at.clone(), given);
                     at
                 }
                 Some(there) => {
@@ -74,6 +78,9 @@ impl Draft<'_> {
             names.sort();
             for name in names {
                 self.copy_one(&source.join(&name), &below, name.as_bytes())?;
+            }
+            if time.is_some() {
+                self.changes.push(Change::Touched { at: below, time });
             }
             return Ok(());
         }
