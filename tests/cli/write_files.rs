@@ -30,7 +30,7 @@ done
 "#;
 
 /// A directory with that program and what else is needed.
-fn tools(host: &Host) -> PathBuf {
+pub(crate) fn tools(host: &Host) -> PathBuf {
     let dir = host.root().join("tools");
     if dir.exists() {
         return dir;
@@ -331,6 +331,59 @@ fn the_disk_is_untouched_or_changed_whatever_happens() {
                 assert_eq!(host.world().images(), ["web-01.img"], "{format} {step}");
                 assert!(host.world().journals().is_empty(), "{format} {step}");
             }
+        }
+    }
+}
+
+/// `qemu-img` that has vmkin killed when it has written for a while.
+const KILLER: &str = r#"#!/bin/sh
+case $1 in commit)
+    shift; (sleep 0.$(cat "$(dirname "$0")/after"); kill -9 $PPID) >/dev/null 2>&1 &
+    exec /usr/bin/qemu-img commit -r 16M "$@"
+esac
+exec /usr/bin/qemu-img "$@"
+"#;
+
+/// Killed in the middle of what `qemu-img` writes, a disk is nowhere to be found
+/// by its name until the next run has written all of it.
+#[test]
+fn a_disk_that_is_half_written_has_no_name() {
+    for format in ["raw", "qcow2"] {
+        let host = Host::new();
+        let image = guest(&host, format);
+        let dir = tools(&host);
+        let program = dir.join("guestfish");
+        // Much of the disk, so that it takes a while.
+        let much = GUESTFISH.replace("write -P 65 800k 128k", "write -P 66 2M 12M");
+        fs::write(&program, much).unwrap();
+        let original = fs::read(&image).unwrap();
+        let before = contents(&host, &image, format);
+        let killer = host.root().join("killer");
+        fs::write(&killer, KILLER).unwrap();
+        fs::set_permissions(&killer, fs::Permissions::from_mode(0o755)).unwrap();
+        let real = fs::canonicalize(dir.join("qemu-img")).unwrap();
+        for after in ["05", "15", "30", "50"] {
+            fs::write(&image, &original).unwrap();
+            fs::write(dir.join("after"), after).unwrap();
+            fs::remove_file(dir.join("qemu-img")).unwrap();
+            fs::copy(&killer, dir.join("qemu-img")).unwrap();
+            let (exit, said) = code(edit(&host, EDIT));
+            assert_eq!(exit, None, "{format} {after}: {said}");
+            assert!(!image.exists(), "{format} {after}");
+            fs::remove_file(dir.join("qemu-img")).unwrap();
+            std::os::unix::fs::symlink(&real, dir.join("qemu-img")).unwrap();
+            let (exit, said) = code(edit(&host, "recover"));
+            assert_eq!(exit, Some(0), "{format} {after}: {said}");
+            let mut wanted = before.clone();
+            wanted[2 << 20..14 << 20].fill(66);
+            assert!(
+                contents(&host, &image, format) == wanted,
+                "{format} {after}"
+            );
+            if format == "qcow2" {
+                tool("qemu-img", &args!["check", "-f", format, &image]);
+            }
+            assert_eq!(host.world().images(), ["web-01.img"]);
         }
     }
 }

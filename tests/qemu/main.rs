@@ -29,6 +29,7 @@ mod bases;
 mod boot;
 mod debian;
 mod devices;
+mod editing;
 mod faults;
 mod faults_meanwhile;
 mod files;
