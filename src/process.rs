@@ -1,6 +1,7 @@
 //! The only place that starts other programs.
 //!
-//! A program started here is called by its absolute path, reads nothing, dies
+//! A program started here is called by its absolute path, reads nothing (but for
+//! an editor, which is the user's), dies
 //! with this process even if that is killed, and is given up when it stops
 //! getting on. What it says on stderr is kept for the error message.
 
@@ -24,6 +25,7 @@ pub use self::dialogue::{Dialogue, Heard};
 pub use self::pipes::printable;
 pub use self::service::Service;
 
+mod attended;
 mod dialogue;
 mod pipes;
 mod service;

@@ -448,6 +448,29 @@ fn files_of_guests_are_as_documented() {
         result("find", &["--name", "pass*"])[0]["path"],
         "/etc/passwd"
     );
+    let would = |args: &[&str]| {
+        let args = [args, &["--dry-run", "-d", "golden"]].concat();
+        bench.result("edit", &args)[0]["changes"][0].clone()
+    };
+    let edited = would(&["edit", "-e", "s/old/OLD/", "/etc/hostname"]);
+    assert_eq!(
+        edited,
+        json!({"what": "change", "path": "/etc/hostname", "path_hex": null})
+    );
+    for (args, what) in [
+        (&["write", "/new", "text"][..], "make"),
+        (&["copy-in", tree.to_str().unwrap(), "/etc"], "mkdir"),
+        (&["mkdir", "/new"], "mkdir"),
+        (&["rm", "/etc/link"], "remove"),
+        (&["mv", "/etc/link", "/new"], "move"),
+        (&["ln", "-s", "x", "/new"], "symlink"),
+        (&["ln", "/etc/hostname", "/new"], "link"),
+        (&["touch", "/etc/link"], "touch"),
+        (&["chmod", "0600", "/etc/hostname"], "chmod"),
+        (&["chown", "root:7", "/etc/hostname"], "chown"),
+    ] {
+        assert_eq!(would(args)["what"], what, "{args:?}");
+    }
     let to = bench.path("to");
     fs::create_dir(&to).unwrap();
     assert_eq!(

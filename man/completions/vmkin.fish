@@ -51,7 +51,6 @@ complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "destroy" -d 'Pull the p
 complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "ip" -d 'Print the addresses of guests'
 complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "reset" -d 'Drop what guests have written: back to the base image, in milliseconds'
 complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "delete" -d 'Delete guests: their definitions, and the files that are theirs alone'
-complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "rm" -d 'Delete guests: their definitions, and the files that are theirs alone'
 complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "base" -d 'Look after the images that clones are based on'
 complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "disk" -d 'Work on the disks of guests, or on images'
 complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "inspect" -d 'Tell what guests are: operating system, mounts, kernels, users, packages'
@@ -63,6 +62,16 @@ complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "grep" -d 'Look for line
 complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "find" -d 'Look for files of guests'
 complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "diff" -d 'Tell which files differ between two guests'
 complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "log" -d 'Print the end of a guest\'s system log'
+complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "edit" -d 'Edit files of guests that are shut off'
+complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "write" -d 'Write a file of guests that are shut off'
+complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "copy-in" -d 'Copy files and directories of the host into guests that are shut off'
+complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "mkdir" -d 'Make directories in guests that are shut off'
+complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "rm" -d 'Remove files from guests that are shut off'
+complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "mv" -d 'Move files of guests that are shut off, or give them other names'
+complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "ln" -d 'Make links in guests that are shut off'
+complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "touch" -d 'Make empty files in guests that are shut off, or set the times of files'
+complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "chmod" -d 'Give files of guests that are shut off another mode'
+complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "chown" -d 'Give files of guests that are shut off another owner'
 complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "snapshot" -d 'Make snapshots of guests, and go back to them: all disks, or none'
 complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "doctor" -d 'Find out what this host lacks, and how to get it'
 complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "recover" -d 'Finish or take back what an interrupted vmkin left behind'
@@ -409,24 +418,6 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand delete" -s q -l quiet -d 'Pr
 complete -c vmkin -n "__fish_vmkin_using_subcommand delete" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
 complete -c vmkin -n "__fish_vmkin_using_subcommand delete" -s y -l yes -d 'Do what cannot be undone without asking'
 complete -c vmkin -n "__fish_vmkin_using_subcommand delete" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -s d -l domain -d 'Domains, by name, UUID or id' -r
-complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -l allow-dir -d 'Trust backing files in this directory too, of any domain' -r -F
-complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
-complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
-always\t''
-never\t''"
-complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -l remove-all-storage -d 'Remove all of the domain\'s own disks, also those that are no overlays'
-complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -l keep-storage -d 'Remove no disk'
-complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -l destroy -d 'Pull the plug first if it is running'
-complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -l managed-save -d 'Its saved memory may be lost'
-complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -l snapshots -d 'Its snapshots may be lost'
-complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -s f -l force -d 'The same as --destroy --managed-save --snapshots'
-complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -l dry-run -d 'Show what would go and what would stay, and change nothing'
-complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -l json -d 'Print the result as one JSON document'
-complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -s q -l quiet -d 'Print only results, warnings and errors'
-complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
-complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -s y -l yes -d 'Do what cannot be undone without asking'
-complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children help" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children help" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
@@ -737,6 +728,182 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand log" -s q -l quiet -d 'Print
 complete -c vmkin -n "__fish_vmkin_using_subcommand log" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
 complete -c vmkin -n "__fish_vmkin_using_subcommand log" -s y -l yes -d 'Do what cannot be undone without asking'
 complete -c vmkin -n "__fish_vmkin_using_subcommand log" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand edit" -s d -l domain -d 'Guests, by name, UUID or id of the domain, or by a pattern such as \'web-*\'; may be repeated' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand edit" -s a -l add -d 'An image, by its path, as the only disk of a guest' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand edit" -l format -d 'The format of an image that no domain has' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand edit" -s m -l mount -d 'Mount this, such as /dev/sda1 or /dev/vg/home:/home, and not what the guest mounts' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand edit" -l allow-dir -d 'Trust backing files in this directory too' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand edit" -l key -d 'The key of an encrypted volume: DEVICE:file:PATH, with a device, a UUID or \'all\', and \'-\' for standard input' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand edit" -s e -l expr -d 'Substitute in each line, as Perl and virt-edit do: \'s/PATTERN/TEXT/\', with g for all, i for any case; may be repeated' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand edit" -l from -d 'Take the new contents from a file of the host; \'-\' is standard input' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand edit" -s b -l backup -d 'Keep what the file was beside it: \'.bak\' is put behind its name, and its name for \'*\' in \'old-*\'' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand edit" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand edit" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand edit" -l dry-run -d 'Show what would be changed, and change nothing'
+complete -c vmkin -n "__fish_vmkin_using_subcommand edit" -l diff -d 'Show what changes, and ask'
+complete -c vmkin -n "__fish_vmkin_using_subcommand edit" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand edit" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand edit" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand edit" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand edit" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand write" -s d -l domain -d 'Guests, by name, UUID or id of the domain, or by a pattern such as \'web-*\'; may be repeated' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand write" -s a -l add -d 'An image, by its path, as the only disk of a guest' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand write" -l format -d 'The format of an image that no domain has' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand write" -s m -l mount -d 'Mount this, such as /dev/sda1 or /dev/vg/home:/home, and not what the guest mounts' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand write" -l allow-dir -d 'Trust backing files in this directory too' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand write" -l key -d 'The key of an encrypted volume: DEVICE:file:PATH, with a device, a UUID or \'all\', and \'-\' for standard input' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand write" -l from -d 'Take the contents from a file of the host; \'-\' is standard input' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand write" -l mode -d 'The mode of a new file, such as 0600' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand write" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand write" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand write" -l dry-run -d 'Show what would be changed, and change nothing'
+complete -c vmkin -n "__fish_vmkin_using_subcommand write" -l append -d 'Add it to what is in the file'
+complete -c vmkin -n "__fish_vmkin_using_subcommand write" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand write" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand write" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand write" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand write" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand copy-in" -s d -l domain -d 'Guests, by name, UUID or id of the domain, or by a pattern such as \'web-*\'; may be repeated' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand copy-in" -s a -l add -d 'An image, by its path, as the only disk of a guest' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand copy-in" -l format -d 'The format of an image that no domain has' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand copy-in" -s m -l mount -d 'Mount this, such as /dev/sda1 or /dev/vg/home:/home, and not what the guest mounts' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand copy-in" -l allow-dir -d 'Trust backing files in this directory too' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand copy-in" -l key -d 'The key of an encrypted volume: DEVICE:file:PATH, with a device, a UUID or \'all\', and \'-\' for standard input' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand copy-in" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand copy-in" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand copy-in" -l dry-run -d 'Show what would be changed, and change nothing'
+complete -c vmkin -n "__fish_vmkin_using_subcommand copy-in" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand copy-in" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand copy-in" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand copy-in" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand copy-in" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand mkdir" -s d -l domain -d 'Guests, by name, UUID or id of the domain, or by a pattern such as \'web-*\'; may be repeated' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand mkdir" -s a -l add -d 'An image, by its path, as the only disk of a guest' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand mkdir" -l format -d 'The format of an image that no domain has' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand mkdir" -s m -l mount -d 'Mount this, such as /dev/sda1 or /dev/vg/home:/home, and not what the guest mounts' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand mkdir" -l allow-dir -d 'Trust backing files in this directory too' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand mkdir" -l key -d 'The key of an encrypted volume: DEVICE:file:PATH, with a device, a UUID or \'all\', and \'-\' for standard input' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand mkdir" -l mode -d 'The mode of the new directories, such as 0700 or u=rwx,go=' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand mkdir" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand mkdir" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand mkdir" -l dry-run -d 'Show what would be changed, and change nothing'
+complete -c vmkin -n "__fish_vmkin_using_subcommand mkdir" -s p -l parents -d 'Make those above them too, and take those that are there'
+complete -c vmkin -n "__fish_vmkin_using_subcommand mkdir" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand mkdir" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand mkdir" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand mkdir" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand mkdir" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -s d -l domain -d 'Guests, by name, UUID or id of the domain, or by a pattern such as \'web-*\'; may be repeated' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -s a -l add -d 'An image, by its path, as the only disk of a guest' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -l format -d 'The format of an image that no domain has' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -s m -l mount -d 'Mount this, such as /dev/sda1 or /dev/vg/home:/home, and not what the guest mounts' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -l allow-dir -d 'Trust backing files in this directory too' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -l key -d 'The key of an encrypted volume: DEVICE:file:PATH, with a device, a UUID or \'all\', and \'-\' for standard input' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -l dry-run -d 'Show what would be changed, and change nothing'
+complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -s r -l recursive -d 'Remove directories too, with all that is in them'
+complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -s f -l force -d 'Say nothing of files that are not there'
+complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand mv" -s d -l domain -d 'Guests, by name, UUID or id of the domain, or by a pattern such as \'web-*\'; may be repeated' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand mv" -s a -l add -d 'An image, by its path, as the only disk of a guest' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand mv" -l format -d 'The format of an image that no domain has' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand mv" -s m -l mount -d 'Mount this, such as /dev/sda1 or /dev/vg/home:/home, and not what the guest mounts' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand mv" -l allow-dir -d 'Trust backing files in this directory too' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand mv" -l key -d 'The key of an encrypted volume: DEVICE:file:PATH, with a device, a UUID or \'all\', and \'-\' for standard input' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand mv" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand mv" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand mv" -l dry-run -d 'Show what would be changed, and change nothing'
+complete -c vmkin -n "__fish_vmkin_using_subcommand mv" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand mv" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand mv" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand mv" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand mv" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand ln" -s d -l domain -d 'Guests, by name, UUID or id of the domain, or by a pattern such as \'web-*\'; may be repeated' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand ln" -s a -l add -d 'An image, by its path, as the only disk of a guest' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand ln" -l format -d 'The format of an image that no domain has' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand ln" -s m -l mount -d 'Mount this, such as /dev/sda1 or /dev/vg/home:/home, and not what the guest mounts' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand ln" -l allow-dir -d 'Trust backing files in this directory too' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand ln" -l key -d 'The key of an encrypted volume: DEVICE:file:PATH, with a device, a UUID or \'all\', and \'-\' for standard input' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand ln" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand ln" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand ln" -l dry-run -d 'Show what would be changed, and change nothing'
+complete -c vmkin -n "__fish_vmkin_using_subcommand ln" -s s -l symbolic -d 'Make symbolic links'
+complete -c vmkin -n "__fish_vmkin_using_subcommand ln" -s f -l force -d 'Take the place of what has the name, but for a directory'
+complete -c vmkin -n "__fish_vmkin_using_subcommand ln" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand ln" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand ln" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand ln" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand ln" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand touch" -s d -l domain -d 'Guests, by name, UUID or id of the domain, or by a pattern such as \'web-*\'; may be repeated' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand touch" -s a -l add -d 'An image, by its path, as the only disk of a guest' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand touch" -l format -d 'The format of an image that no domain has' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand touch" -s m -l mount -d 'Mount this, such as /dev/sda1 or /dev/vg/home:/home, and not what the guest mounts' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand touch" -l allow-dir -d 'Trust backing files in this directory too' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand touch" -l key -d 'The key of an encrypted volume: DEVICE:file:PATH, with a device, a UUID or \'all\', and \'-\' for standard input' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand touch" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand touch" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand touch" -l dry-run -d 'Show what would be changed, and change nothing'
+complete -c vmkin -n "__fish_vmkin_using_subcommand touch" -l no-create -d 'Make no file that is not there'
+complete -c vmkin -n "__fish_vmkin_using_subcommand touch" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand touch" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand touch" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand touch" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand touch" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand chmod" -s d -l domain -d 'Guests, by name, UUID or id of the domain, or by a pattern such as \'web-*\'; may be repeated' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand chmod" -s a -l add -d 'An image, by its path, as the only disk of a guest' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand chmod" -l format -d 'The format of an image that no domain has' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand chmod" -s m -l mount -d 'Mount this, such as /dev/sda1 or /dev/vg/home:/home, and not what the guest mounts' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand chmod" -l allow-dir -d 'Trust backing files in this directory too' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand chmod" -l key -d 'The key of an encrypted volume: DEVICE:file:PATH, with a device, a UUID or \'all\', and \'-\' for standard input' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand chmod" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand chmod" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand chmod" -l dry-run -d 'Show what would be changed, and change nothing'
+complete -c vmkin -n "__fish_vmkin_using_subcommand chmod" -s R -l recursive -d 'Of directories, all that is in them too'
+complete -c vmkin -n "__fish_vmkin_using_subcommand chmod" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand chmod" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand chmod" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand chmod" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand chmod" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand chown" -s d -l domain -d 'Guests, by name, UUID or id of the domain, or by a pattern such as \'web-*\'; may be repeated' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand chown" -s a -l add -d 'An image, by its path, as the only disk of a guest' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand chown" -l format -d 'The format of an image that no domain has' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand chown" -s m -l mount -d 'Mount this, such as /dev/sda1 or /dev/vg/home:/home, and not what the guest mounts' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand chown" -l allow-dir -d 'Trust backing files in this directory too' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand chown" -l key -d 'The key of an encrypted volume: DEVICE:file:PATH, with a device, a UUID or \'all\', and \'-\' for standard input' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand chown" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand chown" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand chown" -l dry-run -d 'Show what would be changed, and change nothing'
+complete -c vmkin -n "__fish_vmkin_using_subcommand chown" -s R -l recursive -d 'Of directories, all that is in them too'
+complete -c vmkin -n "__fish_vmkin_using_subcommand chown" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand chown" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand chown" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand chown" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand chown" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and not __fish_seen_subcommand_from create list ls show apply revert delete rm help" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and not __fish_seen_subcommand_from create list ls show apply revert delete rm help" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
@@ -915,40 +1082,50 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand man" -s q -l quiet -d 'Print
 complete -c vmkin -n "__fish_vmkin_using_subcommand man" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
 complete -c vmkin -n "__fish_vmkin_using_subcommand man" -s y -l yes -d 'Do what cannot be undone without asking'
 complete -c vmkin -n "__fish_vmkin_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "list" -d 'List all domains'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "show" -d 'Show all that is known of a domain'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "tree" -d 'Draw which images and domains depend on which'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "clone" -d 'Make clones of a golden domain'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "import" -d 'Make guests of disk images, in the words of virt-install'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "template" -d 'Templates of domains: what there is, and what they make'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "start" -d 'Start domains'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "shutdown" -d 'Ask guests to shut down'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "reboot" -d 'Ask guests to reboot'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "suspend" -d 'Stop the processors of domains'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "resume" -d 'Let paused domains go on'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "save" -d 'Write the memory of guests to the disk, and end them'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "restore" -d 'Let saved guests go on where they were'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "destroy" -d 'Pull the plug of domains'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "ip" -d 'Print the addresses of guests'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "reset" -d 'Drop what guests have written: back to the base image, in milliseconds'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "delete" -d 'Delete guests: their definitions, and the files that are theirs alone'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "base" -d 'Look after the images that clones are based on'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "disk" -d 'Work on the disks of guests, or on images'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "inspect" -d 'Tell what guests are: operating system, mounts, kernels, users, packages'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "ls" -d 'List files of guests'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "cat" -d 'Print files of guests'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "df" -d 'Show how full the file systems of guests are'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "copy-out" -d 'Copy files and directories of a guest to the host'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "grep" -d 'Look for lines in files of guests'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "find" -d 'Look for files of guests'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "diff" -d 'Tell which files differ between two guests'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "log" -d 'Print the end of a guest\'s system log'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "snapshot" -d 'Make snapshots of guests, and go back to them: all disks, or none'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "doctor" -d 'Find out what this host lacks, and how to get it'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "recover" -d 'Finish or take back what an interrupted vmkin left behind'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "completions" -d 'Print the completion script for a shell'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "man" -d 'Write the manual pages into a directory'
-complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log snapshot doctor recover completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help" -f -a "list" -d 'List all domains'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help" -f -a "show" -d 'Show all that is known of a domain'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help" -f -a "tree" -d 'Draw which images and domains depend on which'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help" -f -a "clone" -d 'Make clones of a golden domain'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help" -f -a "import" -d 'Make guests of disk images, in the words of virt-install'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help" -f -a "template" -d 'Templates of domains: what there is, and what they make'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help" -f -a "start" -d 'Start domains'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help" -f -a "shutdown" -d 'Ask guests to shut down'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help" -f -a "reboot" -d 'Ask guests to reboot'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help" -f -a "suspend" -d 'Stop the processors of domains'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help" -f -a "resume" -d 'Let paused domains go on'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help" -f -a "save" -d 'Write the memory of guests to the disk, and end them'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help" -f -a "restore" -d 'Let saved guests go on where they were'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help" -f -a "destroy" -d 'Pull the plug of domains'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help" -f -a "ip" -d 'Print the addresses of guests'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help" -f -a "reset" -d 'Drop what guests have written: back to the base image, in milliseconds'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help" -f -a "delete" -d 'Delete guests: their definitions, and the files that are theirs alone'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help" -f -a "base" -d 'Look after the images that clones are based on'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help" -f -a "disk" -d 'Work on the disks of guests, or on images'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help" -f -a "inspect" -d 'Tell what guests are: operating system, mounts, kernels, users, packages'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help" -f -a "ls" -d 'List files of guests'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help" -f -a "cat" -d 'Print files of guests'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help" -f -a "df" -d 'Show how full the file systems of guests are'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help" -f -a "copy-out" -d 'Copy files and directories of a guest to the host'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help" -f -a "grep" -d 'Look for lines in files of guests'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help" -f -a "find" -d 'Look for files of guests'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help" -f -a "diff" -d 'Tell which files differ between two guests'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help" -f -a "log" -d 'Print the end of a guest\'s system log'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help" -f -a "edit" -d 'Edit files of guests that are shut off'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help" -f -a "write" -d 'Write a file of guests that are shut off'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help" -f -a "copy-in" -d 'Copy files and directories of the host into guests that are shut off'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help" -f -a "mkdir" -d 'Make directories in guests that are shut off'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help" -f -a "rm" -d 'Remove files from guests that are shut off'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help" -f -a "mv" -d 'Move files of guests that are shut off, or give them other names'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help" -f -a "ln" -d 'Make links in guests that are shut off'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help" -f -a "touch" -d 'Make empty files in guests that are shut off, or set the times of files'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help" -f -a "chmod" -d 'Give files of guests that are shut off another mode'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help" -f -a "chown" -d 'Give files of guests that are shut off another owner'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help" -f -a "snapshot" -d 'Make snapshots of guests, and go back to them: all disks, or none'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help" -f -a "doctor" -d 'Find out what this host lacks, and how to get it'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help" -f -a "recover" -d 'Finish or take back what an interrupted vmkin left behind'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help" -f -a "completions" -d 'Print the completion script for a shell'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help" -f -a "man" -d 'Write the manual pages into a directory'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and not __fish_seen_subcommand_from list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from template" -f -a "list" -d 'List the templates'
 complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from template" -f -a "show" -d 'Print the text of a template'
 complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from template" -f -a "render" -d 'Print the XML that a template makes of a made-up guest'

@@ -37,6 +37,8 @@ cmd:mke2fs | e2fsprogs | e2fsprogs
 cmd:debugfs | e2fsprogs | e2fsprogs
 cmd:blkid | util-linux | util-linux
 cmd:guestfish | libguestfs-tools | guestfs-tools
+file:/usr/lib/*/guestfs/supermin.d/*packages-xfs /usr/lib64/guestfs/supermin.d/*packages-xfs | libguestfs-xfs | libguestfs-xfs
+cmd:setfacl | acl | acl
 cmd:mtype | mtools | mtools
 cmd:mcopy | mtools | mtools
 cmd:fsck.fat | dosfstools | dosfstools

@@ -3,9 +3,11 @@
 //! | place | what it knows |
 //! |---|---|
 //! | `appliance` | the other read engine: libguestfs, for what takes a kernel |
+//! | `change` | what is to be changed in a guest |
 //! | `compare` | what differs between the files of two guests |
 //! | `native` | the read engine: volumes and file systems, parsed by this process |
 //! | `inspect` | which operating system it is, and what is set up in it |
+//! | `scratch` | a place on the host for what goes into a guest |
 //! | `search` | looking for files, and for lines in files |
 //! | `system` | a guest put together: its file systems, its root, its mounts |
 //! | `tree` | the file tree of a guest: mounts, paths, symbolic links |
@@ -16,11 +18,13 @@
 //! guest, or whoever made the image, has written there.
 
 pub mod appliance;
+pub mod change;
 pub mod compare;
 pub mod extract;
 pub mod fstab;
 pub mod inspect;
 pub mod native;
+pub mod scratch;
 pub mod search;
 pub mod system;
 pub mod tree;

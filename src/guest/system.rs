@@ -78,7 +78,7 @@ impl System {
             if let Some(fs) = &part.fs {
                 match root_of(part, fs) {
                     Ok(root) => {
-                        roots.extend(root.map(|root| (part.device.clone(), Rc::clone(fs), root)))
+                        roots.extend(root.map(|root| (part.device.clone(), Rc::clone(fs), root)));
                     }
                     Err(error) => self.problems.push(format!("{}: {error}", part.device)),
                 }
@@ -95,8 +95,9 @@ impl System {
         if roots.is_empty() {
             return Err(self.no_root());
         }
-        let (device, fs, root) = roots.swap_remove(0);
+        let (device, fs, (root, options)) = roots.swap_remove(0);
         let mut tree = Tree::new(device, fs, root);
+        tree.mounted_with(options);
         self.mount_all(&mut tree);
         Ok(tree)
     }
@@ -232,7 +233,11 @@ impl System {
         let root = fs.root_for(&line.options)?.ok_or_else(|| {
             Error::new(Kind::NotFound, "the subvolume in /etc/fstab is not there")
         })?;
-        tree.mount(line.at.as_bytes(), part.device.clone(), fs, root)
+        tree.mount(line.at.as_bytes(), part.device.clone(), fs, root)?;
+        if let Some(subvolume) = fs::subvolume_in(&line.options) {
+            tree.mounted_with(subvolume);
+        }
+        Ok(())
     }
 
     fn by_source(&self, source: &Source) -> Option<&Part> {
@@ -372,18 +377,20 @@ fn part(volume: &Volume) -> Part {
     part
 }
 
-/// The root directory of an operating system, if this file system has one.
-fn root_of(part: &Part, fs: &Rc<dyn FileSystem>) -> Result<Option<Node>> {
-    let mut candidates = vec![fs.root()];
+/// The root directory of an operating system, if this file system has one, and
+/// the options that a kernel mounts it with.
+fn root_of(part: &Part, fs: &Rc<dyn FileSystem>) -> Result<Option<(Node, &'static str)>> {
+    let mut candidates = vec![(fs.root(), "")];
     if fs.kind() == FsKind::Btrfs {
-        for options in ROOT_SUBVOLUMES {
-            candidates.extend(fs.root_for(options)?);
+        for options in ROOT_SUBVOLUMES.iter().copied() {
+            let root = fs.root_for(options)?;
+            candidates.extend(root.map(|root| (root, options)));
         }
     }
-    for root in candidates {
+    for (root, options) in candidates {
         let tree = Tree::new(part.device.clone(), Rc::clone(fs), root);
         if is_root(&tree)? {
-            return Ok(Some(root));
+            return Ok(Some((root, options)));
         }
     }
     Ok(None)

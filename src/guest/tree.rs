@@ -39,6 +39,17 @@ pub struct Place {
     pub path: Vec<u8>,
 }
 
+/// Where a path ends, whether there is something or not.
+#[derive(Clone, Debug)]
+pub struct End {
+    /// The directory.
+    pub dir: Place,
+    /// The name in it.
+    pub name: Vec<u8>,
+    /// What has that name.
+    pub there: Option<Place>,
+}
+
 /// A mounted file system.
 pub struct Mounted {
     /// Where: an absolute path.
@@ -47,6 +58,8 @@ pub struct Mounted {
     pub device: String,
     /// The file system.
     pub fs: Rc<dyn FileSystem>,
+    /// What a kernel has to be told to mount the same of it: a subvolume.
+    pub options: String,
     root: At,
 }
 
@@ -96,8 +109,16 @@ impl Tree {
             at: path,
             device,
             fs,
+            options: String::new(),
             root,
         });
+    }
+
+    /// Says what a kernel has to be told to mount what was mounted last.
+    pub fn mounted_with(&mut self, options: &str) {
+        if let Some(last) = self.mounts.last_mut() {
+            options.clone_into(&mut last.options);
+        }
     }
 
     /// What is mounted, the root first.
@@ -141,6 +162,55 @@ impl Tree {
             Err(error) if error.kind() == Kind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Finds where a path leads that may lead to nothing yet: its directory has
+    /// to be there. A symbolic link at its end is followed if `follow` is true,
+    /// also one that leads to nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Usage`] if it does not end with a name; those of [`Tree::find`],
+    /// of the directory.
+    pub fn end_of(&self, path: &[u8], follow: bool) -> Result<End> {
+        let mut path = path.to_vec();
+        for _ in 0..=MAX_LINKS {
+            let (dir, name) = split(&path)?;
+            let dir = self.find(dir)?;
+            if self.stat(&dir)?.kind != FileKind::Directory {
+                return Err(not_a_directory(&dir.path).with_kind(Kind::NotFound));
+            }
+            let there = self.child(&dir, name)?;
+            let name = name.to_vec();
+            if let Some(link) = there.as_ref().filter(|_| follow) {
+                if self.stat(link)?.kind == FileKind::Link {
+                    path = joined(&dir.path, &self.link(link)?);
+                    continue;
+                }
+            }
+            return Ok(End { dir, name, there });
+        }
+        Err(Error::new(
+            Kind::Unsafe,
+            format!("'{}': too many symbolic links", path.escape_ascii()),
+        ))
+    }
+
+    /// The number of the file system that a file is on, in [`Tree::mounts`], and
+    /// its path in that.
+    pub fn spot(&self, place: &Place) -> (usize, Vec<u8>) {
+        let mount = self.mounts.get(place.at.fs);
+        let above = mount.map_or(&b""[..], |mount| &mount.at);
+        let above = above.strip_suffix(b"/").unwrap_or(above);
+        let path = place.path.strip_prefix(above).unwrap_or(&place.path);
+        (place.at.fs, path.to_vec())
+    }
+
+    /// Whether something is mounted on a directory, or below it.
+    pub fn holds_mounts(&self, place: &Place) -> bool {
+        let below = joined(&place.path, b"");
+        let mut mounts = self.mounts.iter();
+        mounts.any(|mount| mount.at == place.path || mount.at.starts_with(&below))
     }
 
     fn walk(&self, path: &[u8], follow: bool) -> Result<Place> {
@@ -419,7 +489,31 @@ fn not_a_directory(path: &[u8]) -> Error {
     )
 }
 
+/// The directory of a path, and the name at its end.
+fn split(path: &[u8]) -> Result<(&[u8], &[u8])> {
+    let mut bare = path;
+    while let Some(shorter) = bare.strip_suffix(b"/") {
+        bare = shorter;
+    }
+    let at = bare.iter().rposition(|&byte| byte == b'/');
+    let (dir, name) = bare.split_at(at.map_or(0, |at| at + 1));
+    if matches!(name, b"" | b"." | b"..") {
+        return Err(Error::new(
+            Kind::Usage,
+            format!(
+                "'{}' must end with the name of a file or directory",
+                path.escape_ascii()
+            ),
+        ));
+    }
+    Ok((dir, name))
+}
+
+/// A name in a directory, as a path; what is an absolute path is one already.
 fn joined(dir: &[u8], name: &[u8]) -> Vec<u8> {
+    if name.starts_with(b"/") {
+        return name.to_vec();
+    }
     let mut path = dir.to_vec();
     if !path.ends_with(b"/") {
         path.push(b'/');

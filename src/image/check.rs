@@ -1,6 +1,7 @@
 //! Checking the tables of an image, and repairing them: the work of
 //! `qemu-img check`, on what has been resolved and locked here.
 
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use serde::{Deserialize, Serialize};
@@ -99,12 +100,17 @@ pub fn repair(chain: &Chain, lease: &Lease, what: Repair, cancel: &AtomicBool) -
 }
 
 fn read(chain: &Chain, output: &Output) -> Result<Checked> {
+    read_checked(&chain.top().path, output)
+}
+
+/// What `qemu-img check` has said of an image.
+pub(super) fn read_checked(image: &Path, output: &Output) -> Result<Checked> {
     serde_json::from_slice(&output.stdout).map_err(|error| {
         Error::wrap(
             Kind::Storage,
             format_args!(
                 "`qemu-img check` of {} said nothing that can be understood",
-                shown(&chain.top().path)
+                shown(image)
             ),
             error,
         )

@@ -16,6 +16,7 @@
 //! | `giving_back` | space that an image does not need any more |
 //! | `check` | whether the tables of an image are right, and repairing them |
 //! | `overlay` | writing a new overlay, giving it its name |
+//! | `redo` | what is to be written to a disk, until it is |
 //! | `lock` | QEMU's image locks |
 //! | `identity` | whether a base is still what it was |
 //! | `seal` | making a base hard to change |
@@ -46,6 +47,7 @@ mod overlay;
 pub mod qcow2;
 pub mod qemu_img;
 pub mod read;
+mod redo;
 pub mod remote;
 mod scan;
 mod seal;
@@ -76,6 +78,7 @@ pub use self::overlay::{
     sync_dir, temporary, write, write_blank, write_fresh, write_shield,
 };
 pub use self::qemu_img::refuse_export;
+pub use self::redo::{chain_aside, merge, merge_again, put_aside, seal_redo, write_redo};
 pub use self::scan::{FoundOverlay, Scan, overlays_in};
 pub use self::seal::{SEALED_MODE, Sealed, is_immutable, is_sealed_mode, seal, unseal};
 pub use self::seed::{MAX_SEED, Seed, looks_like_seed};

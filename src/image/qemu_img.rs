@@ -109,12 +109,25 @@ impl QemuImg {
         self.run("commit", options, CPU_FOR_A_LOOK)
     }
 
+    /// Prepares to write a redo overlay over a disk of `size` bytes into the
+    /// image below it, and leaves the overlay as it is: what was killed can be
+    /// done again. It says how far it is: see [`progress_of`].
+    pub(super) fn merge(&self, redo: Writable, size: u64) -> Run<'_> {
+        let options: [OsString; 4] = ["-d".into(), "-p".into(), "--image-opts".into(), redo.0.0];
+        self.run("commit", options, cpu_for(size))
+    }
+
     /// Prepares to check the tables of an image of `size` bytes:
     /// [`Checked`](super::Checked) reads what it says.
     pub fn check(&self, image: Described, size: u64) -> Run<'_> {
         let options: [OsString; 3] = ["--output=json".into(), "--image-opts".into(), image.0];
         self.run("check", options, cpu_for(size))
             .codes(&[0, CHECK_CORRUPT, CHECK_LEAKS])
+    }
+
+    /// The same of a redo overlay.
+    pub(super) fn check_redo(&self, redo: Writable, size: u64) -> Run<'_> {
+        self.check(redo.0, size)
     }
 
     /// Prepares to repair them, where that is possible.
@@ -229,20 +242,47 @@ pub fn writable(chain: &Chain, lease: &Lease) -> Result<Writable> {
 /// Those of [`refuse_export`]; [`Kind::Busy`] if the lease is on another file
 /// than the top image, which nothing would lock then.
 pub fn image_options(chain: &Chain, lease: Option<&Lease>) -> Result<Described> {
-    refuse_export(chain)?;
-    if let Some(lease) = lease.filter(|lease| lease.image().id() != chain.top().file) {
-        return Err(Error::new(
-            Kind::Busy,
-            format_args!(
-                "{} is not the file that was locked",
-                shown(lease.image().path())
-            ),
-        ));
-    }
+    may_be_described(chain, lease)?;
     let mut options = OsString::new();
-    let mut prefix = String::new();
-    for layer in chain.layers() {
-        if !options.is_empty() {
+    push_layers(&mut options, "", chain, lease.is_some());
+    Ok(Described(options))
+}
+
+/// Describes an overlay over a chain to QEMU, which may write to the top image
+/// of that; see [`image_options`].
+///
+/// # Errors
+///
+/// Those of [`image_options`].
+pub(super) fn redo_options(redo: &Path, chain: &Chain, lease: &Lease) -> Result<Writable> {
+    may_be_described(chain, Some(lease))?;
+    let mut options = OsString::from("driver=qcow2,file.driver=file,file.filename=");
+    options.push(option_value(redo.as_os_str()));
+    options.push(",");
+    push_layers(&mut options, "backing.", chain, true);
+    Ok(Writable(Described(options)))
+}
+
+fn may_be_described(chain: &Chain, lease: Option<&Lease>) -> Result<()> {
+    refuse_export(chain)?;
+    let Some(lease) = lease.filter(|lease| lease.image().id() != chain.top().file) else {
+        return Ok(());
+    };
+    Err(Error::new(
+        Kind::Busy,
+        format_args!(
+            "{} is not the file that was locked",
+            shown(lease.image().path())
+        ),
+    ))
+}
+
+/// The layers of a chain in QEMU's words; the first of them without locks if it
+/// is `leased`.
+fn push_layers(options: &mut OsString, below: &str, chain: &Chain, leased: bool) {
+    let mut prefix = below.to_owned();
+    for (number, layer) in chain.layers().iter().enumerate() {
+        if number > 0 {
             options.push(",");
         }
         let format = driver_of(layer.format);
@@ -251,12 +291,13 @@ pub fn image_options(chain: &Chain, lease: Option<&Lease>) -> Result<Described> 
             "{prefix}driver={format},{prefix}file.driver={driver},{prefix}file.filename="
         ));
         options.push(option_value(layer.path.as_os_str()));
-        if lease.is_some() && prefix.is_empty() {
-            options.push(",file.locking=off,file.discard=ignore");
+        if leased && number == 0 {
+            options.push(format!(
+                ",{prefix}file.locking=off,{prefix}file.discard=ignore"
+            ));
         }
         prefix.push_str("backing.");
     }
-    Ok(Described(options))
 }
 
 /// Refuses a chain on an NBD export: QEMU takes the place of a lower layer
@@ -385,6 +426,32 @@ mod tests {
         );
         let other = Chain::new(base, Vec::new());
         let error = image_options(&other, Some(&lease)).unwrap_err();
+        assert_eq!(error.kind(), Kind::Busy);
+    }
+
+    #[test]
+    fn below_a_redo_overlay_locking_is_off_on_the_leased_file_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("top");
+        std::fs::write(&path, [0; 512]).unwrap();
+        let lease = Lease::exclusive(&path).unwrap();
+        let leased = Layer {
+            file: lease.image().id(),
+            ..layer("/top", ImageFormat::Qcow2)
+        };
+        let base = layer("/base", ImageFormat::Raw);
+        let chain = Chain::new(leased, vec![base.clone()]);
+        let redo = redo_options(Path::new("/r,1"), &chain, &lease).unwrap();
+        assert_eq!(
+            redo.0.0,
+            "driver=qcow2,file.driver=file,file.filename=/r,,1,\
+             backing.driver=qcow2,backing.file.driver=file,backing.file.filename=/top,\
+             backing.file.locking=off,backing.file.discard=ignore,\
+             backing.backing.driver=raw,backing.backing.file.driver=file,\
+             backing.backing.file.filename=/base"
+        );
+        let other = Chain::new(base, Vec::new());
+        let error = redo_options(Path::new("/r"), &other, &lease).unwrap_err();
         assert_eq!(error.kind(), Kind::Busy);
     }
 

@@ -11,6 +11,7 @@ mod image;
 pub mod import;
 mod lineage;
 mod mac;
+mod mode;
 mod name;
 mod nearest;
 mod network;
@@ -23,6 +24,7 @@ mod snapshot;
 mod ssh_key;
 mod state;
 mod status;
+mod substitution;
 
 pub use self::capabilities::{Capabilities, GuestAbility};
 pub use self::chain::{Chain, Layer};
@@ -36,6 +38,7 @@ pub use self::hostname::{Hostname, HostnamePattern, InvalidHostname};
 pub use self::image::{BaseIdentity, FileId, ImageFormat, UnknownFormat};
 pub use self::lineage::{BaseRecord, CloneMode, Lineage, LineageDisk};
 pub use self::mac::{InvalidMac, Mac};
+pub use self::mode::{ModeChange, ModeError};
 pub use self::name::{DomainName, InvalidName};
 pub use self::nearest::nearest;
 pub use self::network::{NbdExport, NbdServer, NetworkSource};
@@ -51,3 +54,4 @@ pub use self::snapshot::{
 pub use self::ssh_key::{InvalidSshKey, SshKey};
 pub use self::state::DomainState;
 pub use self::status::{Address, AddressSource, DomainStatus, Pool, VolumeFacts};
+pub use self::substitution::{Substitution, SubstitutionError};

@@ -26,6 +26,7 @@ mod testing;
 pub mod tree;
 mod usage;
 pub mod wait;
+pub mod write;
 
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::Hypervisor;

@@ -120,6 +120,7 @@ fn one(
             ..
         } => super::reset::recover(host, *uuid, disks, allow_dirs, steps)?,
         Operation::Snapshot(intent) => super::snapshot::recover::recover(host, intent, steps)?,
+        Operation::Write(intent) => super::write::recover::recover(intent, steps)?,
     };
     crate::failpoint::hit("recover.done")?;
     journal.finish()?;
@@ -165,6 +166,7 @@ fn what(operation: &Operation) -> String {
         Operation::Clone { golden, .. } => format!("cloning '{golden}'"),
         Operation::Delete { name, .. } => format!("deleting '{name}'"),
         Operation::Reset { name, .. } => format!("resetting '{name}'"),
+        Operation::Write(intent) => format!("changing files of '{}'", intent.name),
         Operation::Snapshot(intent) => {
             let act = match intent.act {
                 SnapshotAct::Create | SnapshotAct::CreateMemory => "making",

@@ -45,7 +45,10 @@ pub fn under_way(host: Host<'_>, journals: &[Found]) -> Vec<(u32, Reservation)> 
             .flat_map(|clone| &clone.reservations)
             .map(|reservation| (found.begun.pid, reservation.clone()))
             .collect(),
-        Operation::Delete { .. } | Operation::Reset { .. } | Operation::Snapshot(_) => Vec::new(),
+        Operation::Delete { .. }
+        | Operation::Reset { .. }
+        | Operation::Snapshot(_)
+        | Operation::Write(_) => Vec::new(),
     })
     .collect()
 }

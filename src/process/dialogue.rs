@@ -107,6 +107,30 @@ impl Dialogue {
         }
     }
 
+    /// Tells it that there is no more, and waits until it has ended.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Storage`] if it does not end, or not well.
+    pub fn end(mut self) -> Result<()> {
+        drop(self.stdin.take());
+        let begun = Instant::now();
+        while begun.elapsed() < self.patience {
+            // What it says now is no answer to anything.
+            drop(self.chunks.recv_timeout(TICK / 5));
+            match self.child.0.try_wait() {
+                Ok(None) => {}
+                Ok(Some(status)) if status.success() => return Ok(()),
+                Ok(Some(_)) => return Err(self.ended()),
+                Err(error) => return Err(Error::io(format!("lost `{}`", self.step), error)),
+            }
+        }
+        Err(Error::new(
+            Kind::Storage,
+            format_args!("`{}` does not end; stopped it", self.step),
+        ))
+    }
+
     fn ended(&self) -> Error {
         Error::new(
             Kind::Storage,

@@ -18,7 +18,7 @@ use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{SnapshotIntent, Store, read_trusted};
+use super::{SnapshotIntent, Store, WriteIntent, read_trusted};
 use crate::error::{Error, Kind, Result};
 use crate::model::{BaseIdentity, FileId, Reservation};
 
@@ -85,6 +85,8 @@ pub enum Operation {
     },
     /// Make, apply or delete a snapshot.
     Snapshot(Box<SnapshotIntent>),
+    /// Change the files of a guest.
+    Write(WriteIntent),
 }
 
 /// A clone that is to be made. While the journal is locked this also reserves
@@ -162,7 +164,7 @@ pub enum Step {
     /// on: what is not done yet is finished, and no longer undone.
     Committed {
         /// The new files, in the order of [`Operation::Reset`]'s disks; none
-        /// where disks go back to a snapshot.
+        /// where disks go back to a snapshot, or are written to.
         files: Vec<FileId>,
     },
     /// The copy of the UEFI variables that belongs to a snapshot is whole and

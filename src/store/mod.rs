@@ -14,6 +14,7 @@
 mod bases;
 mod journal;
 mod snapshot;
+mod write;
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{Read as _, Write as _};
@@ -36,6 +37,7 @@ pub use self::journal::{
 pub use self::snapshot::{
     IntentDomain, SavedVariables, SnapshotAct, SnapshotImage, SnapshotIntent,
 };
+pub use self::write::{RedoDisk, WriteIntent};
 
 /// How long to wait for another vmkin that is choosing names.
 const NAMES_PATIENCE: Duration = Duration::from_secs(30);

@@ -1,7 +1,7 @@
 //! Every line of docs/from-libguestfs.md does what it says.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::common::{Guest, Host, tool};
 use crate::guest_files::guest_image;
@@ -18,36 +18,64 @@ fn lines() -> Vec<String> {
     lines.collect()
 }
 
+/// The commands that change files.
+const WRITES: &[&str] = &[
+    "edit", "copy-in", "write", "mkdir", "rm", "mv", "ln", "touch", "chmod", "chown",
+];
+
+/// A host whose domains have one image, and the images.
+fn host_of(domains: &[&str]) -> (Host, PathBuf, PathBuf) {
+    let host = Host::new();
+    let raw = guest_image(&host, "disk", "vmtest01");
+    let hosts = host.root().join("hosts");
+    fs::write(&hosts, "127.0.0.1 localhost\n").unwrap();
+    let write = format!("write {} etc/hosts", hosts.display());
+    for command in ["mkdir opt", &write] {
+        tool("debugfs", &args!["-w", "-R", command, &raw]);
+    }
+    let image = host.image("vm1");
+    tool(
+        "qemu-img",
+        &args!["convert", "-f", "raw", "-O", "qcow2", &raw, &image],
+    );
+    for name in domains {
+        host.add(Guest::new(name).disk("vda", "qcow2", &image));
+    }
+    let to = host.root().join("home/localdir");
+    fs::create_dir(&to).unwrap();
+    fs::write(to.join("one"), "1").unwrap();
+    fs::write(host.root().join("home/test.txt"), "this is a test").unwrap();
+    (host, raw, image)
+}
+
+/// What a line of the document is on this host: its words, with the places here.
+fn words(host: &Host, line: &str) -> Vec<String> {
+    let words = line.strip_prefix("vmkin ").unwrap().split(' ');
+    let words = words.map(|word| match word {
+        "/mykvm/vms/vm1" | "/kvm-vm/vmtest01.qcow2" => host.image("vm1").display().to_string(),
+        "/path/on/host" => host.root().join("home/localdir").display().to_string(),
+        "disk.img" => host.root().join("disk.raw").display().to_string(),
+        // The image here has no partitions.
+        "/dev/sda1" => "/dev/sda".to_owned(),
+        word => word.trim_matches('\'').to_owned(),
+    });
+    words.collect()
+}
+
+fn writes(line: &str) -> bool {
+    WRITES.contains(&line.split(' ').nth(1).unwrap())
+}
+
 #[test]
-fn every_line_works() {
+fn every_line_that_reads_works() {
     let lines = lines();
-    assert!(lines.len() > 14, "{lines:?}");
-    for line in lines {
-        let host = Host::new();
-        let raw = guest_image(&host, "disk", "vmtest01");
-        let image = host.image("vm1");
-        tool(
-            "qemu-img",
-            &args!["convert", "-f", "raw", "-O", "qcow2", &raw, &image],
-        );
-        for name in ["instance-00000020", "golden"] {
-            host.add(Guest::new(name).disk("vda", "qcow2", &image));
-        }
-        // What is a place on some host in the document is one on this.
-        let to = host.root().join("home/localdir");
-        fs::create_dir(&to).unwrap();
-        let args = line.strip_prefix("vmkin ").unwrap();
-        let args: Vec<String> = args
-            .split(' ')
-            .map(|word| match word {
-                "/mykvm/vms/vm1" | "/kvm-vm/vmtest01.qcow2" => image.display().to_string(),
-                "/path/on/host" => to.display().to_string(),
-                "'*'" => "*".to_owned(),
-                "disk.img" => raw.display().to_string(),
-                word => word.to_owned(),
-            })
-            .collect();
-        let outcome = host.command().args(&args).output().unwrap();
+    assert!(lines.len() > 30, "{lines:?}");
+    for line in lines.into_iter().filter(|line| !writes(line)) {
+        let (host, raw, _) = host_of(&["instance-00000020", "golden"]);
+        assert_eq!(raw, host.root().join("disk.raw"));
+        fs::remove_file(host.root().join("home/test.txt")).unwrap();
+        fs::remove_file(host.root().join("home/localdir/one")).unwrap();
+        let outcome = host.command().args(words(&host, &line)).output().unwrap();
         let said = String::from_utf8_lossy(&outcome.stderr);
         assert!(outcome.status.success(), "{line}: {said}");
         let copies = line.contains("copy-out") && !line.ends_with(" -");
@@ -56,5 +84,49 @@ fn every_line_works() {
         // Of one image, nothing differs.
         let silent = copies || line.contains("diff");
         assert_eq!(outcome.stdout.is_empty(), silent, "{line}");
+    }
+}
+
+/// Two of them with libguestfs, the others with what takes its place in
+/// `write_files`: what it does is tested with each file system.
+#[test]
+fn every_line_that_writes_works() {
+    let lines: Vec<String> = lines().into_iter().filter(|line| writes(line)).collect();
+    for wanted in WRITES {
+        let of = |line: &String| line.split(' ').nth(1) == Some(wanted);
+        assert!(lines.iter().any(of), "no line has {wanted}");
+    }
+    for line in lines {
+        let domain = match line.contains("vmtest01 test.txt") {
+            true => "vmtest01",
+            false => "instance-00000020",
+        };
+        let (host, _, image) = host_of(&[domain]);
+        let before = fs::read(&image).unwrap();
+        let real = line.contains(" -e ") || line.contains("test.txt");
+        let mut command = host.command();
+        command
+            .args(words(&host, &line))
+            .env("EDITOR", "sed -i s/./x/");
+        if !real {
+            command.env("VMKIN_TOOL_PATH", crate::write_files::tools(&host));
+        }
+        let outcome = command.output().unwrap();
+        let said = String::from_utf8_lossy(&outcome.stderr);
+        assert!(outcome.status.success(), "{line}: {said}");
+        assert!(said.contains("Done in '"), "{line}: {said}");
+        assert!(outcome.stdout.is_empty(), "{line}");
+        if real {
+            assert!(fs::read(&image).unwrap() != before, "{line}");
+            let reads = match domain {
+                "vmtest01" => "cat -d vmtest01 /opt/test.txt",
+                _ => "cat -d instance-00000020 /etc/hostname /etc/hostname.orig",
+            };
+            let wanted = match domain {
+                "vmtest01" => "this is a test",
+                _ => "db\nvmtest01\n",
+            };
+            assert_eq!(host.vmkin(reads).success().stdout(), wanted);
+        }
     }
 }

@@ -52,3 +52,4 @@ mod snapshot;
 mod snapshot_memory;
 mod tree;
 mod usage;
+mod write_files;

@@ -29,6 +29,7 @@ mod bases;
 mod boot;
 mod debian;
 mod devices;
+mod editing;
 mod far;
 mod faults;
 mod faults_meanwhile;

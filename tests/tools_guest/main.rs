@@ -17,3 +17,4 @@ mod iso;
 mod ntfs;
 mod rpm;
 mod windows;
+mod writing;

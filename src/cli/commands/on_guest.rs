@@ -90,6 +90,13 @@ impl FromStr for MountOption {
     }
 }
 
+impl MountOption {
+    /// The device, and the directory.
+    pub(super) fn pair(&self) -> (String, String) {
+        (self.0.clone(), self.1.clone())
+    }
+}
+
 impl OnGuest {
     fn view(&self, session: &Session<'_>) -> Result<View> {
         let engine = match self.engine {
@@ -105,7 +112,7 @@ impl OnGuest {
         }
         let mounts = self.mount.iter();
         Ok(View {
-            mounts: mounts.map(|one| (one.0.clone(), one.1.clone())).collect(),
+            mounts: mounts.map(MountOption::pair).collect(),
             snapshot: self.snapshot.clone(),
             consistent: self.consistent,
             allow_dirs: self.allow_dir.clone(),

@@ -9,6 +9,7 @@ use super::session::{Session, failed, odd, quoted};
 use crate::error::{Error, Kind, Result};
 use crate::guest::native::fs::{
     Entry, FileSystem, FsKind, Health, Node, Stat, Usage, Xattr, name_is_sound, needs_kernel,
+    subvolume_in,
 };
 
 /// How many files are remembered by name.
@@ -147,9 +148,7 @@ impl FileSystem for Files {
     }
 
     fn root_for(&self, options: &str) -> Result<Option<Node>> {
-        let subvolume = options
-            .split(',')
-            .find(|word| word.starts_with("subvol=") || word.starts_with("subvolid="));
+        let subvolume = subvolume_in(options);
         let Some(subvolume) = subvolume.filter(|_| self.about.kind == FsKind::Btrfs) else {
             return Ok(Some(self.root()));
         };

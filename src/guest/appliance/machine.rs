@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::{Mutex, PoisonError};
 
@@ -50,8 +50,8 @@ pub struct Drive {
 pub fn open(drives: &[Drive], keys: &[Key], interrupt: &Interrupt) -> Result<System> {
     let secrets: Vec<(String, String)> = keys.iter().map(secret).collect::<Result<_>>()?;
     let shield = Shield::over(drives)?;
-    let mut session = started(&shield, interrupt)?;
-    session.keep(shield);
+    let mut session = started(shield.dir(), shield.overlays(), interrupt)?;
+    session.keep(shield.into_scratch());
     let mut problems = Vec::new();
     if !secrets.is_empty() {
         unlock(&mut session, drives, &secrets, &mut problems)?;
@@ -69,19 +69,29 @@ pub fn open(drives: &[Drive], keys: &[Key], interrupt: &Interrupt) -> Result<Sys
     Ok(system)
 }
 
-/// Where there is KVM that does not work, it aborts.
-fn started(shield: &Shield, interrupt: &Interrupt) -> Result<Session> {
-    match start(shield, false, interrupt) {
+/// Starts it with these overlays as its disks. Where there is KVM that does not
+/// work, it aborts, and does without.
+pub(super) fn started(
+    scratch: &Path,
+    overlays: &[PathBuf],
+    interrupt: &Interrupt,
+) -> Result<Session> {
+    match start(scratch, overlays, false, interrupt) {
         Err(error) if error.kind() == Kind::Environment && !Session::is_set_up() => {
-            start(shield, true, interrupt)
+            start(scratch, overlays, true, interrupt)
         }
         other => other,
     }
 }
 
-fn start(shield: &Shield, emulated: bool, interrupt: &Interrupt) -> Result<Session> {
-    let mut session = Session::start(shield.dir(), emulated, interrupt)?;
-    for overlay in shield.overlays() {
+fn start(
+    scratch: &Path,
+    overlays: &[PathBuf],
+    emulated: bool,
+    interrupt: &Interrupt,
+) -> Result<Session> {
+    let mut session = Session::start(scratch, emulated, interrupt)?;
+    for overlay in overlays {
         let path = quoted(overlay.as_os_str().as_bytes());
         // Not `readonly`: see `shield`.
         session.must(&format!("add-drive {path} format:qcow2"))?;
@@ -150,8 +160,31 @@ fn in_guest(drives: &[Drive], device: &str) -> String {
     }
 }
 
+/// What a device of the guest is called in the appliance.
+pub(super) fn in_appliance(drives: &[Drive], device: &str) -> String {
+    let plain = |rest: &str| rest.bytes().all(|byte| byte.is_ascii_digit());
+    for (letter, drive) in (b'a'..=b'z').zip(drives) {
+        let Some(rest) = device
+            .strip_prefix("/dev/")
+            .and_then(|name| name.strip_prefix(drive.name.as_str()))
+        else {
+            continue;
+        };
+        let numbered = drive.name.ends_with(|c: char| c.is_ascii_digit());
+        let number = match rest.strip_prefix('p') {
+            Some(number) if numbered && !number.is_empty() => number,
+            None if !numbered || rest.is_empty() => rest,
+            _ => continue,
+        };
+        if plain(number) {
+            return format!("/dev/sd{}{number}", char::from(letter));
+        }
+    }
+    device.to_owned()
+}
+
 /// A key as it is typed: without the end of its line.
-fn secret(key: &Key) -> Result<(String, String)> {
+pub(super) fn secret(key: &Key) -> Result<(String, String)> {
     let text = read(&key.file)?;
     let line = text.strip_suffix(b"\n").unwrap_or(&text);
     let line = String::from_utf8(line.to_vec()).ok();
@@ -187,7 +220,7 @@ fn read(file: &Path) -> Result<Vec<u8>> {
 }
 
 /// Opens the encrypted devices that there are keys for.
-fn unlock(
+pub(super) fn unlock(
     session: &mut Session,
     drives: &[Drive],
     secrets: &[(String, String)],
@@ -245,4 +278,50 @@ fn unlock(
     }
     session.must("lvm-scan true")?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Drive, in_appliance, in_guest};
+    use crate::model::{Chain, FileId, ImageFormat, Layer};
+
+    #[test]
+    fn devices_have_one_name_here_and_another_there() {
+        let layer = Layer {
+            path: "/disk".into(),
+            format: ImageFormat::Raw,
+            file: FileId {
+                device: 1,
+                inode: 2,
+            },
+            block: false,
+            virtual_size: 512,
+            file_size: 512,
+            allocated: 0,
+            snapshots: 0,
+            dirty: false,
+            encrypted: false,
+        };
+        let drives: Vec<Drive> = ["vda", "nvme0n1", "sda"]
+            .into_iter()
+            .map(|name| Drive {
+                name: name.to_owned(),
+                chain: Chain::new(layer.clone(), Vec::new()),
+            })
+            .collect();
+        for (guest, appliance) in [
+            ("/dev/vda", "/dev/sda"),
+            ("/dev/vda12", "/dev/sda12"),
+            ("/dev/nvme0n1", "/dev/sdb"),
+            ("/dev/nvme0n1p3", "/dev/sdb3"),
+            ("/dev/sda1", "/dev/sdc1"),
+            ("/dev/vg/root", "/dev/vg/root"),
+            ("/dev/mapper/luks-1", "/dev/mapper/luks-1"),
+        ] {
+            assert_eq!(in_appliance(&drives, guest), appliance);
+            assert_eq!(in_guest(&drives, appliance), guest);
+        }
+        assert_eq!(in_appliance(&drives, "/dev/vdap1"), "/dev/vdap1");
+        assert_eq!(in_appliance(&drives, "/dev/nvme0n12"), "/dev/nvme0n12");
+    }
 }

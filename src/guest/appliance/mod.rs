@@ -1,4 +1,5 @@
-//! The other read engine: libguestfs, for what takes a kernel.
+//! The other read engine, and the one that writes: libguestfs, for what takes a
+//! kernel.
 //!
 //! It boots a small machine with the disks of the guest, read-only, and takes
 //! seconds to do it. Encrypted volumes, software RAID and thin volumes are put
@@ -13,6 +14,7 @@
 //! | `files` | a mounted file system behind the trait |
 //! | `machine` | starting it, opening what is locked, finding file systems |
 //! | `shield` | what stands between it and the disks |
+//! | `writer` | carrying changes out |
 //! | `key` | keys of encrypted volumes |
 
 mod answer;
@@ -21,6 +23,8 @@ mod key;
 mod machine;
 mod session;
 mod shield;
+mod writer;
 
 pub use self::key::{Key, KeyError};
 pub use self::machine::{Drive, open};
+pub use self::writer::Writer;

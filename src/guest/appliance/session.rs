@@ -7,10 +7,13 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::shield::Shield;
 use crate::error::{Error, Kind, Result};
+use crate::guest::scratch::Scratch;
 use crate::interrupt::Interrupt;
 use crate::process::{Dialogue, Heard, Tool, printable};
+
+/// The program.
+pub(super) const PROGRAM: &str = "guestfish";
 
 /// How long it may say nothing. Starting takes half a minute where there is no
 /// KVM and others work as well.
@@ -42,13 +45,13 @@ pub(super) struct Session {
     count: u64,
     mounts: u64,
     /// After the dialogue, so that it is there until that has ended.
-    shield: Option<Shield>,
+    scratch: Option<Scratch>,
 }
 
 impl Session {
     /// Starts `guestfish`; without KVM if need be.
     pub(super) fn start(scratch: &Path, emulated: bool, interrupt: &Interrupt) -> Result<Self> {
-        let tool = Tool::find("guestfish")?;
+        let tool = Tool::find(PROGRAM)?;
         let mut run = tool.command(["--keys-from-stdin"]).patience(PATIENCE);
         // What it leaves behind, should it be killed, goes with our own.
         run = run.env("LIBGUESTFS_TMPDIR", scratch).env("TMPDIR", scratch);
@@ -69,13 +72,22 @@ impl Session {
             word: uuid::Uuid::new_v4().simple().to_string(),
             count: 0,
             mounts: 0,
-            shield: None,
+            scratch: None,
         })
     }
 
-    /// Keeps the overlays for as long as they are open.
-    pub(super) fn keep(&mut self, shield: Shield) {
-        self.shield = Some(shield);
+    /// Keeps the overlays, or what else is there, for as long as they are open.
+    pub(super) fn keep(&mut self, scratch: Scratch) {
+        self.scratch = Some(scratch);
+    }
+
+    /// Lets it end, and sees to it that it ended well.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Storage`] if it did not.
+    pub(super) fn end(self) -> Result<()> {
+        self.dialogue.end()
     }
 
     /// Whether somebody has said how it is to start.

@@ -115,7 +115,10 @@ pub(in crate::ops) fn unseal_bases(
 fn wants(operation: &Operation, base: &Path) -> bool {
     match operation {
         Operation::Clone { bases, .. } => bases.iter().any(|path| image::same_file(path, base)),
-        Operation::Delete { .. } | Operation::Reset { .. } | Operation::Snapshot(_) => false,
+        Operation::Delete { .. }
+        | Operation::Reset { .. }
+        | Operation::Snapshot(_)
+        | Operation::Write(_) => false,
     }
 }
 

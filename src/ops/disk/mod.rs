@@ -30,7 +30,7 @@ pub enum Subject {
 
 impl Subject {
     /// Locks the disks for writing.
-    fn lock<'a>(&self, host: Host<'a>, allow: Allowed<'_>) -> Result<WriteGuard<'a>> {
+    pub(super) fn lock<'a>(&self, host: Host<'a>, allow: Allowed<'_>) -> Result<WriteGuard<'a>> {
         match self {
             Self::Domain { domain, targets } => {
                 let wanted = Wanted {

@@ -249,6 +249,21 @@ impl Guest {
         Self::open(name.unwrap_or_default(), disks, images, view)
     }
 
+    /// Opens disks that nobody else can write to, for their locks are ours.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Guest::of_domain`], but for its state.
+    pub(in crate::ops) fn of_locked(
+        name: String,
+        disks: Vec<(String, Chain)>,
+        view: &View,
+    ) -> Result<Self> {
+        // Our own locks would look like those of a writer.
+        let images = Images::Here(Vec::new());
+        Self::open(name, disks, images, view)
+    }
+
     fn open(
         name: String,
         disks: Vec<(String, Chain)>,

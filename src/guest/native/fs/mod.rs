@@ -126,6 +126,12 @@ impl Opened {
     }
 }
 
+/// The option that names a subvolume, among the options of a mount.
+pub fn subvolume_in(options: &str) -> Option<&str> {
+    let mut words = options.split(',').map(str::trim);
+    words.find(|word| word.starts_with("subvol=") || word.starts_with("subvolid="))
+}
+
 /// The error for what this engine cannot read, though a kernel can.
 pub fn needs_kernel(why: &str) -> Error {
     Error::new(

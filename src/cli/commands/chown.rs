@@ -1,0 +1,34 @@
+use clap::Args;
+
+use super::to_guest::{ToGuest, paths};
+use crate::cli::session::Session;
+use crate::cli::ui::Ui;
+use crate::error::Result;
+use crate::ops::write::Writing;
+use crate::ops::write::plan::{Draft, OwnerChange};
+
+/// Give files of guests that are shut off another owner
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ChownArgs {
+    #[command(flatten)]
+    guests: ToGuest,
+
+    /// Of directories, all that is in them too
+    #[arg(short = 'R', long)]
+    recursive: bool,
+
+    /// The owner: USER, USER:GROUP or :GROUP, by names of the guest or numbers
+    #[arg(value_name = "OWNER")]
+    owner: OwnerChange,
+
+    /// Files, by their absolute paths in the guest
+    #[arg(value_name = "PATH", required = true)]
+    paths: Vec<String>,
+}
+
+pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &ChownArgs) -> Result<()> {
+    let mut plan = |_: &Writing<'_>, draft: &mut Draft<'_>| {
+        paths(&args.paths).try_for_each(|path| draft.chown(path, &args.owner, args.recursive))
+    };
+    args.guests.each(ui, session, &mut plan)
+}

@@ -1,0 +1,186 @@
+//! What the commands that change guests' files have in common.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::on_guest::{MountOption, path_text};
+use crate::cli::session::{Session, batch_result};
+use crate::cli::ui::{Ui, one_line};
+use crate::error::{Error, Kind, Result};
+use crate::guest::appliance::Key;
+use crate::guest::change::Change;
+use crate::model::ImageFormat;
+use crate::ops::Observer as _;
+use crate::ops::guest::{View, domains};
+use crate::ops::write::Writing;
+use crate::ops::write::plan::Draft;
+
+/// The guests whose files are changed.
+#[derive(Debug, Args)]
+#[group(skip)]
+pub(super) struct ToGuest {
+    /// Guests, by name, UUID or id of the domain, or by a pattern such as 'web-*'; may be repeated
+    #[arg(short, long, value_name = "DOMAIN", conflicts_with = "add")]
+    domain: Vec<String>,
+
+    /// An image, by its path, as the only disk of a guest
+    #[arg(short, long, value_name = "IMAGE")]
+    add: Option<PathBuf>,
+
+    /// The format of an image that no domain has
+    #[arg(long, value_name = "FORMAT", requires = "add")]
+    format: Option<ImageFormat>,
+
+    /// Mount this, such as /dev/sda1 or /dev/vg/home:/home, and not what the guest mounts
+    #[arg(short, long, value_name = "DEVICE[:DIR]")]
+    mount: Vec<MountOption>,
+
+    /// Trust backing files in this directory too
+    #[arg(long, value_name = "DIR")]
+    allow_dir: Vec<PathBuf>,
+
+    /// The key of an encrypted volume: DEVICE:file:PATH, with a device, a UUID or 'all', and '-' for standard input
+    #[arg(long, value_name = "KEY")]
+    key: Vec<Key>,
+
+    /// Show what would be changed, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// What became of a guest, for JSON.
+#[derive(Serialize)]
+struct Done {
+    guest: String,
+    changed: bool,
+    dry_run: bool,
+    changes: Vec<Changed>,
+    left_out: Vec<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct Changed {
+    what: &'static str,
+    path: String,
+    path_hex: Option<String>,
+}
+
+/// What is drafted for each guest.
+pub(super) type Plan<'p> = &'p mut dyn FnMut(&Writing<'_>, &mut Draft<'_>) -> Result<()>;
+
+impl ToGuest {
+    /// Changes each guest, one after the other, and goes on when one fails.
+    pub(super) fn each(&self, ui: &Ui, session: &Session<'_>, plan: Plan<'_>) -> Result<()> {
+        let view = View {
+            mounts: self.mount.iter().map(MountOption::pair).collect(),
+            allow_dirs: self.allow_dir.clone(),
+            keys: self.key.clone(),
+            interrupt: session.interrupt().clone(),
+            ..View::default()
+        };
+        if self.domain.is_empty() && self.add.is_none() {
+            return Err(Error::new(Kind::Usage, "no guest is named")
+                .hint("name a domain: `-d NAME`; or an image: `-a IMAGE --format qcow2`"));
+        }
+        let hypervisor = match self.dry_run {
+            true => session.connect()?,
+            false => session.connect_to_change()?,
+        };
+        let host = session.host(&hypervisor);
+        let mut all = Vec::new();
+        if let Some(image) = &self.add {
+            let writing = Writing::of_image(host, image.clone(), self.format, &view)?;
+            let done = self.one(ui, session, writing, plan)?;
+            all.push(done);
+            return self.tell(ui, &all);
+        }
+        let mut failed = Vec::new();
+        for domain in domains(host.hypervisor, &self.domain)? {
+            session.check()?;
+            let writing = Writing::of_domain(host, &domain, &view);
+            match writing.and_then(|writing| self.one(ui, session, writing, plan)) {
+                Ok(done) => all.push(done),
+                Err(error) => failed.push((domain.name, error)),
+            }
+        }
+        self.tell(ui, &all)?;
+        batch_result(failed, all.len(), "changed")
+    }
+
+    fn one(
+        &self,
+        ui: &Ui,
+        session: &Session<'_>,
+        writing: Writing<'_>,
+        plan: Plan<'_>,
+    ) -> Result<Done> {
+        for warning in &writing.warnings {
+            ui.warning(warning);
+        }
+        if session.is_verbose() {
+            writing.details.iter().for_each(|detail| ui.note(detail));
+        }
+        let mut draft = Draft::new(&writing);
+        plan(&writing, &mut draft)?;
+        let (changes, left_out) = draft.finish();
+        if !left_out.is_empty() {
+            ui.warning(&format!(
+                "{} devices, pipes or sockets are not copied.",
+                left_out.len()
+            ));
+        }
+        let guest = writing.name.clone();
+        if !self.dry_run {
+            writing.apply(&changes)?;
+            ui.status(&said(&guest, &changes));
+        }
+        Ok(Done {
+            guest,
+            changed: !self.dry_run && !changes.is_empty(),
+            dry_run: self.dry_run,
+            changes: changes.iter().map(changed).collect(),
+            left_out,
+        })
+    }
+
+    fn tell(&self, ui: &Ui, all: &[Done]) -> Result<()> {
+        let mut text = String::new();
+        for done in all.iter().filter(|done| done.dry_run) {
+            for change in &done.changes {
+                let line = format!("{}: {} {}", done.guest, change.what, change.path);
+                text.push_str(&one_line(&line));
+                text.push('\n');
+            }
+        }
+        ui.result(&text, &all)
+    }
+
+    /// Whether nothing is to be changed.
+    pub(super) fn is_dry_run(&self) -> bool {
+        self.dry_run
+    }
+}
+
+fn changed(change: &Change) -> Changed {
+    let (path, path_hex) = path_text(&change.subject().path);
+    Changed {
+        what: change.word(),
+        path,
+        path_hex,
+    }
+}
+
+fn said(guest: &str, changes: &[Change]) -> String {
+    match changes {
+        [] => format!("Nothing is to be changed in '{guest}'."),
+        [one] => format!("Done in '{guest}': {one}."),
+        all => format!("Done in '{guest}': {} changes.", all.len()),
+    }
+}
+
+/// A path in the guest, as the user typed it.
+pub(super) fn paths(paths: &[String]) -> impl Iterator<Item = &[u8]> {
+    paths.iter().map(String::as_bytes)
+}

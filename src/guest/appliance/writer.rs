@@ -1,0 +1,315 @@
+//! Carrying changes out in the appliance.
+//!
+//! It gets redo overlays and not the disks, and mounts each file system that is
+//! to be changed in a place of its own, by the device that was found before:
+//! nothing is inspected there, and no path leads through a mount or a symbolic
+//! link of the guest.
+
+use std::collections::HashMap;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use super::key::Key;
+use super::machine::{Drive, in_appliance, secret, started, unlock};
+use super::session::{PROGRAM, Session, failed, quoted};
+use crate::error::{Error, Kind, Result};
+use crate::guest::change::{Change, Given, Mountable, Spot};
+use crate::guest::native::fs::{FsKind, Time};
+use crate::guest::scratch::Scratch;
+use crate::interrupt::Interrupt;
+use crate::process::Tool;
+
+/// How many disks there can be: behind `sda` to `sdz` they have longer names.
+const MAX_DISKS: usize = 26;
+
+/// The attribute that SELinux keeps its labels in.
+const LABEL: &str = "security.selinux";
+
+/// An appliance that changes the files of a guest.
+pub struct Writer {
+    session: Session,
+    drives: Vec<Drive>,
+    mounts: Vec<Mountable>,
+    /// Where those are mounted that are.
+    mounted: HashMap<usize, String>,
+    /// The labels of directories; none where there is no SELinux.
+    labels: HashMap<Vec<u8>, Option<Vec<u8>>>,
+}
+
+impl Writer {
+    /// Refuses to begin anything where libguestfs is not installed.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Environment`], with what to install.
+    pub fn must_be_installed() -> Result<()> {
+        Tool::find(PROGRAM).map(drop)
+    }
+
+    /// Starts the appliance with redo overlays on the disks of a guest, in their
+    /// order, and opens what the keys open. Nothing is mounted yet.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`](super::open).
+    pub fn start(
+        drives: Vec<Drive>,
+        redo: &[PathBuf],
+        mounts: Vec<Mountable>,
+        keys: &[Key],
+        interrupt: &Interrupt,
+    ) -> Result<Self> {
+        if redo.len() > MAX_DISKS {
+            return Err(Error::new(
+                Kind::WrongState,
+                format!(
+                    "the guest has {} disks, and those of at most {MAX_DISKS} can be changed",
+                    redo.len()
+                ),
+            ));
+        }
+        let secrets: Vec<(String, String)> = keys.iter().map(secret).collect::<Result<_>>()?;
+        let scratch = Scratch::new()?;
+        let mut session = started(scratch.dir(), redo, interrupt)?;
+        session.keep(scratch);
+        if !secrets.is_empty() {
+            unlock(&mut session, &drives, &secrets, &mut Vec::new())?;
+        }
+        Ok(Self {
+            session,
+            drives,
+            mounts,
+            mounted: HashMap::new(),
+            labels: HashMap::new(),
+        })
+    }
+
+    /// Carries changes out, in their order; `progress` is told how many are done.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Storage`] if one cannot be made: the overlays are no good then.
+    pub fn carry_out(&mut self, changes: &[Change], progress: &mut dyn FnMut(usize)) -> Result<()> {
+        for (number, change) in changes.iter().enumerate() {
+            self.carry_out_one(change)
+                .map_err(|error| error.context(format!("cannot {change}")))?;
+            progress(number + 1);
+        }
+        Ok(())
+    }
+
+    /// Ends the appliance; everything is written to the overlays then.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Storage`] if it does not say so: the overlays are no good then.
+    pub fn finish(mut self) -> Result<()> {
+        for command in ["umount-all", "sync", "shutdown"] {
+            self.session.must(command)?;
+        }
+        self.session.end()
+    }
+
+    fn carry_out_one(&mut self, change: &Change) -> Result<()> {
+        match change {
+            Change::Contents {
+                at,
+                from,
+                mode,
+                capable,
+            } => self.contents(at, from, *mode, *capable),
+            Change::File { at, from, given } => {
+                let path = self.path(at)?;
+                match from {
+                    Some(from) => self.upload(from, &path)?,
+                    None => self.must(&["touch", &path])?,
+                }
+                self.give(at, &path, *given, true)
+            }
+            Change::Directory { at, given } => {
+                let path = self.path(at)?;
+                self.must(&["mkdir", &path])?;
+                self.give(at, &path, *given, true)
+            }
+            Change::Link { at, target, given } => {
+                let path = self.path(at)?;
+                self.must(&["ln-s", &quoted(target), &path])?;
+                self.give(at, &path, *given, false)
+            }
+            Change::Name { at, of } => {
+                let (of, at) = (self.path(of)?, self.path(at)?);
+                self.must(&["ln", &of, &at])
+            }
+            Change::Copy { from, to } => {
+                let (from, to) = (self.path(from)?, self.path(to)?);
+                self.must(&["cp-a", &from, &to])
+            }
+            Change::Move { from, to } => {
+                // Between two file systems it is a copy and a removal.
+                let how = if from.fs == to.fs { "rename" } else { "mv" };
+                let (from, to) = (self.path(from)?, self.path(to)?);
+                self.must(&[how, &from, &to])
+            }
+            Change::Remove { at, directory } => {
+                let path = self.path(at)?;
+                self.must(&[if *directory { "rm-rf" } else { "rm" }, &path])
+            }
+            Change::Mode { at, mode } => {
+                let path = self.path(at)?;
+                self.must(&["chmod", &format!("0{mode:o}"), &path])
+            }
+            Change::Owner { at, owner, mode } => {
+                let path = self.path(at)?;
+                self.owner(&path, *owner)?;
+                match mode {
+                    Some(mode) => self.must(&["chmod", &format!("0{mode:o}"), &path]),
+                    None => Ok(()),
+                }
+            }
+            Change::Touched { at, time } => {
+                let path = self.path(at)?;
+                match time {
+                    Some(time) => self.times(&path, *time),
+                    None => self.must(&["utimens", &path, "0", "-1", "0", "-1"]),
+                }
+            }
+        }
+    }
+
+    /// Writes into a file, which stays the same file.
+    fn contents(&mut self, at: &Spot, from: &Path, mode: u32, capable: bool) -> Result<()> {
+        let path = self.path(at)?;
+        // Something that has the attributes meanwhile.
+        let kept = match capable {
+            true => Some(self.keep_attributes(at, &path)?),
+            false => None,
+        };
+        self.upload(from, &path)?;
+        if let Some(kept) = kept {
+            self.must(&["copy-attributes", &kept, &path, "xattributes:true"])?;
+            self.must(&["rm", &kept])?;
+        }
+        match mode & 0o6000 {
+            0 => Ok(()),
+            _ => self.must(&["chmod", &format!("0{mode:o}"), &path]),
+        }
+    }
+
+    fn keep_attributes(&mut self, at: &Spot, path: &str) -> Result<String> {
+        let name = format!(".vmkin-{}", uuid::Uuid::new_v4().simple());
+        let mount = self.mounted(at.fs)?;
+        let inner = [at.inner_dir(), b"/", name.as_bytes()].concat();
+        let kept = quoted(&[mount.as_bytes(), &inner].concat());
+        self.must(&["touch", &kept])?;
+        self.must(&["copy-attributes", path, &kept, "xattributes:true"])?;
+        Ok(kept)
+    }
+
+    fn upload(&mut self, from: &Path, path: &str) -> Result<()> {
+        let from = quoted(from.as_os_str().as_bytes());
+        self.must(&["upload", &from, path])
+    }
+
+    fn give(&mut self, at: &Spot, path: &str, given: Given, has_mode: bool) -> Result<()> {
+        if !self.mounts.get(at.fs).is_some_and(Mountable::has_owners) {
+            return Ok(());
+        }
+        // In this order: a change of owner takes set-id bits off.
+        if let Some(owner) = given.owner {
+            self.owner(path, owner)?;
+        }
+        if let Some(mode) = given.mode.filter(|_| has_mode) {
+            self.must(&["chmod", &format!("0{mode:o}"), path])?;
+        }
+        let label = self.label_of_dir(at)?;
+        if let Some(label) = &label {
+            // `lsetxattr`, for a link is labelled itself.
+            let length = label.len().to_string();
+            self.must(&["lsetxattr", LABEL, &quoted(label), &length, path])?;
+            self.labels
+                .insert(self.key(at, &at.inner), Some(label.clone()));
+        }
+        if let Some(time) = given.modified.filter(|_| has_mode) {
+            self.times(path, time)?;
+        }
+        Ok(())
+    }
+
+    fn times(&mut self, path: &str, time: Time) -> Result<()> {
+        let (seconds, nanoseconds) = (time.seconds.to_string(), time.nanoseconds.to_string());
+        let time = [&*seconds, &nanoseconds, &seconds, &nanoseconds];
+        self.must(&[&["utimens", path], &time[..]].concat())
+    }
+
+    fn owner(&mut self, path: &str, (user, group): (u32, u32)) -> Result<()> {
+        self.must(&["lchown", &user.to_string(), &group.to_string(), path])
+    }
+
+    /// The label of the directory that something is in, as it is now.
+    fn label_of_dir(&mut self, at: &Spot) -> Result<Option<Vec<u8>>> {
+        let key = self.key(at, at.inner_dir());
+        if let Some(known) = self.labels.get(&key) {
+            return Ok(known.clone());
+        }
+        let mount = self.mounted(at.fs)?;
+        let dir = quoted(&[mount.as_bytes(), at.inner_dir()].concat());
+        let answer = self.session.ask(&format!("lgetxattr {dir} {LABEL}"))?;
+        // It says so where there is none, or where there cannot be any.
+        let label = answer.ok().map(|label| {
+            let end = label.iter().rposition(|byte| !matches!(byte, 0 | b'\n'));
+            label
+                .get(..end.map_or(0, |end| end + 1))
+                .map(<[u8]>::to_vec)
+        });
+        let label = label.flatten().filter(|label| !label.is_empty());
+        self.labels.insert(key, label.clone());
+        Ok(label)
+    }
+
+    fn key(&self, at: &Spot, inner: &[u8]) -> Vec<u8> {
+        [at.fs.to_string().as_bytes(), inner].concat()
+    }
+
+    /// The path of something in the appliance, quoted.
+    fn path(&mut self, spot: &Spot) -> Result<String> {
+        let mount = self.mounted(spot.fs)?;
+        Ok(quoted(&[mount.as_bytes(), &spot.inner].concat()))
+    }
+
+    /// Where a file system is mounted, which it is from now on.
+    fn mounted(&mut self, fs: usize) -> Result<String> {
+        if let Some(known) = self.mounted.get(&fs) {
+            return Ok(known.clone());
+        }
+        let mount = self
+            .mounts
+            .get(fs)
+            .ok_or_else(|| Error::new(Kind::NotFound, "there is no such file system"))?;
+        let mut options: Vec<&str> = Vec::new();
+        if mount.kind == FsKind::Xfs {
+            // A copy of a disk has the UUID of the disk.
+            options.push("nouuid");
+        }
+        if !mount.options.is_empty() {
+            options.push(&mount.options);
+        }
+        let options = quoted(options.join(",").as_bytes());
+        let device = in_appliance(&self.drives, &mount.device);
+        let device = quoted(device.as_bytes());
+        let shown = mount.device.clone();
+        let place = self.session.mount_point()?;
+        let answer = self
+            .session
+            .ask(&format!("mount-options {options} {device} {place}"))?;
+        answer.map_err(|why| {
+            let error = failed(&why).with_kind(Kind::WrongState);
+            error.context(format!("{shown} cannot be mounted for writing"))
+        })?;
+        self.mounted.insert(fs, place.clone());
+        Ok(place)
+    }
+
+    fn must(&mut self, words: &[&str]) -> Result<()> {
+        self.session.must(&words.join(" ")).map(drop)
+    }
+}

@@ -1,0 +1,154 @@
+//! Redo overlays: what is to be written to a disk, kept beside it until all of it
+//! is there, and then written into the disk.
+//!
+//! While that is done the disk is *aside*: it has another name, which nobody
+//! knows but the journal. Who looks for it under its own name, a start of the
+//! guest above all, finds what was there before, or all of what is new, or
+//! nothing, and never a half.
+
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use super::check::{Checked, can_be_checked, read_checked, repair};
+use super::file::{ImageFile, id_of_name, shown};
+use super::lock::Lease;
+use super::overlay::{NewFile, publish, write_shield};
+use super::qemu_img::{QemuImg, Repair, progress_of, redo_options};
+use crate::error::{Error, Kind, Result};
+use crate::model::{Chain, Layer};
+
+/// What the tables of an image may take for what is written into it, in bytes.
+const TABLES: u64 = 4 << 20;
+
+/// Writes an empty redo overlay on a disk that is leased. Whoever opens it takes
+/// no lock on the disk, for the lease would be in the way.
+///
+/// # Errors
+///
+/// Those of [`write_shield`].
+pub fn write_redo(path: &Path, chain: &Chain) -> Result<NewFile> {
+    write_shield(path, chain)
+}
+
+/// Makes sure that a redo overlay is on the disk and that its tables are right,
+/// and that there is room for what is in it.
+///
+/// # Errors
+///
+/// [`Kind::Unsafe`] if its tables are wrong; [`Kind::Storage`] if it cannot be
+/// written out or there is no room; and those of [`super::check`].
+pub fn seal_redo(redo: &Path, chain: &Chain, lease: &Lease, cancel: &AtomicBool) -> Result<()> {
+    let file = ImageFile::open(redo)?;
+    file.file().sync_all().map_err(|error| {
+        Error::wrap(
+            Kind::Storage,
+            format_args!("cannot write {} to the disk", shown(redo)),
+            error,
+        )
+    })?;
+    let tool = QemuImg::find()?;
+    let image = redo_options(redo, chain, lease)?;
+    let run = tool.check_redo(image, chain.top().virtual_size);
+    let found = read_checked(redo, &run.cancel(cancel).run()?)?;
+    if !found.is_sound() {
+        return Err(Error::new(
+            Kind::Unsafe,
+            format_args!("what was to be written came out damaged in {}", shown(redo)),
+        ));
+    }
+    let disk = lease.image();
+    let room = rustix::fs::fstatvfs(disk.file())
+        .map(|known| known.f_bavail.saturating_mul(known.f_frsize))
+        .map_err(|errno| Error::io("cannot tell how much room there is", errno.into()))?;
+    let needed = file.allocated().saturating_add(TABLES);
+    if room >= needed {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Storage,
+        format_args!(
+            "no space left beside {}: up to {needed} bytes are to be written, and there are {room}",
+            shown(disk.path())
+        ),
+    ))
+}
+
+/// Gives a disk that is leased the name that it has while it is written to.
+///
+/// # Errors
+///
+/// [`Kind::Busy`] if its name leads to another file by now; those of [`publish`].
+pub fn put_aside(lease: &Lease, aside: &Path) -> Result<()> {
+    let path = lease.image().real_path();
+    if id_of_name(path) != Some(lease.image().id()) {
+        return Err(Error::new(
+            Kind::Busy,
+            format_args!("{} is another file by now", shown(path)),
+        ));
+    }
+    publish(path, aside)
+}
+
+/// The chain of a disk that is aside.
+pub fn chain_aside(chain: &Chain, aside: &Path) -> Chain {
+    let top = Layer {
+        path: aside.to_owned(),
+        ..chain.top().clone()
+    };
+    Chain::new(top, chain.backing().to_vec())
+}
+
+/// Writes what is in a redo overlay into the disk below it, which is leased; it
+/// is on the disk when this returns. Nothing is to stop it: it can be repeated,
+/// and has to be until it was done once.
+///
+/// # Errors
+///
+/// [`Kind::Storage`] if it cannot be written.
+pub fn merge(
+    redo: &Path,
+    chain: &Chain,
+    lease: &Lease,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<()> {
+    let tool = QemuImg::find()?;
+    let size = chain.top().virtual_size;
+    let run = tool.merge(redo_options(redo, chain, lease)?, size);
+    run.run_lines(&mut |line| {
+        if let Some(done) = progress_of(line) {
+            progress(done, 10_000);
+        }
+    })?;
+    lease.image().file().sync_all().map_err(|error| {
+        Error::wrap(
+            Kind::Storage,
+            format_args!("cannot write {} to the disk", shown(&chain.top().path)),
+            error,
+        )
+    })
+}
+
+/// The same after a run of it was killed, which may have left clusters that are
+/// taken and belong to nothing.
+///
+/// # Errors
+///
+/// Those of [`merge`] and [`repair`]; [`Kind::Unsafe`] if the image is damaged.
+pub fn merge_again(redo: &Path, chain: &Chain, lease: &Lease) -> Result<()> {
+    merge(redo, chain, lease, &mut |_, _| {})?;
+    if !can_be_checked(chain.top().format) {
+        return Ok(());
+    }
+    let found: Checked = repair(chain, lease, Repair::Leaks, &AtomicBool::new(false))?;
+    if found.is_sound() {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Unsafe,
+        format_args!(
+            "{} is damaged: {} wrong entries in its tables",
+            shown(&chain.top().path),
+            found.corruptions
+        ),
+    ))
+}

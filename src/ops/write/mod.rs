@@ -1,0 +1,199 @@
+//! Changing the files of a guest that is shut off.
+//!
+//! What is to be changed is found out first, by the engine that reads: no time is
+//! lost on what cannot be done, or is done already. libguestfs carries it out, for
+//! nothing but a kernel writes to file systems safely; see [`transaction`] for how
+//! the disks get all of it or nothing.
+
+pub mod plan;
+pub mod recover;
+mod transaction;
+
+use std::path::PathBuf;
+
+use super::disk::Subject;
+use super::guard::{Allowed, LeasedDisk, WriteGuard};
+use super::guest::{Guest, View};
+use super::images::{dirty, path_of};
+use super::{Host, ShutOff};
+use crate::error::{Error, Kind, Result};
+use crate::guest::change::{Change, Mountable};
+use crate::guest::scratch::Scratch;
+use crate::guest::tree::Tree;
+use crate::image::{self, refuse_export, shown};
+use crate::model::{DiskTarget, Domain, ImageFormat};
+use crate::xml::domain;
+
+/// A guest whose files can be changed: its disks are locked, and nobody can start
+/// it while this lives.
+pub struct Writing<'a> {
+    host: Host<'a>,
+    guard: WriteGuard<'a>,
+    view: View,
+    tree: Tree,
+    scratch: Scratch,
+    /// Its name: that of the domain, or of the image.
+    pub name: String,
+    /// What the user should know, a sentence each.
+    pub warnings: Vec<String>,
+    /// What the user may want to know, a sentence each.
+    pub details: Vec<String>,
+}
+
+impl<'a> Writing<'a> {
+    /// Locks all disks of a domain that are its own and on this host, and looks
+    /// into them.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`WriteGuard::of_domain`]; [`Kind::WrongState`] if a disk is in a
+    /// format or a place that cannot be written to, or there is no system.
+    pub fn of_domain(host: Host<'a>, domain: &Domain, view: &View) -> Result<Self> {
+        host.must_be_here()?;
+        ShutOff::check(host.hypervisor, domain)?;
+        let subject = Subject::Domain {
+            domain: domain.clone(),
+            targets: here(host, domain)?,
+        };
+        Self::lock(host, &subject, domain.name.clone(), view)
+    }
+
+    /// The same of one image, whose format the domain says that has it, or else
+    /// the user.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Writing::of_domain`] and [`WriteGuard::of_image`].
+    pub fn of_image(
+        host: Host<'a>,
+        path: PathBuf,
+        format: Option<ImageFormat>,
+        view: &View,
+    ) -> Result<Self> {
+        let name = path.file_name().unwrap_or(path.as_os_str());
+        let name = name.to_string_lossy().into_owned();
+        let subject = Subject::Image { path, format };
+        Self::lock(host, &subject, name, view)
+    }
+
+    fn lock(host: Host<'a>, subject: &Subject, name: String, view: &View) -> Result<Self> {
+        let allow = Allowed {
+            dirs: &view.allow_dirs,
+            damaged: false,
+        };
+        let guard = subject.lock(host, allow)?;
+        for disk in guard.disks() {
+            fit(disk)?;
+        }
+        let disks = guard.disks().iter().enumerate();
+        let disks = disks.map(|(number, disk)| (drive_name(disk, number), disk.chain().clone()));
+        let mut guest = Guest::of_locked(name.clone(), disks.collect(), view)?;
+        let tree = guest.tree()?;
+        let problems = guest.system.problems.iter();
+        let mut warnings = guest.warnings.clone();
+        warnings.extend(problems.map(|problem| format!("{name}: {problem}.")));
+        Ok(Self {
+            host,
+            guard,
+            view: view.clone(),
+            tree,
+            scratch: Scratch::new()?,
+            name,
+            warnings,
+            details: guest.details.clone(),
+        })
+    }
+
+    /// The files as they are.
+    pub fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// A place for what is on its way into the guest.
+    pub fn scratch(&self) -> &Scratch {
+        &self.scratch
+    }
+
+    /// Makes these changes, in their order: all of them, or none.
+    ///
+    /// # Errors
+    ///
+    /// If it fails before the commit mark, nothing has changed. After that,
+    /// [`Kind::NotUndone`]: the next run finishes it.
+    pub fn apply(self, changes: &[Change]) -> Result<()> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let mounts = Mountable::all_of(&self.tree);
+        // libguestfs may have it open.
+        drop(self.tree);
+        transaction::carry_out(
+            self.host,
+            &self.guard,
+            &transaction::Work {
+                name: &self.name,
+                mounts: &mounts,
+                keys: &self.view.keys,
+                changes,
+            },
+        )
+    }
+}
+
+/// What a disk is called in the guest.
+fn drive_name(disk: &LeasedDisk, number: usize) -> String {
+    match disk.target() {
+        Some(target) => target.to_string(),
+        None => {
+            // There is one.
+            let letter = u8::try_from(number).unwrap_or(0).saturating_add(b'a');
+            format!("sd{}", char::from(letter))
+        }
+    }
+}
+
+/// The disks of a domain that are its own and on this host.
+fn here(host: Host<'_>, domain: &Domain) -> Result<Vec<DiskTarget>> {
+    let facts = domain::read(&host.hypervisor.public_xml(domain)?)?;
+    let mut targets = Vec::new();
+    for disk in facts.disks.iter().filter(|disk| disk.is_private()) {
+        if path_of(host.hypervisor, &disk.source)?.is_some() {
+            targets.push(disk.target.clone());
+        }
+    }
+    if targets.is_empty() {
+        return Err(Error::new(
+            Kind::WrongState,
+            format!(
+                "domain '{}' has no disk of its own that is an image on this host",
+                domain.name
+            ),
+        ));
+    }
+    Ok(targets)
+}
+
+/// Refuses what cannot be written to in one step.
+fn fit(disk: &LeasedDisk) -> Result<()> {
+    let top = disk.chain().top();
+    let why_not = if !matches!(top.format, ImageFormat::Raw | ImageFormat::Qcow2) {
+        format!(
+            "is in the format {}, and must be raw or qcow2 to be written to",
+            top.format
+        )
+    } else if top.encrypted {
+        "is encrypted by QEMU, and cannot be written to without its secret".to_owned()
+    } else if top.block {
+        "is a block device, and must be a file for its changes to be all or nothing".to_owned()
+    } else if top.dirty {
+        return Err(dirty(top));
+    } else {
+        refuse_export(disk.chain())?;
+        // For a moment it has another name.
+        return image::may_remove(disk.lease().image().real_path());
+    };
+    Err(Error::new(
+        Kind::WrongState,
+        format!("{} {why_not}", shown(&top.path)),
+    ))
+}

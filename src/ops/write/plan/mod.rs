@@ -1,0 +1,127 @@
+//! Working out what is to be changed: a file for each kind of work.
+//!
+//! Paths are resolved in the tree that was read; what is drafted already counts
+//! as there. Nothing is changed.
+
+mod contents;
+mod copy_in;
+mod names;
+mod owners;
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+
+use crate::error::{Error, Kind, Result};
+use crate::guest::change::{Change, Given, Spot};
+use crate::guest::native::fs::{FileKind, Stat};
+use crate::guest::scratch::Scratch;
+use crate::guest::tree::{End, Place, Tree};
+use crate::interrupt::Interrupt;
+
+pub use self::contents::Editable;
+pub use self::owners::{OwnerChange, OwnerError};
+
+/// The mode of a new file, and of a new directory.
+const FILE_MODE: u32 = 0o644;
+const DIRECTORY_MODE: u32 = 0o755;
+
+/// What is to be changed, while it is thought through.
+pub struct Draft<'t> {
+    tree: &'t Tree,
+    scratch: &'t Scratch,
+    interrupt: &'t Interrupt,
+    changes: Vec<Change>,
+    /// The directories that are to be made, by their paths.
+    made: HashSet<Vec<u8>>,
+    /// What is to be removed or moved away.
+    gone: HashSet<Vec<u8>>,
+    /// Devices, pipes and sockets of the host that are not copied.
+    left_out: Vec<PathBuf>,
+}
+
+impl<'t> Draft<'t> {
+    /// Nothing is to be changed yet.
+    pub fn new(writing: &'t super::Writing<'_>) -> Self {
+        Self {
+            tree: writing.tree(),
+            scratch: writing.scratch(),
+            interrupt: writing.host.interrupt,
+            changes: Vec::new(),
+            made: HashSet::new(),
+            gone: HashSet::new(),
+            left_out: Vec::new(),
+        }
+    }
+
+    /// What is to be changed, and what of the host is not copied.
+    pub fn finish(self) -> (Vec<Change>, Vec<PathBuf>) {
+        (self.changes, self.left_out)
+    }
+
+    /// The files as they are now.
+    pub fn tree(&self) -> &Tree {
+        self.tree
+    }
+
+    /// A directory that is there, or is to be made.
+    fn directory(&self, path: &[u8]) -> Result<Spot> {
+        match self.tree.find(path) {
+            Ok(place) => match self.tree.stat(&place)?.kind {
+                FileKind::Directory => Ok(Spot::of(self.tree, &place)),
+                kind => Err(not(&place.path, kind, "a directory")),
+            },
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Refuses to make anything in a file system that has no place for it.
+    fn end(&self, path: &[u8], follow: bool) -> Result<End> {
+        self.tree.end_of(absolute(path)?, follow)
+    }
+
+    fn stat_of(&self, place: &Place) -> Result<Stat> {
+        self.tree.stat(place)
+    }
+
+    /// Whether what is there now is to be gone by then.
+    fn is_gone(&self, path: &[u8]) -> bool {
+        self.gone.contains(path)
+    }
+
+    fn make_directory(&mut self, at: Spot, given: Given) {
+        self.made.insert(at.path.clone());
+        self.changes.push(Change::Directory { at, given });
+    }
+}
+
+/// Refuses a path that depends on where somebody is.
+fn absolute(path: &[u8]) -> Result<&[u8]> {
+    if path.starts_with(b"/") {
+        return Ok(path);
+    }
+    Err(Error::new(
+        Kind::Usage,
+        format!(
+            "'{}' must be an absolute path in the guest",
+            path.escape_ascii()
+        ),
+    ))
+}
+
+fn not(path: &[u8], is: FileKind, must: &str) -> Error {
+    Error::new(
+        Kind::WrongState,
+        format!(
+            "'{}' is {}, and must be {must}",
+            path.escape_ascii(),
+            is.described()
+        ),
+    )
+}
+
+fn exists(path: &[u8]) -> Error {
+    Error::new(
+        Kind::Exists,
+        format!("'{}' is there already", path.escape_ascii()),
+    )
+}
