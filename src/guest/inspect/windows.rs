@@ -11,8 +11,9 @@ const WINDOWS: &str = "/Windows/System32";
 /// What is told of the version, in `SOFTWARE`.
 const VERSION: &str = r"Microsoft\Windows NT\CurrentVersion";
 
+/// Whether it is one, and no Linux with the files of one.
 pub(super) fn is_there(looker: &mut Looker<'_>) -> bool {
-    looker.is_there(WINDOWS)
+    looker.is_there(WINDOWS) && !looker.is_there("/etc/passwd")
 }
 
 pub(super) fn read(looker: &mut Looker<'_>) -> Os {
