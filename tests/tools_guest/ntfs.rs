@@ -312,6 +312,7 @@ fn windows_is_an_operating_system() {
     );
     let inspection = inspect(&tree);
     assert_eq!(inspection.os.kind, "windows");
+    assert_eq!(inspection.os.distro.as_deref(), Some("windows"));
     assert_eq!(inspection.mounts[0].label.as_deref(), Some("System"));
     assert_eq!(inspection.problems, Vec::<String>::new());
 }

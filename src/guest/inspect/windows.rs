@@ -19,6 +19,7 @@ pub(super) fn is_there(looker: &mut Looker<'_>) -> bool {
 pub(super) fn read(looker: &mut Looker<'_>) -> Os {
     let mut os = Os {
         kind: "windows".to_owned(),
+        distro: Some("windows".to_owned()),
         ..Os::default()
     };
     told(looker, "SOFTWARE", &mut |hive| {
@@ -29,7 +30,6 @@ pub(super) fn read(looker: &mut Looker<'_>) -> Os {
                 _ => None,
             })
         };
-        os.distro = Some("windows".to_owned());
         os.name = text("ProductName")?;
         // Since Windows 10 the old value says 6.3.
         let (major, minor) = (
