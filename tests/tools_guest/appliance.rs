@@ -117,6 +117,11 @@ fn libguestfs_reads_what_the_native_engine_reads_and_more() {
         "mkfs.ntfs",
         &["-q", "-F", "-L", "Windows", ntfs.to_str().unwrap()],
     );
+    // Of which no library is read natively.
+    let exfat = dir.path().join("exfat");
+    fs::File::create(&exfat).unwrap().set_len(8 << 20).unwrap();
+    run("mkfs.exfat", &["-L", "Stick", exfat.to_str().unwrap()]);
+    assert_eq!(content(&exfat), Content::ExFat);
     // A guest can write the header of an overlay to its disk; it names a file of
     // the host, which is no business of the guest's.
     let evil = dir.path().join("evil");
@@ -135,6 +140,7 @@ fn libguestfs_reads_what_the_native_engine_reads_and_more() {
         ("vdb", &locked),
         ("vdc", &mirrored),
         ("nvme0n1", &ntfs),
+        ("vdf", &exfat),
         ("vde", &evil),
     ]
     .into_iter()
@@ -168,6 +174,12 @@ fn libguestfs_reads_what_the_native_engine_reads_and_more() {
                     (FsKind::Ntfs, Some(b"Windows".to_vec()))
                 );
             }
+            "/dev/vdf" => {
+                assert_eq!(
+                    (files.kind(), files.label()),
+                    (FsKind::ExFat, Some(b"Stick".to_vec()))
+                );
+            }
             device if device.starts_with("/dev/md") => assert_same(&listing, &native(&plain)),
             _ => assert_same(&listing, &native(&secret)),
         }
@@ -178,7 +190,7 @@ fn libguestfs_reads_what_the_native_engine_reads_and_more() {
         );
         seen.push(part.device.clone());
     }
-    assert_eq!(seen.len(), 4, "{seen:?}");
+    assert_eq!(seen.len(), 5, "{seen:?}");
     assert!(
         seen.iter()
             .any(|device| device.starts_with("/dev/mapper/luks-")),

@@ -196,6 +196,23 @@ fn names_are_found_in_any_case_and_shown_once() {
     }
 }
 
+/// Names may be of 255 letters there, and of as many bytes here.
+#[test]
+fn names_that_are_too_long_are_those_of_dos() {
+    let (_dir, path) = made(&[], 8);
+    let fill = r#"cd "$MNT"; mkdir short none; name=$(printf '中%.0s' {1..100})
+        echo text > "short/$name"; echo text > "none/$name"
+        setfattr -n system.ntfs_dos_name -v SHORT~1.TXT "short/$name""#;
+    with_mounts(&path, &script("", fill));
+    let fs = ready(FsKind::Ntfs, &path);
+    let entries = fs.entries(at(fs.as_ref(), "short")).unwrap();
+    assert_eq!(entries.len(), 1);
+    assert_eq!(entries[0].name, b"SHORT~1.TXT");
+    assert_eq!(fs.stat(entries[0].node).unwrap().size, 5);
+    let error = fs.entries(at(fs.as_ref(), "none")).unwrap_err();
+    assert_eq!(error.kind(), Kind::WrongState, "{error}");
+}
+
 #[test]
 fn links_of_windows_are_links() {
     let (_dir, path) = made(&[], 8);
@@ -295,6 +312,7 @@ fn windows_is_an_operating_system() {
     );
     let inspection = inspect(&tree);
     assert_eq!(inspection.os.kind, "windows");
+    assert_eq!(inspection.os.distro.as_deref(), Some("windows"));
     assert_eq!(inspection.mounts[0].label.as_deref(), Some("System"));
     assert_eq!(inspection.problems, Vec::<String>::new());
 }
@@ -371,6 +389,27 @@ fn a_file_that_is_longer_than_its_clusters_is_damage() {
         .read(at(fs.as_ref(), "file"), 0, &mut [0; 5])
         .unwrap_err();
     assert_eq!(error.kind(), Kind::Unsafe, "{error}");
+}
+
+/// The library would make room for all of it.
+#[test]
+fn a_list_that_is_longer_than_the_volume_is_damage() {
+    let (mut bytes, file, _) = small();
+    let data = attribute(&bytes, file, 0x80);
+    bytes[data] = 0x20;
+    bytes[data + 0x30..data + 0x38].copy_from_slice(&(1_u64 << 50).to_le_bytes());
+    let fs = in_memory(FsKind::Ntfs, bytes);
+    let error = fs.stat(at(fs.as_ref(), "file")).unwrap_err();
+    assert_eq!(error.kind(), Kind::Unsafe, "{error}");
+}
+
+#[test]
+fn a_volume_that_says_it_is_larger_than_its_disk_is_as_large_as_that() {
+    let (mut bytes, _, _) = small();
+    bytes[0x28..0x30].copy_from_slice(&(1_u64 << 50).to_le_bytes());
+    let length = bytes.len() as u64;
+    let usage = in_memory(FsKind::Ntfs, bytes).usage().unwrap();
+    assert_eq!(usage.size, length);
 }
 
 /// A record is used again: the name of the file before is no name of the new one.

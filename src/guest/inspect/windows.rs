@@ -11,13 +11,15 @@ const WINDOWS: &str = "/Windows/System32";
 /// What is told of the version, in `SOFTWARE`.
 const VERSION: &str = r"Microsoft\Windows NT\CurrentVersion";
 
+/// Whether it is one, and no Linux with the files of one.
 pub(super) fn is_there(looker: &mut Looker<'_>) -> bool {
-    looker.is_there(WINDOWS)
+    looker.is_there(WINDOWS) && !looker.is_there("/etc/passwd")
 }
 
 pub(super) fn read(looker: &mut Looker<'_>) -> Os {
     let mut os = Os {
         kind: "windows".to_owned(),
+        distro: Some("windows".to_owned()),
         ..Os::default()
     };
     told(looker, "SOFTWARE", &mut |hive| {
@@ -28,7 +30,6 @@ pub(super) fn read(looker: &mut Looker<'_>) -> Os {
                 _ => None,
             })
         };
-        os.distro = Some("windows".to_owned());
         os.name = text("ProductName")?;
         // Since Windows 10 the old value says 6.3.
         let (major, minor) = (

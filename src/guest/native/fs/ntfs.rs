@@ -11,6 +11,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use fs_ntfs::attr_io::{AttrType, find_attribute};
+use fs_ntfs::block_io::BlockIo as _;
 use fs_ntfs::fsck::logfile_state_io;
 use fs_ntfs::index_io::{self, IH_FLAG_HAS_SUBNODES};
 use fs_ntfs::mft_io::{BootParams, NTFS_OEM_ID, apply_fixup_on_read_magic, read_boot_params_io};
@@ -35,7 +36,7 @@ mod record;
 mod reparse;
 
 /// How much may be read to answer one question, beside the contents of a file.
-const ENOUGH: u64 = 512 << 20;
+const ENOUGH: u64 = 256 << 20;
 
 /// The records of the table of files itself, of the journal, of what is known of
 /// the volume, of which clusters are in use, and of letters (`$MFT`, `$LogFile`,
@@ -309,7 +310,10 @@ fn file_of(io: &mut Device, node: Node, record: Record, params: &BootParams) -> 
         }
     } else if attributes & SYSTEM != 0 && !is_dir && reparse::may_be_interix(size) {
         let mut bytes = vec![0; usize::try_from(size).unwrap_or(0)];
-        Contents::of(&record, params.cluster_size)?.read(io, 0, &mut bytes)?;
+        // What cannot be read is no link, and told when it is read.
+        if let Ok(contents) = Contents::of(&record, params.cluster_size) {
+            contents.read(io, 0, &mut bytes)?;
+        }
         link = reparse::interix(&bytes);
     }
     let kind = match &link {
@@ -356,21 +360,21 @@ type Name = (String, u64, u16, u8);
 /// those of what NTFS keeps for itself.
 fn names(io: &mut Device, dir: &Record) -> Result<Vec<Entry>> {
     let all = index(io, dir)?;
+    let (short, long): (Vec<_>, Vec<_>) = all.iter().partition(|name| name.3 == DOS);
+    let short: HashMap<u64, &str> = short
+        .into_iter()
+        .map(|(name, number, ..)| (*number, name.as_str()))
+        .collect();
     let mut entries = Vec::new();
-    for (name, number, sequence, _) in all.iter().filter(|(_, _, _, space)| *space != DOS) {
+    for (name, number, sequence, _) in long {
         if *number < FIRST_LISTED_RECORD {
             continue;
         }
         // Names here are counted in bytes, and there in units of UTF-16.
-        let mut name = name;
+        let mut name = name.as_str();
         if name.len() > 255 {
-            let short = all
-                .iter()
-                .find(|(_, other, _, space)| other == number && *space == DOS);
-            name = match short {
-                Some((short, ..)) => short,
-                None => return Err(needs_kernel("a name is longer than 255 bytes")),
-            };
+            let short = short.get(number).copied();
+            name = short.ok_or_else(|| needs_kernel("a name is longer than 255 bytes"))?;
         }
         entries.push(Entry {
             name: name.as_bytes().to_vec(),
@@ -509,7 +513,9 @@ impl FileSystem for Ntfs {
     }
 
     fn usage(&self) -> Result<Usage> {
-        let clusters = self.params.volume_bytes() / self.params.cluster_size.max(1);
+        // No more than there is: nothing else bounds what its first sector says.
+        let size = self.params.volume_bytes().min(self.device.borrow().size());
+        let clusters = size / self.params.cluster_size.max(1);
         let used = self.ask(|io| {
             let record = Record::load(io, BITMAP, 0)?;
             let bitmap = Contents::of(&record, self.params.cluster_size)?;
