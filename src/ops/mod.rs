@@ -62,14 +62,21 @@ impl Host<'_> {
         if self.hypervisor.is_local() {
             return Ok(());
         }
-        Err(Error::new(
-            Kind::Environment,
-            format!(
-                "{} is another host, whose image files cannot be worked with from here",
-                self.hypervisor.uri()
-            ),
-        )
-        .hint("run vmkin on that host"))
+        Err(self.elsewhere("whose image files cannot be worked with from here"))
+    }
+
+    /// The error for what is done on this host alone. `why` ends the sentence.
+    fn elsewhere(&self, why: &str) -> Error {
+        let uri = self.hypervisor.uri();
+        let what = format!("{uri} is another host, {why}");
+        let error = Error::new(Kind::Environment, what).hint("run vmkin on that host");
+        if uri.contains("socket=") {
+            return error.hint(
+                "if it is this one, leave the socket out: `-c qemu:///system`; the daemon behind \
+                 another socket counts only if it has this host's UUID",
+            );
+        }
+        error
     }
 
     /// Tells which signal it was that stopped a step: the step knows only that

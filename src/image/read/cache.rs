@@ -55,7 +55,7 @@ impl Cache {
             return Ok(piece);
         }
         let bytes = read()?;
-        self.keep(key, &bytes);
+        self.keep(key, &bytes, false);
         Ok(bytes)
     }
 
@@ -67,8 +67,10 @@ impl Cache {
         Some(Arc::clone(&piece.bytes))
     }
 
-    /// Keeps a piece, in the place of a shorter one if there is one.
-    pub(in crate::image) fn keep(&self, key: Key, bytes: &Arc<[u8]>) {
+    /// Keeps a piece, in the place of a shorter one if there is one. One that
+    /// was read ahead counts as `used`: it would else be dropped before it is
+    /// asked for, in favour of what was used and is done with.
+    pub(in crate::image) fn keep(&self, key: Key, bytes: &Arc<[u8]>, used: bool) {
         let cost = bytes.len().saturating_add(Self::OVERHEAD);
         let mut inner = self.inner();
         let known = inner.pieces.get(&key).map(|piece| piece.bytes.len());
@@ -80,7 +82,7 @@ impl Cache {
         }
         while inner.bytes.saturating_add(cost) > self.budget && inner.drop_one() {}
         let bytes = Arc::clone(bytes);
-        inner.pieces.insert(key, Piece { bytes, used: false });
+        inner.pieces.insert(key, Piece { bytes, used });
         inner.round.push_back(key);
         inner.bytes = inner.bytes.saturating_add(cost);
     }

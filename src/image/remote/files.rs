@@ -17,8 +17,9 @@ use crate::image::source::Image;
 use crate::image::trust::Trust;
 use crate::model::{Chain, ImageFormat};
 
-/// How much is kept of the images of one guest, in bytes.
-const KEPT: usize = 32 << 20;
+/// How much is kept of the images of one guest, in bytes: a few of the largest
+/// pieces.
+const KEPT: usize = 12 << 20;
 
 /// The images of another host, as far as one guest is made of them.
 #[derive(Debug)]

@@ -104,7 +104,7 @@ impl RemoteImage {
         let step = usize::try_from(BLOCK).unwrap_or(usize::MAX);
         for piece in bytes.chunks(step) {
             let piece: Arc<[u8]> = piece.into();
-            self.cache.keep((self.number, at), &piece);
+            self.cache.keep((self.number, at), &piece, true);
             first.get_or_insert(piece);
             at = at.saturating_add(BLOCK);
         }

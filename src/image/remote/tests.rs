@@ -178,6 +178,21 @@ fn a_large_file_is_read_in_few_pieces_and_little_is_kept() {
 }
 
 #[test]
+fn what_was_read_ahead_is_still_there_when_it_is_its_turn() {
+    let there = There::default();
+    let (_, remote, chain) = raw(&there, 64 << 20);
+    let disk = remote.open(&chain, None).unwrap();
+    let mut buf = vec![0; 16 << 10];
+    for at in (0..32 << 20).step_by(16 << 10) {
+        disk.read_at(at, &mut buf).unwrap();
+        // A table that is looked at all the time.
+        disk.read_at(60 << 20, &mut buf).unwrap();
+    }
+    let sum: usize = there.asked().iter().map(|(_, length)| length).sum();
+    assert!(sum <= (36 << 20) + (64 << 10), "{sum}");
+}
+
+#[test]
 fn what_grows_is_read_to_its_new_end_and_what_shrinks_is_an_error() {
     let there = There::default();
     let (bytes, remote, chain) = raw(&there, 100_352);

@@ -166,14 +166,7 @@ impl Plan {
 pub fn plan(host: Host<'_>, request: &CloneRequest) -> Result<Plan> {
     let hypervisor = host.hypervisor;
     if !hypervisor.is_local() {
-        return Err(Error::new(
-            Kind::Environment,
-            format!(
-                "{} is another host, and clones can only be made on this one yet",
-                hypervisor.uri()
-            ),
-        )
-        .hint("run vmkin on that host"));
+        return Err(host.elsewhere("and clones can only be made on this one yet"));
     }
     let mut warnings = Vec::new();
     let xml = golden_xml(host, request, &mut warnings)?;

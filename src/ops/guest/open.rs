@@ -276,7 +276,11 @@ impl Guest {
                 format!("'{name}' has no disk that can be read"),
             ));
         }
-        let writer = images.writer(view.consistent)?;
+        // Images of another host have just been looked at for the first time.
+        let writer = match &images {
+            Images::There(_) if !view.consistent => None,
+            images => images.writer(view.consistent)?,
+        };
         if let Some(image) = writer.as_ref().filter(|_| view.consistent) {
             return Err(Error::new(
                 Kind::WrongState,

@@ -112,3 +112,128 @@ fn new_name(pools: &[Pool], dir: &Path) -> String {
     }
     name
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::guest::native::fs::FsKind;
+    use crate::image::Seed;
+    use crate::model::DomainState;
+    use crate::ops::guest::{Guest, View};
+    use crate::ops::testing::Bench;
+
+    const URI: &str = "qemu+ssh://h/system";
+
+    fn pool(name: &str, path: &str, active: bool) -> Pool {
+        Pool {
+            name: name.to_owned(),
+            active,
+            path: Some(PathBuf::from(path)),
+        }
+    }
+
+    #[test]
+    fn the_hint_is_what_makes_an_image_a_volume() {
+        let pools = [pool("a b", "/p", true), pool("off", "/off", false)];
+        for (path, hint) in [
+            ("/p/x", "virsh -c qemu+ssh://h/system pool-refresh 'a b'"),
+            ("/off/x", "virsh -c qemu+ssh://h/system pool-start off"),
+            (
+                "/srv/my disks/x",
+                "pool-create-as 'my disks' dir --target '/srv/my disks'`",
+            ),
+            (
+                "/other/off/x",
+                "pool-create-as off-vmkin dir --target /other/off`",
+            ),
+            ("/x", "pool-create-as images dir --target /`"),
+            (
+                "/dev/vg/lv",
+                "logical --source-name GROUP --target /dev/vg`",
+            ),
+            // Not right in it, and a pool has only what is.
+            ("/p/sub/x", "pool-create-as sub dir --target /p/sub`"),
+        ] {
+            let error = no_volume(URI, &pools, Path::new(path));
+            assert_eq!(error.kind(), Kind::WrongState);
+            let hints = error.hints();
+            assert!(hints.iter().any(|h| h.contains(hint)), "{path}: {hints:?}");
+        }
+    }
+
+    /// A host elsewhere whose only guest has a small file system. The file that
+    /// is really there has another name here.
+    fn elsewhere() -> Bench {
+        let mut bench = Bench::new();
+        let seed = Seed {
+            volume_id: 7,
+            user_data: "#cloud-config\n".to_owned().into(),
+            meta_data: "instance-id: i\n".to_owned().into(),
+            network_config: None,
+        };
+        let file = bench.path("there.raw");
+        drop(seed.write(&file).unwrap());
+        let named = bench.path("golden.raw");
+        bench.fake.volumes.insert(named, file);
+        bench.fake.elsewhere = true;
+        bench
+    }
+
+    fn open(bench: &Bench, view: &View) -> Result<Guest> {
+        Guest::of_domain(bench.host(), &bench.domain("golden"), view)
+    }
+
+    #[test]
+    fn a_guest_is_read_there_though_a_file_of_that_name_is_here() {
+        let bench = elsewhere();
+        let consistent = View {
+            consistent: true,
+            ..View::default()
+        };
+        let mut guest = open(&bench, &consistent).unwrap();
+        let fs = guest.system.parts[0].fs.as_ref().map(|fs| fs.kind());
+        assert_eq!(fs, Some(FsKind::Fat));
+        guest.finish().unwrap();
+        assert!(guest.warnings.is_empty());
+        // Somebody writes to it there.
+        let mut image = std::fs::read(bench.path("there.raw")).unwrap();
+        image.extend([0; 512]);
+        std::fs::write(bench.path("there.raw"), image).unwrap();
+        assert_eq!(guest.finish().unwrap_err().kind(), Kind::Busy);
+    }
+
+    #[test]
+    fn a_guest_that_runs_there_is_told_once_or_refused() {
+        let bench = elsewhere();
+        bench
+            .fake
+            .change("golden", |domain| domain.state = DomainState::Running);
+        let mut guest = open(&bench, &View::default()).unwrap();
+        std::fs::write(bench.path("there.raw"), [0; 512]).unwrap();
+        guest.finish().unwrap();
+        assert_eq!(guest.warnings.len(), 1, "{:?}", guest.warnings);
+        let consistent = View {
+            consistent: true,
+            ..View::default()
+        };
+        let error = open(&bench, &consistent).err().unwrap();
+        assert_eq!(error.kind(), Kind::WrongState);
+    }
+
+    #[test]
+    fn what_takes_the_host_itself_says_so() {
+        let mut bench = elsewhere();
+        let appliance = View {
+            engine: crate::ops::guest::Engine::Appliance,
+            ..View::default()
+        };
+        let error = open(&bench, &appliance).err().unwrap();
+        assert_eq!(error.hints(), ["run vmkin on that host"]);
+        bench.fake.volumes.clear();
+        let error = open(&bench, &View::default()).err().unwrap();
+        assert_eq!(error.kind(), Kind::WrongState);
+        assert!(error.to_string().contains("storage pool"), "{error}");
+    }
+}
