@@ -18,6 +18,9 @@ pub(super) trait Files {
     /// Opens a backing file, if that is allowed.
     fn below(&self, named: &Named<'_>) -> Walked<Box<dyn Image>>;
 
+    /// Whether they are those of this host.
+    fn are_here(&self) -> bool;
+
     /// Opens a layer once more, by the path it was found by.
     fn again(&self, path: &Path) -> Result<Box<dyn Image>>;
 }
@@ -78,6 +81,10 @@ impl From<Error> for Stopped {
 pub(super) struct Here;
 
 impl Files for Here {
+    fn are_here(&self) -> bool {
+        true
+    }
+
     fn top(&self, path: &Path, format: ImageFormat) -> Walked<(Box<dyn Image>, Vec<PathBuf>)> {
         let image = ImageFile::open(path).map_err(|error| match error.kind() {
             Kind::NotFound => Stopped::at_nothing(error),

@@ -170,6 +170,10 @@ fn clones_of(lab: &Lab, server: &Server) {
         lab.golden
     ));
     lab.same_contents(&full, &lab.image());
+    // Their files are read through the export as out of a copy.
+    let files = |name: &str| lab.ok(&format!("ls -lR -d {name} /")).stdout;
+    assert!(files(&full).contains("etc"), "{}", files(&full));
+    assert_eq!(files(&two), files(&full));
     for name in [&deeper, &two, &one, &full] {
         lab.ok(&format!("delete --yes -d {name} --remove-all-storage"));
     }

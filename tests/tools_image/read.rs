@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use vmkin::error::Kind;
 use vmkin::image::read::{Disk, open};
-use vmkin::image::{Trust, resolve};
-use vmkin::model::ImageFormat;
+use vmkin::image::{ExportOverlay, Trust, resolve};
+use vmkin::model::{ImageFormat, NbdExport, NbdServer};
 
 use crate::common::{Pool, run, try_run};
 
@@ -490,4 +490,51 @@ fn qemu_goes_with_the_disk_that_it_reads() {
     });
     drop(disk);
     assert_eq!(running(), 0);
+}
+
+#[test]
+fn a_disk_on_an_nbd_export_is_read_to_its_ground() {
+    let pool = Pool::new();
+    let base = pool.raw("base.raw", 3 * MIB);
+    let file = File::options().write(true).open(&base).unwrap();
+    file.write_all_at(&[7; 100_000], MIB - 50_000).unwrap();
+    let socket = pool.at("a server.sock");
+    let mut server = crate::common::command("qemu-nbd");
+    let args = ["-f", "raw", "--read-only", "--persistent", "-x", "a disk"];
+    server.args(args).arg("-k").arg(&socket).arg(&base);
+    let mut server = server.spawn().unwrap();
+    let since = std::time::Instant::now();
+    while !socket.exists() {
+        assert!(since.elapsed().as_secs() < 20, "nobody listens");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let at = NbdServer::Unix(socket.display().to_string());
+    let export = NbdExport::new(at, "a disk").unwrap();
+    let top = pool.at("top.qcow2");
+    let overlay = ExportOverlay {
+        virtual_size: 3 * MIB,
+        export: &export,
+    };
+    drop(overlay.write(&top).unwrap());
+    let write = ["-f", "qcow2", "-c", "write -P 9 1M 4k"].map(AsRef::<OsStr>::as_ref);
+    run("qemu-io", &[&write[..], &[top.as_os_str()]].concat());
+    let mut trust = Trust::default();
+    trust.allow_export(export);
+    let chain = resolve(&top, ImageFormat::Qcow2, &trust).unwrap();
+    let expected = converted(&pool, &top, &["-f", "qcow2"]);
+    assert_eq!(expected[MIB as usize - 1..][..2], [7, 9]);
+    let disk = open(&chain, None).unwrap();
+    assert_reads(&disk, &expected, "on an export");
+
+    drop(disk);
+    server.kill().unwrap();
+    server.wait().unwrap();
+    let error = open(&chain, None).unwrap_err();
+    assert_eq!(error.kind(), Kind::Environment, "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("the NBD export nbd+unix:///a%20disk"),
+        "{error}"
+    );
 }

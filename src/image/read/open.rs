@@ -22,9 +22,9 @@ use crate::model::{self, Chain, ImageFormat};
 /// [`Kind::NotFound`] if there is no such snapshot or a file is gone,
 /// [`Kind::Usage`] if several snapshots have that name, [`Kind::Busy`] if an
 /// image is another than it was, [`Kind::Unsafe`] if one is damaged or
-/// encrypted, [`Kind::WrongState`] if the disk ends on an NBD export,
-/// [`Kind::Environment`] if it takes QEMU to read a format and its
-/// `qemu-storage-daemon` is not there, [`Kind::Storage`] if one cannot be read.
+/// encrypted, [`Kind::Environment`] if it takes QEMU to read a format or an NBD
+/// export and its `qemu-storage-daemon` is not there, or the export is not,
+/// [`Kind::Storage`] if one cannot be read.
 ///
 /// ```no_run
 /// use std::path::Path;
@@ -47,16 +47,24 @@ pub(in crate::image) fn open_in(
     chain: &Chain,
     snapshot: Option<&str>,
 ) -> Result<Disk> {
-    if let Some(export) = chain.export() {
-        return Err(Error::new(
-            Kind::WrongState,
-            format_args!("the disk is based on the NBD export {export}, which is not read here"),
-        ));
-    }
     let mut layers = Vec::new();
     for (number, layer) in chain.layers().iter().enumerate() {
         let snapshot = snapshot.filter(|_| number == 0);
         layers.push(open_layer(files, layer, number, snapshot)?);
+    }
+    if let Some(export) = chain.export() {
+        // What a name means on another host may be something else here.
+        if !files.are_here() {
+            return Err(Error::new(
+                Kind::WrongState,
+                format_args!(
+                    "the disk is based on the NBD export {export}, and is read where its other \
+                     images are"
+                ),
+            )
+            .hint("run vmkin on that host"));
+        }
+        layers.push(Layer::Served(Box::new(Served::of_export(export)?)));
     }
     Ok(Disk::new(layers))
 }

@@ -1,7 +1,8 @@
-//! Images in formats that QEMU reads for us: `vmdk`, `vhdx` and others.
+//! What QEMU reads for us: images in the formats `vmdk`, `vhdx` and others, and
+//! NBD exports.
 //!
-//! Their headers have been read by this program (`foreign`), so that they name
-//! no other file. The program that reads the rest has limits, and only this
+//! The headers of images have been read by this program (`foreign`), so that they
+//! name no other file; an export is raw, and no header is looked for. The program that reads the rest has limits, and only this
 //! process is connected to it: the socket has a name for no longer than it
 //! takes to connect, in a directory that nobody else can enter.
 
@@ -10,14 +11,13 @@ use std::fs::DirBuilder;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::PathBuf;
 
 use uuid::Uuid;
 
 use super::nbd::Client;
 use crate::error::{Error, Kind, Result};
 use crate::image::file::{ImageFile, shown};
-use crate::model::ImageFormat;
+use crate::model::{ImageFormat, NbdExport, NbdServer};
 use crate::process::{Limits, Service, Tool};
 
 /// Address space for the program, in bytes: as `qemu-img` has.
@@ -28,19 +28,51 @@ const CPU: u64 = 24 * 3600;
 
 const EXPORT: &str = "disk";
 
-/// An image that another program reads.
+/// What another program reads.
 #[derive(Debug)]
 pub(super) struct Served {
     client: Client,
-    path: PathBuf,
+    /// What it is, for messages.
+    name: String,
     /// The size of the disk, in bytes.
     size: u64,
     service: Service,
 }
 
 impl Served {
-    /// Has an image of a format with a checked header read.
+    /// Has an image of a format with a checked header read, of which that says
+    /// that its disk has `size` bytes.
     pub(super) fn new(image: &ImageFile, format: ImageFormat, size: u64) -> Result<Self> {
+        let name = shown(image.path()).to_string();
+        let served = Self::start(name, of_image(image, format)?)?;
+        // It may count a part of a sector that this program does not, or the
+        // other way round; but it is the same disk.
+        if served.size.abs_diff(size) >= 512 {
+            return Err(Error::new(
+                Kind::Unsafe,
+                format_args!(
+                    "the header of {} says that its disk has {size} bytes, and QEMU says {}",
+                    served.name, served.size
+                ),
+            ));
+        }
+        Ok(served)
+    }
+
+    /// Has an NBD export read, which is raw.
+    pub(super) fn of_export(export: &NbdExport) -> Result<Self> {
+        Self::start(format!("the NBD export {export}"), block_device(export)).map_err(|error| {
+            match error.kind() {
+                Kind::Storage => error
+                    .with_kind(Kind::Environment)
+                    .hint("see that its server runs, and offers it to this host"),
+                _ => error,
+            }
+        })
+    }
+
+    /// Has what QEMU is told to open read.
+    fn start(name: String, device: serde_json::Value) -> Result<Self> {
         let tool = Tool::find("qemu-storage-daemon")?;
         let (listener, stream) = connected().map_err(|error| {
             Error::io(
@@ -54,28 +86,16 @@ impl Served {
             cpu_seconds: Some(CPU),
         };
         let service = tool
-            .command(arguments(image, format)?)
+            .command(arguments(&device))
             .env("MALLOC_ARENA_MAX", "4")
             .limits(limits)
             .serve(listener)?;
         let client =
-            Client::new(stream, EXPORT).map_err(|error| failure(image, &service, error))?;
-        // It may count a part of a sector that this program does not, or the
-        // other way round; but it is the same disk.
-        if client.size().abs_diff(size) >= 512 {
-            return Err(Error::new(
-                Kind::Unsafe,
-                format_args!(
-                    "the header of {} says that its disk has {size} bytes, and QEMU says {}",
-                    shown(image.path()),
-                    client.size()
-                ),
-            ));
-        }
+            Client::new(stream, EXPORT).map_err(|error| failure(&name, &service, error))?;
         Ok(Self {
             size: client.size(),
             client,
-            path: image.path().to_owned(),
+            name,
             service,
         })
     }
@@ -92,7 +112,7 @@ impl Served {
                 Kind::Storage,
                 format_args!(
                     "QEMU cannot read {} at offset {offset}{colon}{said}",
-                    shown(&self.path)
+                    self.name
                 ),
                 error,
             )
@@ -114,7 +134,7 @@ fn connected() -> std::io::Result<(OwnedFd, UnixStream)> {
     Ok(pair)
 }
 
-fn arguments(image: &ImageFile, format: ImageFormat) -> Result<Vec<OsString>> {
+fn of_image(image: &ImageFile, format: ImageFormat) -> Result<serde_json::Value> {
     let path = image.path().to_str().ok_or_else(|| {
         Error::new(
             Kind::Usage,
@@ -125,35 +145,63 @@ fn arguments(image: &ImageFile, format: ImageFormat) -> Result<Vec<OsString>> {
         )
     })?;
     // Reading takes no lock: that would keep a guest from being started.
-    let disk = serde_json::json!({
-        "node-name": EXPORT,
-        "driver": format.as_str(),
+    let file = serde_json::json!({
+        "driver": if image.is_block() { "host_device" } else { "file" },
+        "filename": path,
         "read-only": true,
-        "file": {
-            "driver": if image.is_block() { "host_device" } else { "file" },
-            "filename": path,
-            "read-only": true,
-            "locking": "off",
-        },
+        "locking": "off",
     });
+    Ok(device(format.as_str(), &file))
+}
+
+fn block_device(export: &NbdExport) -> serde_json::Value {
+    let server = match export.server() {
+        NbdServer::Tcp { host, port } => serde_json::json!({
+            "type": "inet",
+            "host": host,
+            "port": port.to_string(),
+        }),
+        NbdServer::Unix(path) => serde_json::json!({ "type": "unix", "path": path }),
+    };
+    // Without a name it is the one that the server offers to those who name none.
+    let export = (!export.name().is_empty()).then(|| export.name());
+    let file = match export {
+        Some(export) => serde_json::json!({
+            "driver": "nbd", "server": server, "export": export, "read-only": true,
+        }),
+        None => serde_json::json!({ "driver": "nbd", "server": server, "read-only": true }),
+    };
+    device("raw", &file)
+}
+
+fn device(driver: &str, file: &serde_json::Value) -> serde_json::Value {
+    serde_json::json!({
+        "node-name": EXPORT,
+        "driver": driver,
+        "read-only": true,
+        "file": file,
+    })
+}
+
+fn arguments(device: &serde_json::Value) -> Vec<OsString> {
     let export = format!("type=nbd,id=export,node-name={EXPORT},name={EXPORT},writable=off");
-    Ok([
+    [
         "--blockdev",
-        &disk.to_string(),
+        &device.to_string(),
         "--nbd-server",
         "addr.type=fd,addr.str=0",
         "--export",
         &export,
     ]
     .map(OsString::from)
-    .into())
+    .into()
 }
 
-fn failure(image: &ImageFile, service: &Service, error: std::io::Error) -> Error {
+fn failure(name: &str, service: &Service, error: std::io::Error) -> Error {
     // What it says comes by another way than the end of the connection.
     std::thread::sleep(std::time::Duration::from_millis(100));
     let said = service.said();
-    let message = format!("QEMU cannot open {}", shown(image.path()));
+    let message = format!("QEMU cannot open {name}");
     if said.is_empty() {
         return Error::wrap(Kind::Storage, message, error);
     }

@@ -145,6 +145,10 @@ impl Looking<'_> {
 }
 
 impl Files for Looking<'_> {
+    fn are_here(&self) -> bool {
+        false
+    }
+
     fn top(&self, path: &Path, _: ImageFormat) -> Walked<(Box<dyn Image>, Vec<PathBuf>)> {
         let image = self.image(path)?;
         let beside = image.path().parent().map(Path::to_owned);
