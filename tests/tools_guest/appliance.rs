@@ -206,3 +206,57 @@ fn libguestfs_reads_what_the_native_engine_reads_and_more() {
         .collect();
     assert!(before == after);
 }
+
+/// There is no device-mapper here to make one with; the appliance has it.
+fn thin(dir: &Path) -> PathBuf {
+    let path = dir.join("thin");
+    fs::File::create(&path).unwrap().set_len(300 << 20).unwrap();
+    let disk = path.to_str().unwrap();
+    let script = [
+        &["--format=raw", "-a", disk, "run"][..],
+        &["debug", "sh", "modprobe dm-thin-pool"],
+        &["debug", "sh", "pvcreate /dev/sda && vgcreate vg /dev/sda"],
+        &[
+            "debug",
+            "sh",
+            "lvcreate --type thin-pool -L 100M -n pool vg",
+        ],
+        // Larger than the pool: that is what they are for.
+        &["debug", "sh", "lvcreate -V 200M --thin -n root vg/pool"],
+        &["mkfs", "ext4", "/dev/vg/root"],
+        &["mount", "/dev/vg/root", "/"],
+        &["mkdir", "/etc"],
+        &["write", "/etc/hostname", "thin"],
+        &["umount-all"],
+    ];
+    // KVM may be there and not work.
+    let made = crate::common::command("guestfish")
+        .args(script.join(&":"))
+        .env("LIBGUESTFS_BACKEND", "direct")
+        .env("LIBGUESTFS_BACKEND_SETTINGS", "force_tcg")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&made.stderr);
+    assert!(made.status.success(), "{said}");
+    path
+}
+
+#[test]
+fn libguestfs_reads_thin_volumes() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = thin(dir.path());
+    let trust = Trust::new(Vec::<PathBuf>::new(), Vec::<PathBuf>::new());
+    let chain = resolve(&path, ImageFormat::Raw, &trust).unwrap();
+    let name = "vda".to_owned();
+    let before = fs::read(&path).unwrap();
+    let system = open(&[Drive { name, chain }], &[], &Interrupt::default()).unwrap();
+    let part = system.by_device("/dev/vg/root").unwrap();
+    let files = part.readable().unwrap();
+    let etc = files.lookup(files.root(), b"etc").unwrap().unwrap();
+    let hostname = files.lookup(etc, b"hostname").unwrap().unwrap();
+    let mut text = [0; 16];
+    let count = files.read(hostname, 0, &mut text).unwrap();
+    assert_eq!(&text[..count], b"thin");
+    drop(system);
+    assert!(fs::read(&path).unwrap() == before);
+}
