@@ -56,11 +56,21 @@ pub fn seal_redo(redo: &Path, chain: &Chain, lease: &Lease, cancel: &AtomicBool)
             format_args!("what was to be written came out damaged in {}", shown(redo)),
         ));
     }
+    must_have_room(lease, file.allocated())
+}
+
+/// Refuses to begin with what has no room beside a disk: so many bytes, and what
+/// is needed to find them again.
+///
+/// # Errors
+///
+/// [`Kind::Storage`].
+pub fn must_have_room(lease: &Lease, bytes: u64) -> Result<()> {
     let disk = lease.image();
     let room = rustix::fs::fstatvfs(disk.file())
         .map(|known| known.f_bavail.saturating_mul(known.f_frsize))
         .map_err(|errno| Error::io("cannot tell how much room there is", errno.into()))?;
-    let needed = file.allocated().saturating_add(TABLES);
+    let needed = bytes.saturating_add(TABLES);
     if room >= needed {
         return Ok(());
     }

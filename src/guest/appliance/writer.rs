@@ -47,7 +47,8 @@ impl Writer {
     }
 
     /// Starts the appliance with redo overlays on the disks of a guest, in their
-    /// order, and opens what the keys open. Nothing is mounted yet.
+    /// order, and opens what the keys open. Nothing is mounted yet. What it needs
+    /// for itself goes to `scratch`, which must be there until it has ended.
     ///
     /// # Errors
     ///
@@ -57,6 +58,7 @@ impl Writer {
         redo: &[PathBuf],
         mounts: Vec<Mountable>,
         keys: &[Key],
+        scratch: &Scratch,
         interrupt: &Interrupt,
     ) -> Result<Self> {
         if redo.len() > MAX_DISKS {
@@ -69,9 +71,7 @@ impl Writer {
             ));
         }
         let secrets: Vec<(String, String)> = keys.iter().map(secret).collect::<Result<_>>()?;
-        let scratch = Scratch::new()?;
         let mut session = started(scratch.dir(), redo, interrupt)?;
-        session.keep(scratch);
         if !secrets.is_empty() {
             unlock(&mut session, &drives, &secrets, &mut Vec::new())?;
         }

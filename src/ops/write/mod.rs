@@ -135,6 +135,7 @@ impl<'a> Writing<'a> {
                 mounts: &mounts,
                 keys: &self.view.keys,
                 changes,
+                scratch: &self.scratch,
             },
         )
     }

@@ -19,6 +19,7 @@ use uuid::Uuid;
 use crate::error::{Kind, Result};
 use crate::guest::appliance::{Drive, Key, Writer};
 use crate::guest::change::{Change, Mountable};
+use crate::guest::scratch::Scratch;
 use crate::image;
 use crate::image::qemu_img::QemuImg;
 use crate::model::Chain;
@@ -37,6 +38,8 @@ pub(super) struct Work<'w> {
     pub(super) keys: &'w [Key],
     /// What is to be changed.
     pub(super) changes: &'w [Change],
+    /// A place for what is on its way.
+    pub(super) scratch: &'w Scratch,
 }
 
 /// Does it.
@@ -48,6 +51,11 @@ pub(super) fn carry_out(host: Host<'_>, guard: &WriteGuard<'_>, work: &Work<'_>)
     host.interrupt.check()?;
     Writer::must_be_installed()?;
     QemuImg::find()?;
+    // QEMU waits for somebody to make room where it finds none.
+    let needed: u64 = work.changes.iter().map(Change::host_bytes).sum();
+    for disk in guard.disks() {
+        image::must_have_room(disk.lease(), needed)?;
+    }
     let disks = intended(guard);
     let mut journal = host.store.begin(
         host.hypervisor.uri(),
@@ -137,7 +145,8 @@ fn prepare(
     let drives: Vec<Drive> = guard.disks().iter().enumerate().map(drive).collect();
     let overlays: Vec<_> = redo.iter().map(|redo| redo.redo.clone()).collect();
     let mounts = work.mounts.to_vec();
-    let mut writer = Writer::start(drives, &overlays, mounts, work.keys, host.interrupt)?;
+    let (keys, scratch) = (work.keys, work.scratch);
+    let mut writer = Writer::start(drives, &overlays, mounts, keys, scratch, host.interrupt)?;
     crate::failpoint::hit("write.started")?;
     let total = work.changes.len() as u64;
     writer.carry_out(work.changes, &mut |done| {
