@@ -87,7 +87,7 @@ fn every_line_that_reads_works() {
     }
 }
 
-/// Two of them with libguestfs, the others with what takes its place in
+/// Three of them with libguestfs, the others with what takes its place in
 /// `write_files`: what it does is tested with each file system.
 #[test]
 fn every_line_that_writes_works() {
@@ -103,7 +103,7 @@ fn every_line_that_writes_works() {
         };
         let (host, _, image) = host_of(&[domain]);
         let before = fs::read(&image).unwrap();
-        let real = line.contains(" -e ") || line.contains("test.txt");
+        let real = line.contains(" -e ") || line.contains("copy-in");
         let mut command = host.command();
         command
             .args(words(&host, &line))
@@ -118,13 +118,17 @@ fn every_line_that_writes_works() {
         assert!(outcome.stdout.is_empty(), "{line}");
         if real {
             assert!(fs::read(&image).unwrap() != before, "{line}");
-            let reads = match domain {
-                "vmtest01" => "cat -d vmtest01 /opt/test.txt",
-                _ => "cat -d instance-00000020 /etc/hostname /etc/hostname.orig",
-            };
-            let wanted = match domain {
-                "vmtest01" => "this is a test",
-                _ => "db\nvmtest01\n",
+            let (reads, wanted) = match line.as_str() {
+                line if line.contains("test.txt") => {
+                    ("cat -d vmtest01 /opt/test.txt", "this is a test")
+                }
+                line if line.contains("copy-in") => {
+                    ("cat -d instance-00000020 /path/in/vm/localdir/one", "1")
+                }
+                _ => (
+                    "cat -d instance-00000020 /etc/hostname /etc/hostname.orig",
+                    "db\nvmtest01\n",
+                ),
             };
             assert_eq!(host.vmkin(reads).success().stdout(), wanted);
         }

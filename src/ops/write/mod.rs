@@ -8,6 +8,7 @@
 pub mod plan;
 pub mod recover;
 mod transaction;
+mod verify;
 
 use std::path::PathBuf;
 

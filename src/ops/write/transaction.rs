@@ -2,8 +2,8 @@
 //!
 //! 1. The journal says what is begun.
 //! 2. Each disk gets a *redo overlay* beside it, and libguestfs those: it never
-//!    writes to a disk. When it has ended, and ended well, they are on the disk and
-//!    their tables are right.
+//!    writes to a disk. When it has ended, and ended well, they are on the disk,
+//!    their tables are right, and what was written is read back.
 //! 3. The state of the domain is asked once more. Each disk is put *aside*: it gets
 //!    a name that nobody looks for, so that nobody can start what is half written.
 //! 4. The commit mark. Until here the overlays are dropped if anything fails, and
@@ -159,6 +159,13 @@ fn prepare(
         let cancel = host.interrupt.flag();
         image::seal_redo(&redo.redo, disk.chain(), disk.lease(), cancel)?;
     }
+    let changed = guard.disks().iter().zip(redo).enumerate();
+    let changed = changed.map(|(number, (disk, redo))| {
+        let chain = image::chain_with_redo(disk.chain(), &redo.redo)?;
+        Ok((super::drive_name(disk, number), chain))
+    });
+    let changed: Vec<_> = changed.collect::<Result<_>>()?;
+    super::verify::contents(&changed, work.mounts, work.changes, host.interrupt)?;
     host.interrupt.check()?;
     guard.recheck()?;
     for (disk, redo) in disks() {
