@@ -1,7 +1,7 @@
 //! A place on the host for what is on its way into a guest.
 
 use std::fs::{DirBuilder, File};
-use std::io::Write as _;
+use std::io::Read;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
@@ -89,8 +89,17 @@ impl Scratch {
     ///
     /// [`Kind::Storage`] or [`Kind::Environment`] if it cannot be written.
     pub fn file(&self, name: &str, bytes: &[u8]) -> Result<PathBuf> {
+        self.file_from(name, &mut &*bytes)
+    }
+
+    /// The same, with whatever comes from there.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Scratch::file`], and of reading.
+    pub fn file_from(&self, name: &str, from: &mut dyn Read) -> Result<PathBuf> {
         let new = NewFile::create(&self.dir.join(name))?;
-        let written = new.file().write_all(bytes);
+        let written = std::io::copy(from, &mut new.file());
         written.map_err(|error| Error::io("cannot write a temporary file", error))?;
         Ok(new.path().to_owned())
     }

@@ -20,7 +20,7 @@ fn lines() -> Vec<String> {
 
 /// The commands that change files.
 const WRITES: &[&str] = &[
-    "edit", "copy-in", "write", "mkdir", "rm", "mv", "ln", "touch", "chmod", "chown",
+    "edit", "copy-in", "tar-in", "write", "mkdir", "rm", "mv", "ln", "touch", "chmod", "chown",
 ];
 
 /// A host whose domains have one image, and the images.
@@ -45,6 +45,11 @@ fn host_of(domains: &[&str]) -> (Host, PathBuf, PathBuf) {
     fs::create_dir(&to).unwrap();
     fs::write(to.join("one"), "1").unwrap();
     fs::write(host.root().join("home/test.txt"), "this is a test").unwrap();
+    let home = host.root().join("home");
+    tool(
+        "tar",
+        &args!["-cf", &home.join("data.tar"), "-C", &home, "test.txt"],
+    );
     (host, raw, image)
 }
 
@@ -73,7 +78,9 @@ fn every_line_that_reads_works() {
     for line in lines.into_iter().filter(|line| !writes(line)) {
         let (host, raw, _) = host_of(&["instance-00000020", "golden"]);
         assert_eq!(raw, host.root().join("disk.raw"));
-        fs::remove_file(host.root().join("home/test.txt")).unwrap();
+        for name in ["test.txt", "data.tar"] {
+            fs::remove_file(host.root().join("home").join(name)).unwrap();
+        }
         fs::remove_file(host.root().join("home/localdir/one")).unwrap();
         let outcome = host.command().args(words(&host, &line)).output().unwrap();
         let said = String::from_utf8_lossy(&outcome.stderr);

@@ -293,6 +293,13 @@ fn what_cannot_be_planned_is_told_before_anything_is_begun() {
             "must be a directory",
         ),
         ("copy-in -d web-01 / /etc", 2, "no name of its own"),
+        ("tar-in -d web-01 /etc/hostname /etc", 2, "no tar archive"),
+        ("tar-in -d web-01 /nowhere /etc", 3, "/nowhere"),
+        (
+            "tar-in -d web-01 /etc/hostname /nowhere",
+            3,
+            "no '/nowhere'",
+        ),
         ("edit -e s/a/b/ /file", 2, "no guest is named"),
     ] {
         host.vmkin(args).fails(exit, why);

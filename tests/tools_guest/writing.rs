@@ -174,13 +174,41 @@ impl Bench {
         tree
     }
 
+    /// An archive of a directory in a tree, with a second name of a file in it.
+    fn archive(&self, tree: &Path) -> PathBuf {
+        let path = self.dir.path().join("archive");
+        let (to, from) = (path.to_str().unwrap(), tree.to_str().unwrap());
+        run(
+            "ln",
+            &[&format!("{from}/lnk/in"), &format!("{from}/lnk/in-too")],
+        );
+        run(
+            "touch",
+            &["-d", "2001-02-03 04:05:06 UTC", &format!("{from}/lnk/in")],
+        );
+        run(
+            "tar",
+            &[
+                "-c",
+                "-f",
+                to,
+                "-C",
+                from,
+                "--owner=5",
+                "--group=6",
+                "./lnk",
+            ],
+        );
+        path
+    }
+
     /// One change of each kind, on a system that [`FILL`] has made.
     fn one_of_each(&self, image: &Path) {
         let tree = self.tree();
         self.change(image, |writing, draft| {
             // Into directories that are there, also by a link to one.
             draft.copy_in(&tree.join("sub"), b"/srv").unwrap();
-            draft.copy_in(&tree.join("lnk"), b"/").unwrap();
+            draft.tar_in(&self.archive(&tree), b"/").unwrap();
             draft.mkdir(b"/etc/d/one/two", true, Some(0o700)).unwrap();
             draft.rm(b"/srv/old", true, false).unwrap();
             draft.mv(b"/etc/setuid", b"/usr/bin/moved").unwrap();
@@ -215,7 +243,8 @@ const EACH: &[&str] = &[
     "+ etc/d/one: drwxr-xr-x 0:0 3 - ETC",
     "+ etc/d/x: lrwxrwxrwx 0:0 1 4 ../x ETC",
     "+ etc/new: -rw-r--r-- 0:0 1 8 d9ed84a1 ETC",
-    "+ srv/in: -rw-r--r-- 0:0 1 3 ab508036 SRV old",
+    "+ srv/in-too: -rw-r--r-- 5:6 2 3 ab508036 SRV old",
+    "+ srv/in: -rw-r--r-- 5:6 2 3 ab508036 SRV old",
     "+ srv/stays-too: -rw-r--r-- 0:0 2 6 88068bdc old",
     "+ srv/sub/below/stays: -rw-r--r-- 0:0 1 6 7e4fa2eb SRV old",
     "+ srv/sub/below: drwxr-s--- 0:0 2 - SRV old",
