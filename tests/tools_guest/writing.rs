@@ -174,6 +174,14 @@ impl Bench {
         tree
     }
 
+    /// Another file for a boot loader.
+    fn grub(&self) -> PathBuf {
+        let dir = self.dir.path().join("new");
+        fs::create_dir(&dir).unwrap();
+        fs::write(dir.join("grub.cfg"), "timeout=1\n").unwrap();
+        dir.join("grub.cfg")
+    }
+
     /// An archive of a directory in a tree, with a second name of a file in it.
     fn archive(&self, tree: &Path) -> PathBuf {
         let path = self.dir.path().join("archive");
@@ -383,4 +391,37 @@ fn xfs_on_a_logical_volume_is_changed_as_asked() {
         LOGICAL >> 20
     );
     run("bash", &["-euc", &script]);
+}
+
+#[test]
+fn files_without_owners_are_changed_as_well() {
+    let bench = Bench::new();
+    let image = bench.image(64);
+    let to = image.to_str().unwrap();
+    run("mkfs.vfat", &["-F", "32", to]);
+    let file = bench.dir.path().join("grub.cfg");
+    fs::write(&file, "timeout=5\n").unwrap();
+    run("mcopy", &["-i", to, file.to_str().unwrap(), "::/grub.cfg"]);
+    let output = command(env!("CARGO_BIN_EXE_vmkin"))
+        .args([
+            "-c",
+            &format!("test://{}/host.xml", bench.dir.path().display()),
+        ])
+        .args(["copy-in", "--format", "raw", "-m", "/dev/sda", "-a", to])
+        .args([
+            file.parent().unwrap().join("host.xml"),
+            bench.grub(),
+            "/".into(),
+        ])
+        .env("VMKIN_STATE_DIR", bench.dir.path().join("state"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    run("fsck.fat", &["-n", to]);
+    assert_eq!(run("mtype", &["-i", to, "::/grub.cfg"]), "timeout=1\n");
+    let known = fs::read_to_string(bench.dir.path().join("host.xml")).unwrap();
+    assert_eq!(run("mtype", &["-i", to, "::/host.xml"]), known);
+    let listed = run("mdir", &["-b", "-i", to]);
+    assert_eq!(listed.lines().count(), 2, "{listed}");
 }

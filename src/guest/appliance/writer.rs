@@ -179,8 +179,9 @@ impl Writer {
     /// Writes into a file, which stays the same file.
     fn contents(&mut self, at: &Spot, from: &Path, mode: u32, capable: bool) -> Result<()> {
         let path = self.path(at)?;
+        let plain = !self.mounts.get(at.fs).is_some_and(Mountable::has_owners);
         // Something that has the attributes meanwhile.
-        let kept = match capable {
+        let kept = match capable && !plain {
             true => Some(self.keep_attributes(at, &path)?),
             false => None,
         };
@@ -191,6 +192,7 @@ impl Writer {
         }
         match mode & 0o6000 {
             0 => Ok(()),
+            _ if plain => Ok(()),
             _ => self.must(&["chmod", &format!("0{mode:o}"), &path]),
         }
     }
