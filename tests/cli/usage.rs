@@ -115,7 +115,7 @@ fn the_commands() {
       destroy      Pull the plug of domains
       ip           Print the addresses of guests
       reset        Drop what guests have written: back to the base image, in milliseconds
-      delete       Delete guests: their definitions, and the files that are theirs alone [alias: rm]
+      delete       Delete guests: their definitions, and the files that are theirs alone
       base         Look after the images that clones are based on
       disk         Work on the disks of guests, or on images
       inspect      Tell what guests are: operating system, mounts, kernels, users, packages
@@ -127,6 +127,17 @@ fn the_commands() {
       find         Look for files of guests
       diff         Tell which files differ between two guests
       log          Print the end of a guest's system log
+      edit         Edit files of guests that are shut off
+      write        Write a file of guests that are shut off
+      copy-in      Copy files and directories of the host into guests that are shut off
+      tar-in       Unpack a tar archive into guests that are shut off
+      mkdir        Make directories in guests that are shut off
+      rm           Remove files from guests that are shut off
+      mv           Move files of guests that are shut off, or give them other names
+      ln           Make links in guests that are shut off
+      touch        Make empty files in guests that are shut off, or set the times of files
+      chmod        Give files of guests that are shut off another mode
+      chown        Give files of guests that are shut off another owner
       snapshot     Make snapshots of guests, and go back to them: all disks, or none
       doctor       Find out what this host lacks, and how to get it
       recover      Finish or take back what an interrupted vmkin left behind
