@@ -136,6 +136,9 @@ _vmkin() {
             vmkin,suspend)
                 cmd="vmkin__subcmd__suspend"
                 ;;
+            vmkin,tar-in)
+                cmd="vmkin__subcmd__tar__subcmd__in"
+                ;;
             vmkin,template)
                 cmd="vmkin__subcmd__template"
                 ;;
@@ -316,6 +319,9 @@ _vmkin() {
             vmkin__subcmd__help,suspend)
                 cmd="vmkin__subcmd__help__subcmd__suspend"
                 ;;
+            vmkin__subcmd__help,tar-in)
+                cmd="vmkin__subcmd__help__subcmd__tar__subcmd__in"
+                ;;
             vmkin__subcmd__help,template)
                 cmd="vmkin__subcmd__help__subcmd__template"
                 ;;
@@ -449,7 +455,7 @@ _vmkin() {
 
     case "${cmd}" in
         vmkin)
-            opts="-c -q -v -y -h -V --connect --json --quiet --verbose --yes --color --help --version list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help"
+            opts="-c -q -v -y -h -V --connect --json --quiet --verbose --yes --color --help --version list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in tar-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1901,7 +1907,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__help)
-            opts="list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help"
+            opts="list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in tar-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2615,6 +2621,20 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__help__subcmd__suspend)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        vmkin__subcmd__help__subcmd__tar__subcmd__in)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -4216,6 +4236,68 @@ _vmkin() {
                     return 0
                     ;;
                 -d)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --connect)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        vmkin__subcmd__tar__subcmd__in)
+            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --allow-dir --key --dry-run --connect --json --quiet --verbose --yes --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --domain)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -d)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --add)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -a)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mount)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -m)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allow-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -186,6 +186,20 @@ impl Change {
         }
     }
 
+    /// How long the file of the host is that goes into the guest, in bytes; 0 if
+    /// none does.
+    pub fn host_bytes(&self) -> u64 {
+        let (Self::Contents { from, .. }
+        | Self::File {
+            from: Some(from), ..
+        }) = self
+        else {
+            return 0;
+        };
+        // One that is not there is told when it is read.
+        std::fs::metadata(from).map_or(0, |meta| meta.len())
+    }
+
     /// The word for it, in JSON.
     pub fn word(&self) -> &'static str {
         match self {

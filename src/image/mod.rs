@@ -78,7 +78,10 @@ pub use self::overlay::{
     sync_dir, temporary, write, write_blank, write_fresh, write_shield,
 };
 pub use self::qemu_img::refuse_export;
-pub use self::redo::{chain_aside, merge, merge_again, put_aside, seal_redo, write_redo};
+pub use self::redo::{
+    chain_aside, chain_with_redo, merge, merge_again, must_have_room, put_aside, seal_redo,
+    write_redo,
+};
 pub use self::scan::{FoundOverlay, Scan, overlays_in};
 pub use self::seal::{SEALED_MODE, Sealed, is_immutable, is_sealed_mode, seal, unseal};
 pub use self::seed::{MAX_SEED, Seed, looks_like_seed};

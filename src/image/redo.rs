@@ -15,7 +15,7 @@ use super::lock::Lease;
 use super::overlay::{NewFile, publish, write_shield};
 use super::qemu_img::{QemuImg, Repair, progress_of, redo_options};
 use crate::error::{Error, Kind, Result};
-use crate::model::{Chain, Layer};
+use crate::model::{Chain, ImageFormat, Layer};
 
 /// What the tables of an image may take for what is written into it, in bytes.
 const TABLES: u64 = 4 << 20;
@@ -56,11 +56,21 @@ pub fn seal_redo(redo: &Path, chain: &Chain, lease: &Lease, cancel: &AtomicBool)
             format_args!("what was to be written came out damaged in {}", shown(redo)),
         ));
     }
+    must_have_room(lease, file.allocated())
+}
+
+/// Refuses to begin with what has no room beside a disk: so many bytes, and what
+/// is needed to find them again.
+///
+/// # Errors
+///
+/// [`Kind::Storage`].
+pub fn must_have_room(lease: &Lease, bytes: u64) -> Result<()> {
     let disk = lease.image();
     let room = rustix::fs::fstatvfs(disk.file())
         .map(|known| known.f_bavail.saturating_mul(known.f_frsize))
         .map_err(|errno| Error::io("cannot tell how much room there is", errno.into()))?;
-    let needed = file.allocated().saturating_add(TABLES);
+    let needed = bytes.saturating_add(TABLES);
     if room >= needed {
         return Ok(());
     }
@@ -71,6 +81,25 @@ pub fn seal_redo(redo: &Path, chain: &Chain, lease: &Lease, cancel: &AtomicBool)
             shown(disk.path())
         ),
     ))
+}
+
+/// The chain of a disk with its redo overlay on top, for it to be read.
+///
+/// # Errors
+///
+/// Those of [`ImageFile::open`].
+pub fn chain_with_redo(chain: &Chain, redo: &Path) -> Result<Chain> {
+    let image = ImageFile::open(redo)?;
+    let top = Layer {
+        path: redo.to_owned(),
+        format: ImageFormat::Qcow2,
+        file: image.id(),
+        file_size: image.size(),
+        allocated: image.allocated(),
+        snapshots: 0,
+        ..chain.top().clone()
+    };
+    Ok(Chain::new(top, chain.layers().to_vec()))
 }
 
 /// Gives a disk that is leased the name that it has while it is written to.

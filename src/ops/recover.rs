@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::guard::RemovalGuard;
 use super::{Host, Observer, Usage, clone, reservations};
 use crate::error::{Error, Kind, Result};
+use crate::guest::scratch::Scratch;
 use crate::hypervisor::Hypervisor;
 use crate::image;
 use crate::interrupt::Interrupt;
@@ -51,6 +52,7 @@ pub fn recover(recovery: &Recovery<'_>) -> Result<Vec<Recovered>> {
     let mut done = Vec::new();
     let mut failed = None;
     recovery.store.sweep()?;
+    Scratch::sweep();
     for found in recovery.store.survey()? {
         let Found {
             begun,

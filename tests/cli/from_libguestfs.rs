@@ -20,7 +20,7 @@ fn lines() -> Vec<String> {
 
 /// The commands that change files.
 const WRITES: &[&str] = &[
-    "edit", "copy-in", "write", "mkdir", "rm", "mv", "ln", "touch", "chmod", "chown",
+    "edit", "copy-in", "tar-in", "write", "mkdir", "rm", "mv", "ln", "touch", "chmod", "chown",
 ];
 
 /// A host whose domains have one image, and the images.
@@ -45,6 +45,11 @@ fn host_of(domains: &[&str]) -> (Host, PathBuf, PathBuf) {
     fs::create_dir(&to).unwrap();
     fs::write(to.join("one"), "1").unwrap();
     fs::write(host.root().join("home/test.txt"), "this is a test").unwrap();
+    let home = host.root().join("home");
+    tool(
+        "tar",
+        &args!["-cf", &home.join("data.tar"), "-C", &home, "test.txt"],
+    );
     (host, raw, image)
 }
 
@@ -73,7 +78,9 @@ fn every_line_that_reads_works() {
     for line in lines.into_iter().filter(|line| !writes(line)) {
         let (host, raw, _) = host_of(&["instance-00000020", "golden"]);
         assert_eq!(raw, host.root().join("disk.raw"));
-        fs::remove_file(host.root().join("home/test.txt")).unwrap();
+        for name in ["test.txt", "data.tar"] {
+            fs::remove_file(host.root().join("home").join(name)).unwrap();
+        }
         fs::remove_file(host.root().join("home/localdir/one")).unwrap();
         let outcome = host.command().args(words(&host, &line)).output().unwrap();
         let said = String::from_utf8_lossy(&outcome.stderr);
@@ -87,7 +94,7 @@ fn every_line_that_reads_works() {
     }
 }
 
-/// Two of them with libguestfs, the others with what takes its place in
+/// Three of them with libguestfs, the others with what takes its place in
 /// `write_files`: what it does is tested with each file system.
 #[test]
 fn every_line_that_writes_works() {
@@ -103,7 +110,7 @@ fn every_line_that_writes_works() {
         };
         let (host, _, image) = host_of(&[domain]);
         let before = fs::read(&image).unwrap();
-        let real = line.contains(" -e ") || line.contains("test.txt");
+        let real = line.contains(" -e ") || line.contains("copy-in");
         let mut command = host.command();
         command
             .args(words(&host, &line))
@@ -118,13 +125,17 @@ fn every_line_that_writes_works() {
         assert!(outcome.stdout.is_empty(), "{line}");
         if real {
             assert!(fs::read(&image).unwrap() != before, "{line}");
-            let reads = match domain {
-                "vmtest01" => "cat -d vmtest01 /opt/test.txt",
-                _ => "cat -d instance-00000020 /etc/hostname /etc/hostname.orig",
-            };
-            let wanted = match domain {
-                "vmtest01" => "this is a test",
-                _ => "db\nvmtest01\n",
+            let (reads, wanted) = match line.as_str() {
+                line if line.contains("test.txt") => {
+                    ("cat -d vmtest01 /opt/test.txt", "this is a test")
+                }
+                line if line.contains("copy-in") => {
+                    ("cat -d instance-00000020 /path/in/vm/localdir/one", "1")
+                }
+                _ => (
+                    "cat -d instance-00000020 /etc/hostname /etc/hostname.orig",
+                    "db\nvmtest01\n",
+                ),
             };
             assert_eq!(host.vmkin(reads).success().stdout(), wanted);
         }

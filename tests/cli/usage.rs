@@ -130,6 +130,7 @@ fn the_commands() {
       edit         Edit files of guests that are shut off
       write        Write a file of guests that are shut off
       copy-in      Copy files and directories of the host into guests that are shut off
+      tar-in       Unpack a tar archive into guests that are shut off
       mkdir        Make directories in guests that are shut off
       rm           Remove files from guests that are shut off
       mv           Move files of guests that are shut off, or give them other names

@@ -11,15 +11,22 @@ use insta::assert_snapshot;
 use crate::common::{Guest, Host, tool};
 use crate::guest_files::guest_image;
 
-/// A `guestfish` that takes disks, and for each file that is uploaded writes into
-/// the middle of the last disk. It answers as the real one does.
+/// A `guestfish` that takes disks, puts each file that is uploaded where it belongs
+/// on the first disk, by `debugfs`, and writes something to the last one if there
+/// are several. All else it only says that it does, as the real one answers.
 const GUESTFISH: &str = r#"#!/bin/sh
-overlay= fail=$(cat "$(dirname "$0")/fail" 2>/dev/null)
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+here=$(dirname "$0"); first= last= fail=$(cat "$here/fail" 2>/dev/null)
 while read -r line; do
     case $line in
         "echo "*) echo "${line#echo }"; continue ;;
-        -add-drive*) overlay=${line#*\"}; overlay=${overlay%%\"*} ;;
-        -upload*|-touch*) qemu-io -f qcow2 -c "write -P 65 800k 128k" "$overlay" >/dev/null ;;
+        -add-drive*) last=${line#*\"}; last=${last%%\"*}; first=${first:-$last} ;;
+        -upload*)
+            eval "set -- ${line#-}"
+            qemu-img convert -U -f qcow2 -O raw "$first" "$2.raw"
+            "$here/put" "$2" "${3#/fs0}" "$2.raw"
+            qemu-io -f qcow2 -c "write -s $2.raw 0 16M" "$first" >/dev/null
+            [ "$first" = "$last" ] || qemu-io -f qcow2 -c "write -P 65 800k 128k" "$last" >/dev/null ;;
         -*x*x) case ${line#-} in *[!0-9a-fx]*) ;; *) echo "${line#-}: unknown command" >&2; continue ;; esac ;;
     esac
     case ${line#-} in
@@ -29,6 +36,15 @@ while read -r line; do
 done
 "#;
 
+/// Puts a file in the place of another in a file system, the same way each time.
+const PUT: &str = r#"#!/bin/sh
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin E2FSPROGS_FAKE_TIME=1000000000
+cp "$1" "$3.file"; chmod 600 "$3.file"; touch -d @1000000000 "$3.file"
+printf 'cd %s\nrm %s\nwrite %s %s\n' "$(dirname "$2")" "$(basename "$2")" "$3.file" "$(basename "$2")" > "$3.debugfs"
+debugfs -w -f "$3.debugfs" "$3" >/dev/null 2>&1
+rm "$3.debugfs" "$3.file"
+"#;
+
 /// A directory with that program and what else is needed.
 pub(crate) fn tools(host: &Host) -> PathBuf {
     let dir = host.root().join("tools");
@@ -36,9 +52,11 @@ pub(crate) fn tools(host: &Host) -> PathBuf {
         return dir;
     }
     fs::create_dir(&dir).unwrap();
-    let program = dir.join("guestfish");
-    fs::write(&program, GUESTFISH).unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    for (name, script) in [("guestfish", GUESTFISH), ("put", PUT)] {
+        let program = dir.join(name);
+        fs::write(&program, script).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    }
     for name in ["qemu-img", "qemu-io", "sh"] {
         let real = ["/usr/bin", "/bin"]
             .iter()
@@ -61,7 +79,24 @@ fn contents(host: &Host, image: &Path, format: &str) -> Vec<u8> {
     bytes
 }
 
-/// What it has in it after the `guestfish` here has changed it.
+/// What the first disk has in it after [`EDIT`].
+fn edited(host: &Host, bytes: &[u8]) -> Vec<u8> {
+    with_hostname(host, bytes, "db-01\n")
+}
+
+fn with_hostname(host: &Host, bytes: &[u8], name: &str) -> Vec<u8> {
+    let (raw, text) = (host.root().join("edited.raw"), host.root().join("edited"));
+    fs::write(&raw, bytes).unwrap();
+    fs::write(&text, name).unwrap();
+    let put = tools(host).join("put");
+    tool(put.to_str().unwrap(), &args![&text, "/etc/hostname", &raw]);
+    let bytes = fs::read(&raw).unwrap();
+    fs::remove_file(raw).unwrap();
+    fs::remove_file(text).unwrap();
+    bytes
+}
+
+/// What the last of several disks has in it then.
 fn changed(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes[800 << 10..928 << 10].fill(65);
     bytes
@@ -112,7 +147,7 @@ fn what_is_written_is_on_the_disk_and_nothing_is_left() {
             "{said}"
         );
         assert!(
-            contents(&host, &image, format) == changed(before),
+            contents(&host, &image, format) == edited(&host, &before),
             "{format}"
         );
         let now = fs::metadata(&image).unwrap();
@@ -258,6 +293,13 @@ fn what_cannot_be_planned_is_told_before_anything_is_begun() {
             "must be a directory",
         ),
         ("copy-in -d web-01 / /etc", 2, "no name of its own"),
+        ("tar-in -d web-01 /etc/hostname /etc", 2, "no tar archive"),
+        ("tar-in -d web-01 /nowhere /etc", 3, "/nowhere"),
+        (
+            "tar-in -d web-01 /etc/hostname /nowhere",
+            3,
+            "no '/nowhere'",
+        ),
         ("edit -e s/a/b/ /file", 2, "no guest is named"),
     ] {
         host.vmkin(args).fails(exit, why);
@@ -284,7 +326,7 @@ fn the_disk_is_untouched_or_changed_whatever_happens() {
         let host = Host::new();
         let image = guest(&host, format);
         let original = fs::read(&image).unwrap();
-        let before = contents(&host, &image, format);
+        let wanted_bytes = edited(&host, &contents(&host, &image, format));
         for (step, committed) in steps {
             for act in ["kill", "term", "error"] {
                 fs::write(&image, &original).unwrap();
@@ -308,15 +350,14 @@ fn the_disk_is_untouched_or_changed_whatever_happens() {
                 // Nobody finds a disk that is half of it, before it is recovered.
                 if image.exists() {
                     let now = fs::read(&image).unwrap();
-                    let whole = now == original
-                        || contents(&host, &image, format) == changed(before.clone());
+                    let whole = now == original || contents(&host, &image, format) == wanted_bytes;
                     assert!(whole, "{format} {step}");
                 }
                 let (exit, said) = code(edit(&host, "recover"));
                 assert_eq!(exit, Some(0), "{format} {step}: {said}");
                 if committed {
                     let now = contents(&host, &image, format);
-                    assert!(now == changed(before.clone()), "{format} {step}");
+                    assert!(now == wanted_bytes, "{format} {step}");
                     if format == "qcow2" {
                         tool("qemu-img", &args!["check", "-f", format, &image]);
                     }
@@ -352,12 +393,8 @@ fn a_disk_that_is_half_written_has_no_name() {
         let host = Host::new();
         let image = guest(&host, format);
         let dir = tools(&host);
-        let program = dir.join("guestfish");
-        // Much of the disk, so that it takes a while.
-        let much = GUESTFISH.replace("write -P 65 800k 128k", "write -P 66 2M 12M");
-        fs::write(&program, much).unwrap();
         let original = fs::read(&image).unwrap();
-        let before = contents(&host, &image, format);
+        let wanted = edited(&host, &contents(&host, &image, format));
         let killer = host.root().join("killer");
         fs::write(&killer, KILLER).unwrap();
         fs::set_permissions(&killer, fs::Permissions::from_mode(0o755)).unwrap();
@@ -374,8 +411,6 @@ fn a_disk_that_is_half_written_has_no_name() {
             std::os::unix::fs::symlink(&real, dir.join("qemu-img")).unwrap();
             let (exit, said) = code(edit(&host, "recover"));
             assert_eq!(exit, Some(0), "{format} {after}: {said}");
-            let mut wanted = before.clone();
-            wanted[2 << 20..14 << 20].fill(66);
             assert!(
                 contents(&host, &image, format) == wanted,
                 "{format} {after}"
@@ -405,7 +440,7 @@ fn recovery_can_be_killed_and_leaves_alone_what_was_used_since() {
     assert_eq!(code(failing("recover", "recover.merged=kill")).0, None);
     assert!(!image.exists());
     assert_eq!(code(failing("recover", "write.restored=kill")).0, None);
-    assert!(contents(&host, &image, "qcow2") == changed(before));
+    assert!(contents(&host, &image, "qcow2") == edited(&host, &before));
     // A guest writes there before the next run looks.
     tool(
         "qemu-io",
@@ -473,6 +508,27 @@ fn what_libguestfs_cannot_do_changes_nothing() {
     }
 }
 
+/// What libguestfs says that it did is not taken for done.
+#[test]
+fn what_cannot_be_read_back_is_not_written() {
+    let host = Host::new();
+    guest(&host, "raw");
+    let put = tools(&host).join("put");
+    for (instead, why) in [
+        ("printf db-0", "its length is another"),
+        ("printf 'db-02\\n'", "its contents are others"),
+        ("exit; :", "its length is another"),
+    ] {
+        let script = PUT.replace("cp \"$1\" \"$3.file\"", &format!("{instead} > \"$3.file\""));
+        fs::write(&put, script).unwrap();
+        let before = host.world();
+        let (code, said) = code(edit(&host, EDIT));
+        assert!(said.contains(why), "{said}");
+        assert_eq!(code, Some(10), "{said}");
+        assert_eq!(host.world(), before, "{instead}");
+    }
+}
+
 #[test]
 fn the_editor_gets_a_private_file_and_what_it_leaves_is_written() {
     let host = Host::new();
@@ -510,7 +566,7 @@ fn the_editor_gets_a_private_file_and_what_it_leaves_is_written() {
     write("echo db > \"$1.new\"; mv \"$1.new\" \"$1\"");
     let (exit, said) = code(with(&program));
     assert_eq!(exit, Some(0), "{said}");
-    assert!(fs::read(&image).unwrap() == changed(before));
+    assert!(fs::read(&image).unwrap() == with_hostname(&host, &before, "db\n"));
 }
 
 #[test]

@@ -174,13 +174,49 @@ impl Bench {
         tree
     }
 
+    /// Another file for a boot loader.
+    fn grub(&self) -> PathBuf {
+        let dir = self.dir.path().join("new");
+        fs::create_dir(&dir).unwrap();
+        fs::write(dir.join("grub.cfg"), "timeout=1\n").unwrap();
+        dir.join("grub.cfg")
+    }
+
+    /// An archive of a directory in a tree, with a second name of a file in it.
+    fn archive(&self, tree: &Path) -> PathBuf {
+        let path = self.dir.path().join("archive");
+        let (to, from) = (path.to_str().unwrap(), tree.to_str().unwrap());
+        run(
+            "ln",
+            &[&format!("{from}/lnk/in"), &format!("{from}/lnk/in-too")],
+        );
+        run(
+            "touch",
+            &["-d", "2001-02-03 04:05:06 UTC", &format!("{from}/lnk/in")],
+        );
+        run(
+            "tar",
+            &[
+                "-c",
+                "-f",
+                to,
+                "-C",
+                from,
+                "--owner=5",
+                "--group=6",
+                "./lnk",
+            ],
+        );
+        path
+    }
+
     /// One change of each kind, on a system that [`FILL`] has made.
     fn one_of_each(&self, image: &Path) {
         let tree = self.tree();
         self.change(image, |writing, draft| {
             // Into directories that are there, also by a link to one.
             draft.copy_in(&tree.join("sub"), b"/srv").unwrap();
-            draft.copy_in(&tree.join("lnk"), b"/").unwrap();
+            draft.tar_in(&self.archive(&tree), b"/").unwrap();
             draft.mkdir(b"/etc/d/one/two", true, Some(0o700)).unwrap();
             draft.rm(b"/srv/old", true, false).unwrap();
             draft.mv(b"/etc/setuid", b"/usr/bin/moved").unwrap();
@@ -215,7 +251,8 @@ const EACH: &[&str] = &[
     "+ etc/d/one: drwxr-xr-x 0:0 3 - ETC",
     "+ etc/d/x: lrwxrwxrwx 0:0 1 4 ../x ETC",
     "+ etc/new: -rw-r--r-- 0:0 1 8 d9ed84a1 ETC",
-    "+ srv/in: -rw-r--r-- 0:0 1 3 ab508036 SRV old",
+    "+ srv/in-too: -rw-r--r-- 5:6 2 3 ab508036 SRV old",
+    "+ srv/in: -rw-r--r-- 5:6 2 3 ab508036 SRV old",
     "+ srv/stays-too: -rw-r--r-- 0:0 2 6 88068bdc old",
     "+ srv/sub/below/stays: -rw-r--r-- 0:0 1 6 7e4fa2eb SRV old",
     "+ srv/sub/below: drwxr-s--- 0:0 2 - SRV old",
@@ -354,4 +391,37 @@ fn xfs_on_a_logical_volume_is_changed_as_asked() {
         LOGICAL >> 20
     );
     run("bash", &["-euc", &script]);
+}
+
+#[test]
+fn files_without_owners_are_changed_as_well() {
+    let bench = Bench::new();
+    let image = bench.image(64);
+    let to = image.to_str().unwrap();
+    run("mkfs.vfat", &["-F", "32", to]);
+    let file = bench.dir.path().join("grub.cfg");
+    fs::write(&file, "timeout=5\n").unwrap();
+    run("mcopy", &["-i", to, file.to_str().unwrap(), "::/grub.cfg"]);
+    let output = command(env!("CARGO_BIN_EXE_vmkin"))
+        .args([
+            "-c",
+            &format!("test://{}/host.xml", bench.dir.path().display()),
+        ])
+        .args(["copy-in", "--format", "raw", "-m", "/dev/sda", "-a", to])
+        .args([
+            file.parent().unwrap().join("host.xml"),
+            bench.grub(),
+            "/".into(),
+        ])
+        .env("VMKIN_STATE_DIR", bench.dir.path().join("state"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    run("fsck.fat", &["-n", to]);
+    assert_eq!(run("mtype", &["-i", to, "::/grub.cfg"]), "timeout=1\n");
+    let known = fs::read_to_string(bench.dir.path().join("host.xml")).unwrap();
+    assert_eq!(run("mtype", &["-i", to, "::/host.xml"]), known);
+    let listed = run("mdir", &["-b", "-i", to]);
+    assert_eq!(listed.lines().count(), 2, "{listed}");
 }

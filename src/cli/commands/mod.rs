@@ -42,6 +42,7 @@ pub(super) mod shutdown;
 pub(super) mod snapshot;
 pub(super) mod start;
 pub(super) mod suspend;
+pub(super) mod tar_in;
 pub(super) mod template;
 mod to_guest;
 pub(super) mod touch;

@@ -47,7 +47,8 @@ impl Writer {
     }
 
     /// Starts the appliance with redo overlays on the disks of a guest, in their
-    /// order, and opens what the keys open. Nothing is mounted yet.
+    /// order, and opens what the keys open. Nothing is mounted yet. What it needs
+    /// for itself goes to `scratch`, which must be there until it has ended.
     ///
     /// # Errors
     ///
@@ -57,6 +58,7 @@ impl Writer {
         redo: &[PathBuf],
         mounts: Vec<Mountable>,
         keys: &[Key],
+        scratch: &Scratch,
         interrupt: &Interrupt,
     ) -> Result<Self> {
         if redo.len() > MAX_DISKS {
@@ -69,9 +71,7 @@ impl Writer {
             ));
         }
         let secrets: Vec<(String, String)> = keys.iter().map(secret).collect::<Result<_>>()?;
-        let scratch = Scratch::new()?;
         let mut session = started(scratch.dir(), redo, interrupt)?;
-        session.keep(scratch);
         if !secrets.is_empty() {
             unlock(&mut session, &drives, &secrets, &mut Vec::new())?;
         }
@@ -179,8 +179,9 @@ impl Writer {
     /// Writes into a file, which stays the same file.
     fn contents(&mut self, at: &Spot, from: &Path, mode: u32, capable: bool) -> Result<()> {
         let path = self.path(at)?;
+        let plain = !self.mounts.get(at.fs).is_some_and(Mountable::has_owners);
         // Something that has the attributes meanwhile.
-        let kept = match capable {
+        let kept = match capable && !plain {
             true => Some(self.keep_attributes(at, &path)?),
             false => None,
         };
@@ -191,6 +192,7 @@ impl Writer {
         }
         match mode & 0o6000 {
             0 => Ok(()),
+            _ if plain => Ok(()),
             _ => self.must(&["chmod", &format!("0{mode:o}"), &path]),
         }
     }

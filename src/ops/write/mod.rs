@@ -8,6 +8,7 @@
 pub mod plan;
 pub mod recover;
 mod transaction;
+mod verify;
 
 use std::path::PathBuf;
 
@@ -135,6 +136,7 @@ impl<'a> Writing<'a> {
                 mounts: &mounts,
                 keys: &self.view.keys,
                 changes,
+                scratch: &self.scratch,
             },
         )
     }

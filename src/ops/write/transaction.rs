@@ -2,8 +2,8 @@
 //!
 //! 1. The journal says what is begun.
 //! 2. Each disk gets a *redo overlay* beside it, and libguestfs those: it never
-//!    writes to a disk. When it has ended, and ended well, they are on the disk and
-//!    their tables are right.
+//!    writes to a disk. When it has ended, and ended well, they are on the disk,
+//!    their tables are right, and what was written is read back.
 //! 3. The state of the domain is asked once more. Each disk is put *aside*: it gets
 //!    a name that nobody looks for, so that nobody can start what is half written.
 //! 4. The commit mark. Until here the overlays are dropped if anything fails, and
@@ -19,6 +19,7 @@ use uuid::Uuid;
 use crate::error::{Kind, Result};
 use crate::guest::appliance::{Drive, Key, Writer};
 use crate::guest::change::{Change, Mountable};
+use crate::guest::scratch::Scratch;
 use crate::image;
 use crate::image::qemu_img::QemuImg;
 use crate::model::Chain;
@@ -37,6 +38,8 @@ pub(super) struct Work<'w> {
     pub(super) keys: &'w [Key],
     /// What is to be changed.
     pub(super) changes: &'w [Change],
+    /// A place for what is on its way.
+    pub(super) scratch: &'w Scratch,
 }
 
 /// Does it.
@@ -48,6 +51,11 @@ pub(super) fn carry_out(host: Host<'_>, guard: &WriteGuard<'_>, work: &Work<'_>)
     host.interrupt.check()?;
     Writer::must_be_installed()?;
     QemuImg::find()?;
+    // QEMU waits for somebody to make room where it finds none.
+    let needed: u64 = work.changes.iter().map(Change::host_bytes).sum();
+    for disk in guard.disks() {
+        image::must_have_room(disk.lease(), needed)?;
+    }
     let disks = intended(guard);
     let mut journal = host.store.begin(
         host.hypervisor.uri(),
@@ -137,7 +145,8 @@ fn prepare(
     let drives: Vec<Drive> = guard.disks().iter().enumerate().map(drive).collect();
     let overlays: Vec<_> = redo.iter().map(|redo| redo.redo.clone()).collect();
     let mounts = work.mounts.to_vec();
-    let mut writer = Writer::start(drives, &overlays, mounts, work.keys, host.interrupt)?;
+    let (keys, scratch) = (work.keys, work.scratch);
+    let mut writer = Writer::start(drives, &overlays, mounts, keys, scratch, host.interrupt)?;
     crate::failpoint::hit("write.started")?;
     let total = work.changes.len() as u64;
     writer.carry_out(work.changes, &mut |done| {
@@ -150,6 +159,13 @@ fn prepare(
         let cancel = host.interrupt.flag();
         image::seal_redo(&redo.redo, disk.chain(), disk.lease(), cancel)?;
     }
+    let changed = guard.disks().iter().zip(redo).enumerate();
+    let changed = changed.map(|(number, (disk, redo))| {
+        let chain = image::chain_with_redo(disk.chain(), &redo.redo)?;
+        Ok((super::drive_name(disk, number), chain))
+    });
+    let changed: Vec<_> = changed.collect::<Result<_>>()?;
+    super::verify::contents(&changed, work.mounts, work.changes, host.interrupt)?;
     host.interrupt.check()?;
     guard.recheck()?;
     for (disk, redo) in disks() {

@@ -38,6 +38,17 @@ pub(super) const REPAIR: Operation = Operation {
     ..RESET
 };
 
+/// A file of a clone is edited, by libguestfs as `scene.rs` has it.
+pub(super) const EDIT: Operation = Operation {
+    name: "edit",
+    host: hosts::with_a_system,
+    args: "edit -d web -e s/unchanged/different/ /etc/hostname",
+    in_place: &["images/web-vdb.qcow2", "images/web.qcow2"],
+    commit: Some("write.committed"),
+    expect: edit,
+    ..RESET
+};
+
 fn reset(fault: Fault) -> Expect {
     use Fault::*;
     match fault {
@@ -91,6 +102,16 @@ fn repair(fault: Fault) -> Expect {
         ReadOnlyImages => refused(&[8, 10], ""),
         ReadOnlyRecords => harmless(),
         StepFails => by_the_mark(&[10]),
+        other => reset(other),
+    }
+}
+
+fn edit(fault: Fault) -> Expect {
+    use Fault::*;
+    match fault {
+        ToolKilled | ToolHangs | ToolMissing | ToolTooOld => repair(fault),
+        NoSpaceForImages => refused(&[10], "o space left"),
+        NoExclusiveRename => taken_back(&[8], "a name only if that is free"),
         other => reset(other),
     }
 }

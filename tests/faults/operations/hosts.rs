@@ -138,6 +138,37 @@ pub(super) fn with_a_leaking_clone() -> Host {
     host
 }
 
+/// The same, with a system on the first disk of the clone.
+pub(super) fn with_a_system() -> Host {
+    let host = with_a_used_clone();
+    let tree = host.root().join("tree");
+    fs::create_dir_all(tree.join("etc")).unwrap();
+    fs::create_dir_all(tree.join("usr")).unwrap();
+    fs::write(tree.join("etc/hostname"), "host-unchanged\n").unwrap();
+    let raw = host.root().join("system");
+    let size = format!("{}k", DISK >> 10);
+    tool(
+        "mke2fs",
+        &args![
+            "-q",
+            "-t",
+            "ext4",
+            "-O",
+            "^has_journal",
+            "-d",
+            &tree,
+            &raw,
+            &size
+        ],
+    );
+    let write = format!("write -s {} 0 {DISK}", raw.display());
+    let image = host.image("web.qcow2");
+    tool("qemu-io", &args!["-f", "qcow2", "-c", &write, &image]);
+    fs::remove_dir_all(tree).unwrap();
+    fs::remove_file(raw).unwrap();
+    host
+}
+
 /// A golden domain whose image is sealed.
 pub(super) fn sealed() -> Host {
     let host = plain();

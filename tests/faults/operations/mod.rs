@@ -81,6 +81,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     deletion::RESERVED,
     changing::RESET,
     changing::REPAIR,
+    changing::EDIT,
     snapshots::CREATE,
     snapshots::APPLY,
     snapshots::DELETE,

@@ -10,6 +10,7 @@ use super::{Draft, exists, not};
 use crate::error::{Error, Kind, Result};
 use crate::guest::change::{Change, Given, Spot};
 use crate::guest::native::fs::{FileKind, Time};
+use crate::guest::tree::Place;
 
 impl Draft<'_> {
     /// A file, a symbolic link or a directory with all that is in it is copied
@@ -41,17 +42,7 @@ impl Draft<'_> {
         let cannot = |error| cannot_read(source, error);
         let meta = fs::symlink_metadata(source).map_err(cannot)?;
         let kind = meta.file_type();
-        let is_new = self.made.contains(&into.path);
-        let end = match is_new {
-            true => None,
-            false => Some(self.tree.end_of(&into.child(name).path, false)?),
-        };
-        // A directory can be mounted there, or be on another file system.
-        let at = match &end {
-            Some(end) => Spot::at_end(self.tree, end),
-            None => into.child(name),
-        };
-        let there = end.and_then(|end| end.there);
+        let (at, there) = self.name_in(into, name)?;
         if kind.is_dir() {
             let mut time = None;
             let below = match there {
@@ -62,14 +53,7 @@ impl Draft<'_> {
                     self.make_directory(at.clone(), given);
                     at
                 }
-                Some(there) => {
-                    // A link to a directory is one: `/lib` on a system of today.
-                    let place = self.tree.find(&there.path)?;
-                    match self.stat_of(&place)?.kind {
-                        FileKind::Directory => Spot::of(self.tree, &place),
-                        kind => return Err(not(&there.path, kind, "a directory")),
-                    }
-                }
+                Some(there) => self.as_directory(&there)?,
             };
             let mut names = Vec::new();
             for entry in fs::read_dir(source).map_err(cannot)? {
@@ -88,7 +72,28 @@ impl Draft<'_> {
             self.left_out.push(source.to_owned());
             return Ok(());
         }
-        if let Some(there) = &there {
+        let what = match kind.is_symlink() {
+            true => New::Link(
+                fs::read_link(source)
+                    .map_err(cannot)?
+                    .as_os_str()
+                    .as_bytes()
+                    .to_vec(),
+            ),
+            false => New::File(source),
+        };
+        self.put(at, there.as_ref(), what, given(&meta))
+    }
+
+    /// A file or a link is put where something may be already.
+    pub(super) fn put(
+        &mut self,
+        at: Spot,
+        there: Option<&Place>,
+        what: New<'_>,
+        given: Given,
+    ) -> Result<()> {
+        if let Some(there) = there {
             let now = self.stat_of(there)?.kind;
             if now == FileKind::Directory {
                 return Err(exists(&there.path).hint(format!(
@@ -96,7 +101,7 @@ impl Draft<'_> {
                     there.path.escape_ascii()
                 )));
             }
-            if now == FileKind::File && kind.is_file() {
+            if let (FileKind::File, New::File(source)) = (now, &what) {
                 if !self.same_contents(there, source)? {
                     self.contents_of(there, source)?;
                 }
@@ -107,24 +112,45 @@ impl Draft<'_> {
                 directory: false,
             });
         }
-        self.changes.push(match kind.is_symlink() {
-            true => Change::Link {
-                at,
-                target: fs::read_link(source)
-                    .map_err(cannot)?
-                    .as_os_str()
-                    .as_bytes()
-                    .to_vec(),
-                given: given(&meta),
-            },
-            false => Change::File {
+        self.changes.push(match what {
+            New::Link(target) => Change::Link { at, target, given },
+            New::File(source) => Change::File {
                 at,
                 from: Some(source.to_owned()),
-                given: given(&meta),
+                given,
             },
         });
         Ok(())
     }
+
+    /// Where a name in a directory leads that is there or is to be made, and what
+    /// has it.
+    pub(super) fn name_in(&self, into: &Spot, name: &[u8]) -> Result<(Spot, Option<Place>)> {
+        if self.made.contains(&into.path) {
+            return Ok((into.child(name), None));
+        }
+        // A directory can be mounted there, or be on another file system.
+        let end = self.tree.end_of(&into.child(name).path, false)?;
+        Ok((Spot::at_end(self.tree, &end), end.there))
+    }
+
+    /// The directory that something is or leads to: `/lib` is a link on a system of
+    /// today.
+    pub(super) fn as_directory(&self, there: &Place) -> Result<Spot> {
+        let place = self.tree.find(&there.path)?;
+        match self.stat_of(&place)?.kind {
+            FileKind::Directory => Ok(Spot::of(self.tree, &place)),
+            kind => Err(not(&there.path, kind, "a directory")),
+        }
+    }
+}
+
+/// What is put into a guest.
+pub(super) enum New<'a> {
+    /// A file, with the contents of one of the host.
+    File(&'a Path),
+    /// A symbolic link that leads there.
+    Link(Vec<u8>),
 }
 
 fn given(meta: &Metadata) -> Given {

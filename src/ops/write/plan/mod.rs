@@ -7,6 +7,7 @@ mod contents;
 mod copy_in;
 mod names;
 mod owners;
+mod tar_in;
 
 use std::collections::HashSet;
 use std::path::PathBuf;
