@@ -158,8 +158,11 @@ impl Host {
 
     /// The same, with more arguments.
     pub(crate) fn child_with(&self, name: &str, more: &[&str]) -> PathBuf {
-        let uuid = uuid::Uuid::new_v4().to_string();
-        let mac = vmkin::model::Mac::kvm([uuid.as_bytes()[0], uuid.as_bytes()[1], 7]).to_string();
+        let uuid = uuid::Uuid::new_v4();
+        // Of the UUID's own bytes, or two of few clones would have one address.
+        let [first, second, third, ..] = *uuid.as_bytes();
+        let mac = vmkin::model::Mac::kvm([first, second, third]).to_string();
+        let uuid = uuid.to_string();
         let args = [
             "clone", "-d", "golden", name, "--uuid", &uuid, "--mac", &mac, "--quiet",
         ];
