@@ -12,11 +12,14 @@ use std::sync::atomic::AtomicBool;
 
 use rustix::fs::{Gid, Mode, Uid};
 
+use super::chain::resolve;
+use super::check::{can_be_checked, check};
 use super::file::{ImageFile, shown};
 use super::lock::Guard;
 use super::overlay::{NewFile, cannot_write};
 use super::qemu_img::{Described, QemuImg, image_options, progress_of, refuse_export};
 use super::transfer::copy_data;
+use super::trust::Trust;
 use crate::error::{Error, Kind, Result};
 use crate::model::{Chain, ImageFormat, Layer, human_bytes};
 
@@ -285,8 +288,26 @@ pub(super) fn convert(
             format_args!("{name} was replaced while it was written"),
         ));
     }
+    if can_be_checked(format) {
+        all_of_it(&to, format, cancel)?;
+    }
     progress(size, size);
     Ok(())
+}
+
+/// Makes sure that the tables of a new image are on the disk: `qemu-img` writes
+/// the last of them when it closes the image, and ends well if that fails. What
+/// is missing then shows as clusters that belong to nothing.
+fn all_of_it(to: &Path, format: ImageFormat, cancel: &AtomicBool) -> Result<()> {
+    let found = check(&resolve(to, format, &Trust::default())?, cancel)?;
+    if found.is_sound() && found.leaks == 0 {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Storage,
+        format_args!("not all that was copied to {} could be written", shown(to)),
+    )
+    .hint("see the kernel's messages about the disk, and repeat the command"))
 }
 
 /// Opens a layer and checks that it is the file that it was.

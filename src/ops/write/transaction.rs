@@ -8,8 +8,9 @@
 //!    a name that nobody looks for, so that nobody can start what is half written.
 //! 4. The commit mark. Until here the overlays are dropped if anything fails, and
 //!    the disks get their names back, untouched.
-//! 5. The overlays are merged into the disks, and these get their names back. What
-//!    a run does not get done of it, the next one does.
+//! 5. The overlays are merged into the disks, what was written is read back once
+//!    more, and the disks get their names back. What a run does not get done of it,
+//!    the next one does.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -22,6 +23,7 @@ use crate::guest::change::{Change, Mountable};
 use crate::guest::scratch::Scratch;
 use crate::image;
 use crate::image::qemu_img::QemuImg;
+use crate::interrupt::Interrupt;
 use crate::model::Chain;
 use crate::ops::Host;
 use crate::ops::guard::{LeasedDisk, WriteGuard};
@@ -84,6 +86,13 @@ pub(super) fn carry_out(host: Host<'_>, guard: &WriteGuard<'_>, work: &Work<'_>)
             image::merge(&redo.redo, &chain, disk.lease(), &mut progress)?;
             crate::failpoint::hit("write.merged")?;
         }
+        // Nothing is to end it now.
+        super::verify::contents(
+            &merged(guard, &disks),
+            work.mounts,
+            work.changes,
+            &Interrupt::default(),
+        )?;
         release(&disks)
     });
     done.map_err(|error| {
@@ -103,6 +112,16 @@ pub(super) fn carry_out(host: Host<'_>, guard: &WriteGuard<'_>, work: &Work<'_>)
         ));
     }
     Ok(())
+}
+
+/// The disks as they are while they are aside, with what they are called.
+fn merged(guard: &WriteGuard<'_>, disks: &[RedoDisk]) -> Vec<(String, Chain)> {
+    let both = guard.disks().iter().zip(disks).enumerate();
+    both.map(|(number, (disk, redo))| {
+        let chain = image::chain_aside(disk.chain(), &redo.aside);
+        (super::drive_name(disk, number), chain)
+    })
+    .collect()
 }
 
 fn intended(guard: &WriteGuard<'_>) -> Vec<RedoDisk> {
