@@ -52,6 +52,7 @@ impl Draft<'_> {
             None => into.child(name),
         };
         let there = end.and_then(|end| end.there);
+        let there = there.filter(|there| !self.is_gone(&there.path));
         if kind.is_dir() {
             let mut time = None;
             let below = match there {
@@ -135,5 +136,6 @@ fn given(meta: &Metadata) -> Given {
             seconds: meta.mtime(),
             nanoseconds: u32::try_from(meta.mtime_nsec()).unwrap_or(0),
         }),
+        label_type: None,
     }
 }
