@@ -20,7 +20,17 @@ fn lines() -> Vec<String> {
 
 /// The commands that change files.
 const WRITES: &[&str] = &[
-    "edit", "copy-in", "write", "mkdir", "rm", "mv", "ln", "touch", "chmod", "chown",
+    "edit",
+    "copy-in",
+    "write",
+    "mkdir",
+    "rm",
+    "mv",
+    "ln",
+    "touch",
+    "chmod",
+    "chown",
+    "customize",
 ];
 
 /// A host whose domains have one image, and the images.
@@ -30,9 +40,35 @@ fn host_of(domains: &[&str]) -> (Host, PathBuf, PathBuf) {
     let hosts = host.root().join("hosts");
     fs::write(&hosts, "127.0.0.1 localhost\n").unwrap();
     let write = format!("write {} etc/hosts", hosts.display());
-    for command in ["mkdir opt", &write] {
-        tool("debugfs", &args!["-w", "-R", command, &raw]);
+    let shadow = host.root().join("shadow");
+    fs::write(&shadow, "root:*:1:0:99999:7:::\n").unwrap();
+    let mut script = format!(
+        "mkdir opt\n{write}\nwrite {} etc/shadow\n",
+        shadow.display()
+    );
+    for dir in [
+        "home",
+        "home/ann",
+        "srv",
+        "usr/share",
+        "usr/share/zoneinfo",
+        "usr/share/zoneinfo/Europe",
+        "usr/lib",
+        "usr/lib/systemd",
+        "etc/systemd",
+        "etc/systemd/system",
+    ] {
+        script.push_str(&format!("mkdir {dir}\n"));
     }
+    for file in [
+        "usr/lib/systemd/systemd",
+        "usr/share/zoneinfo/Europe/Berlin",
+    ] {
+        script.push_str(&format!("write {} {file}\n", hosts.display()));
+    }
+    let commands = host.root().join("commands");
+    fs::write(&commands, script).unwrap();
+    tool("debugfs", &args!["-w", "-f", &commands, &raw]);
     let image = host.image("vm1");
     tool(
         "qemu-img",
@@ -44,7 +80,16 @@ fn host_of(domains: &[&str]) -> (Host, PathBuf, PathBuf) {
     let to = host.root().join("home/localdir");
     fs::create_dir(&to).unwrap();
     fs::write(to.join("one"), "1").unwrap();
-    fs::write(host.root().join("home/test.txt"), "this is a test").unwrap();
+    let key =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEc4jVVbhBg7RbkiGBlUQ2Wb6nr+yt4L3bgJGKGQJHUE me\n";
+    for (name, text) in [
+        ("test.txt", "this is a test"),
+        ("secret", "hunter2\n"),
+        ("key.pub", key),
+        ("setup.sh", "#!/bin/sh\n"),
+    ] {
+        fs::write(host.root().join("home").join(name), text).unwrap();
+    }
     (host, raw, image)
 }
 
@@ -73,7 +118,9 @@ fn every_line_that_reads_works() {
     for line in lines.into_iter().filter(|line| !writes(line)) {
         let (host, raw, _) = host_of(&["instance-00000020", "golden"]);
         assert_eq!(raw, host.root().join("disk.raw"));
-        fs::remove_file(host.root().join("home/test.txt")).unwrap();
+        for name in ["test.txt", "secret", "key.pub", "setup.sh"] {
+            fs::remove_file(host.root().join("home").join(name)).unwrap();
+        }
         fs::remove_file(host.root().join("home/localdir/one")).unwrap();
         let outcome = host.command().args(words(&host, &line)).output().unwrap();
         let said = String::from_utf8_lossy(&outcome.stderr);
@@ -103,7 +150,7 @@ fn every_line_that_writes_works() {
         };
         let (host, _, image) = host_of(&[domain]);
         let before = fs::read(&image).unwrap();
-        let real = line.contains(" -e ") || line.contains("test.txt");
+        let real = line.contains(" -e ") || line.contains("vmtest01 test.txt");
         let mut command = host.command();
         command
             .args(words(&host, &line))
