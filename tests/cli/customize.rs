@@ -167,6 +167,11 @@ fn what_cannot_be_is_told_before_anything_is_changed() {
             2,
             "two passwords",
         ),
+        (
+            "-d web-01 --password ann:file:- --root-password file:-",
+            2,
+            "standard input has one password",
+        ),
         ("-d web-01 --timezone ../../etc/shadow", 2, "Europe/Berlin"),
         ("-d web-01 --timezone Europe/Berlin", 3, "no time zones"),
         ("-d web-01 --firstboot key.pub", 4, "needs systemd"),

@@ -10,7 +10,7 @@ use crate::error::{Error, Kind, Result};
 use crate::model::HostnamePattern;
 use crate::ops::Observer as _;
 use crate::ops::customize::{
-    AccountPassword, FileText, HostKeys, Into, MachineId, Timezone, UserFile, Which, Wishes,
+    AccountPassword, CopyInto, FileText, HostKeys, MachineId, Timezone, UserFile, Which, Wishes,
     add_known_hosts,
 };
 use crate::ops::write::Writing;
@@ -68,7 +68,7 @@ pub(in crate::cli) struct CustomizeArgs {
 
     /// Copy a file or a tree of the host into a directory; may be repeated
     #[arg(long, value_name = "LOCAL:DIR")]
-    copy_in: Vec<Into>,
+    copy_in: Vec<CopyInto>,
 
     /// Write a file, with this text as it is; may be repeated
     #[arg(long, value_name = "FILE:CONTENT")]
@@ -108,6 +108,12 @@ impl CustomizeArgs {
             Ok((user.clone(), keys))
         });
         let mut passwords: Vec<(String, _)> = Vec::new();
+        let given = self.root_password.iter().chain(&self.password);
+        if given.filter(|one| one.file == Path::new("-")).count() > 1 {
+            return Err(usage(
+                "standard input has one password, and two are to be on it",
+            ));
+        }
         for AccountPassword { user, file } in self.root_password.iter().chain(&self.password) {
             if passwords.iter().any(|(known, _)| known == user) {
                 return Err(usage(format!("user '{user}' is given two passwords")));

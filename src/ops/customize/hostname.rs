@@ -62,12 +62,8 @@ pub(super) fn draft(draft: &mut Draft<'_>, old: Option<&Hostname>, new: &Hostnam
         }
     }
     if let Some(hosts) = draft.text(b"/etc/hosts")? {
-        // What is no UTF-8 there is a comment, and of no use.
-        let hosts = String::from_utf8_lossy(&hosts);
         let now = renamed(&hosts, old, new);
-        if now != hosts {
-            draft.put(b"/etc/hosts", now.as_bytes(), Given::default())?;
-        }
+        draft.put(b"/etc/hosts", &now, Given::default())?;
     }
     Ok(())
 }

@@ -7,9 +7,13 @@ use crate::model::Hostname;
 /// On lines of the loopback device the old name becomes the new one; the line of
 /// 127.0.1.1, which is a Debian guest's own, has it in any case. Lines of other
 /// addresses stay: those are the business of others.
-pub(super) fn renamed(hosts: &str, old: Option<&Hostname>, new: &Hostname) -> String {
-    let lines = hosts.split_inclusive('\n');
-    lines.map(|line| line_renamed(line, old, new)).collect()
+pub(super) fn renamed(hosts: &[u8], old: Option<&Hostname>, new: &Hostname) -> Vec<u8> {
+    let lines = hosts.split_inclusive(|&byte| byte == b'\n');
+    let lines = lines.map(|line| match std::str::from_utf8(line) {
+        Ok(line) => line_renamed(line, old, new).into_bytes(),
+        Err(_) => line.to_owned(),
+    });
+    lines.collect::<Vec<_>>().concat()
 }
 
 fn line_renamed(line: &str, old: Option<&Hostname>, new: &Hostname) -> String {
@@ -81,16 +85,23 @@ mod tests {
 
     #[track_caller]
     fn check(hosts: &str, old: &str, new: &str, wanted: &str) {
-        let old = old.parse().ok();
-        let now = renamed(hosts, old.as_ref(), &new.parse().unwrap());
-        assert_eq!(now, wanted);
-        // Once more changes nothing.
-        let again = renamed(
-            &now,
-            Some(&new.parse().unwrap()).filter(|_| old.is_some()),
-            &new.parse().unwrap(),
+        let (old, new) = (old.parse().ok(), new.parse().unwrap());
+        let now = renamed(hosts.as_bytes(), old.as_ref(), &new);
+        assert_eq!(
+            now.escape_ascii().to_string(),
+            wanted.escape_default().to_string()
         );
-        assert_eq!(again, wanted);
+        // Once more changes nothing.
+        for old in [None, Some(&new)] {
+            assert_eq!(renamed(&now, old, &new), now);
+        }
+    }
+
+    #[test]
+    fn what_is_no_text_stays() {
+        let hosts = b"127.0.1.1 golden # \xff\n127.0.1.1 golden\n";
+        let now = renamed(hosts, None, &"web".parse().unwrap());
+        assert_eq!(now, b"127.0.1.1 golden # \xff\n127.0.1.1\tweb\n");
     }
 
     #[test]

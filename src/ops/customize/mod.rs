@@ -34,7 +34,7 @@ use crate::ops::write::plan::Draft;
 
 pub use self::known_hosts::add as add_known_hosts;
 pub use self::wishes::{
-    AccountPassword, FileText, HostKeys, Into, InvalidWish, MachineId, Timezone, UserFile,
+    AccountPassword, CopyInto, FileText, HostKeys, InvalidWish, MachineId, Timezone, UserFile,
 };
 
 /// What guests are to be: the same for all of them, but for what must differ.
@@ -57,7 +57,7 @@ pub struct Wishes {
     /// Scripts of the host that they run once, in this order.
     pub firstboot: Vec<PathBuf>,
     /// Files and trees of the host, and the directory that each goes into.
-    pub copy_in: Vec<Into>,
+    pub copy_in: Vec<CopyInto>,
     /// Files with a text.
     pub write: Vec<FileText>,
     /// Directories, made with those above them.
@@ -189,7 +189,7 @@ impl Wishes {
         for path in &self.mkdir {
             draft.mkdir(path.as_bytes(), true, None)?;
         }
-        for Into { source, dir } in &self.copy_in {
+        for CopyInto { source, dir } in &self.copy_in {
             draft.copy_in(source, dir.as_bytes())?;
         }
         for FileText { path, text } in &self.write {
@@ -200,13 +200,15 @@ impl Wishes {
 }
 
 fn must_be_linux(draft: &Draft<'_>) -> Result<()> {
-    if draft.must_be_directory(b"/etc").is_ok() {
-        return Ok(());
+    let refuse = |why| Err(Error::new(Kind::WrongState, why));
+    if draft.must_be_directory(b"/etc").is_err() {
+        return refuse("the guest has no /etc: only guests with Linux can be customized");
     }
-    Err(Error::new(
-        Kind::WrongState,
-        "the guest has no /etc: only guests with Linux can be customized",
-    ))
+    // Its files are links to what others share.
+    if draft.tree().look("/etc/NIXOS")?.is_some() {
+        return refuse("the guest is NixOS, which makes its /etc of its own configuration");
+    }
+    Ok(())
 }
 
 fn hostname_of(pattern: &HostnamePattern, which: Which<'_>) -> Result<Hostname> {

@@ -588,6 +588,9 @@ fn changes_combine_in_their_order() {
 
 #[test]
 fn what_is_no_linux_is_left_alone() {
+    let nix = Tree::new();
+    nix.write("etc/NIXOS", "");
+    nix.refuses(&named("web"), Kind::WrongState, "NixOS");
     let tree = Tree::new();
     fs::remove_dir_all(tree.path("etc")).unwrap();
     tree.write("Windows/System32/config/SOFTWARE", "");

@@ -48,7 +48,7 @@ pub struct AccountPassword {
 
 /// What is copied, and where: `LOCAL:DIR`.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Into {
+pub struct CopyInto {
     /// The file or directory of the host.
     pub source: PathBuf,
     /// The directory of the guest.
@@ -202,7 +202,7 @@ impl FromStr for AccountPassword {
     }
 }
 
-impl FromStr for Into {
+impl FromStr for CopyInto {
     type Err = InvalidWish;
 
     fn from_str(text: &str) -> Result<Self, InvalidWish> {
@@ -311,12 +311,12 @@ mod tests {
         for bad in ["", "ann:", ":x"] {
             assert!(of(bad).is_err(), "{bad}");
         }
-        let into: Into = "a:b:/srv".parse().unwrap();
+        let into: CopyInto = "a:b:/srv".parse().unwrap();
         assert_eq!((into.source, &*into.dir), ("a:b".into(), "/srv"));
         let text: FileText = "/etc/x:a:b\n".parse().unwrap();
         assert_eq!((&*text.path, &*text.text), ("/etc/x", "a:b\n"));
         for bad in ["a", "a:", "a:b", ":/x"] {
-            assert!(bad.parse::<Into>().is_err(), "{bad}");
+            assert!(bad.parse::<CopyInto>().is_err(), "{bad}");
             assert!(bad.parse::<FileText>().is_err(), "{bad}");
         }
     }
