@@ -72,6 +72,10 @@ pub fn add(path: &Path, lines: &[String]) -> Result<()> {
         Err(error) if error.kind() == ErrorKind::NotFound => absolute(path)?,
         Err(error) => return Err(cannot(error)),
     };
+    // Nobody else adds lines meanwhile. Not all file systems lock a directory, and
+    // there the last one wins.
+    let dir = real.parent().and_then(|dir| fs::File::open(dir).ok());
+    let _locked = dir.filter(|dir| dir.lock().is_ok());
     let old = match fs::File::open(&real) {
         Ok(file) => {
             let mut text = Vec::new();
@@ -180,5 +184,22 @@ mod tests {
         assert_eq!(fs::read_to_string(&file).unwrap(), "a x y\nb x y\n");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
         assert!(add(&dir.path().join("no/where"), &line("c")).is_err());
+    }
+
+    #[test]
+    fn nobody_loses_a_line_that_another_adds() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("known");
+        let names: Vec<String> = (0..24).map(|n| format!("host-{n}")).collect();
+        std::thread::scope(|scope| {
+            for name in &names {
+                let file = &file;
+                scope.spawn(move || add(file, &[format!("{name} x y")]).unwrap());
+            }
+        });
+        let text = fs::read_to_string(&file).unwrap();
+        for name in names {
+            assert!(text.contains(&format!("{name} x y\n")), "{name}: {text}");
+        }
     }
 }
