@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::{Outcome, unit};
 use crate::error::{Error, Kind, Result};
 use crate::guest::change::Given;
+use crate::guest::native::fs::FileKind;
 use crate::model::{Hostname, ModeChange};
 use crate::ops::write::plan::Draft;
 use crate::process::Tool;
@@ -170,23 +171,27 @@ pub(super) fn remove(draft: &mut Draft<'_>, outcome: &mut Outcome) -> Result<()>
     Ok(())
 }
 
-/// Whether there is what makes keys when the system starts, as Red Hat's, SUSE's
-/// and Arch's have it, and Debian from 13 on.
+/// Whether there is what makes keys whenever the system starts without, as Red
+/// Hat's, SUSE's and Arch's systems have it. What Debian 13 has does that only if
+/// systemd takes the start for the first ever.
 fn makes_its_own(draft: &Draft<'_>) -> Result<bool> {
     for dir in [
         "/usr/lib/systemd/system",
         "/lib/systemd/system",
         "/etc/systemd/system",
     ] {
-        let names = draft.names(dir.as_bytes())?;
-        let makes = |name: &Vec<u8>| {
+        for name in draft.names(dir.as_bytes())? {
             let starts = ["sshd-keygen", "sshdgenkeys", "vmkin-ssh-host-keys"];
-            starts
-                .iter()
-                .any(|start| name.starts_with(start.as_bytes()))
-        };
-        if names.iter().any(makes) {
-            return Ok(true);
+            let named = starts.iter().any(|it| name.starts_with(it.as_bytes()));
+            let path = [dir.as_bytes(), b"/", &name].concat();
+            let stat = draft.stat(&path)?;
+            if !named || stat.is_none_or(|stat| stat.kind != FileKind::File) {
+                continue;
+            }
+            let text = draft.text(&path)?.unwrap_or_default();
+            if !String::from_utf8_lossy(&text).contains("ConditionFirstBoot=") {
+                return Ok(true);
+            }
         }
     }
     Ok(draft

@@ -383,6 +383,11 @@ fn host_keys_are_made_of_the_types_that_are_there() {
     let unit = "/etc/systemd/system/vmkin-ssh-host-keys.service";
     assert!(drafted[unit].contains("ssh-keygen -A"), "{drafted:?}");
     assert_eq!(outcome.warnings.len(), 1);
+    // That of Debian 13 does it once only.
+    let text = "[Unit]\nConditionFirstBoot=yes\n";
+    tree.write("usr/lib/systemd/system/sshd-keygen.service", text);
+    let (drafted, _) = tree.draft(&with(HostKeys::Remove)).unwrap();
+    assert!(drafted.contains_key(unit), "{drafted:?}");
     // Where something does.
     tree.write("usr/lib/systemd/system/sshd-keygen@.service", "");
     let (drafted, outcome) = tree.draft(&with(HostKeys::Remove)).unwrap();
