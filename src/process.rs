@@ -172,6 +172,7 @@ fn not_found(name: &str) -> Error {
         "qemu-img" => ("qemu-utils", "qemu-img"),
         "qemu-storage-daemon" => ("qemu-utils", "qemu-img"),
         "guestfish" | "guestmount" | "virt-customize" => ("libguestfs-tools", "guestfs-tools"),
+        "ssh-keygen" => ("openssh-client", "openssh"),
         "virsh" => ("libvirt-clients", "libvirt-client"),
         _ => return error,
     };

@@ -460,6 +460,7 @@ fn files_of_guests_are_as_documented() {
     for (args, what) in [
         (&["write", "/new", "text"][..], "make"),
         (&["copy-in", tree.to_str().unwrap(), "/etc"], "mkdir"),
+        (&["customize", "--write", "/new:text"], "make"),
         (&["mkdir", "/new"], "mkdir"),
         (&["rm", "/etc/link"], "remove"),
         (&["mv", "/etc/link", "/new"], "move"),

@@ -40,6 +40,9 @@ _vmkin() {
             vmkin,copy-out)
                 cmd="vmkin__subcmd__copy__subcmd__out"
                 ;;
+            vmkin,customize)
+                cmd="vmkin__subcmd__customize"
+                ;;
             vmkin,delete)
                 cmd="vmkin__subcmd__delete"
                 ;;
@@ -222,6 +225,9 @@ _vmkin() {
                 ;;
             vmkin__subcmd__help,copy-out)
                 cmd="vmkin__subcmd__help__subcmd__copy__subcmd__out"
+                ;;
+            vmkin__subcmd__help,customize)
+                cmd="vmkin__subcmd__help__subcmd__customize"
                 ;;
             vmkin__subcmd__help,delete)
                 cmd="vmkin__subcmd__help__subcmd__delete"
@@ -455,7 +461,7 @@ _vmkin() {
 
     case "${cmd}" in
         vmkin)
-            opts="-c -q -v -y -h -V --connect --json --quiet --verbose --yes --color --help --version list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in tar-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help"
+            opts="-c -q -v -y -h -V --connect --json --quiet --verbose --yes --color --help --version list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in tar-in customize mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1292,6 +1298,120 @@ _vmkin() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        vmkin__subcmd__customize)
+            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --allow-dir --key --dry-run --hostname --machine-id --ssh-host-keys --known-hosts --ssh-key --root-password --password --timezone --firstboot --copy-in --write --mkdir --delete --generalize --connect --json --quiet --verbose --yes --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --domain)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -d)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --add)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -a)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mount)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -m)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allow-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --hostname)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --machine-id)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ssh-host-keys)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --known-hosts)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ssh-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root-password)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --password)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timezone)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --firstboot)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --copy-in)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --write)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mkdir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --delete)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --connect)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         vmkin__subcmd__delete)
             opts="-d -f -c -q -v -y -h --domain --remove-all-storage --keep-storage --destroy --managed-save --snapshots --force --allow-dir --dry-run --connect --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1907,7 +2027,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__help)
-            opts="list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in tar-in mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help"
+            opts="list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk inspect ls cat df copy-out grep find diff log edit write copy-in tar-in customize mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2089,6 +2209,20 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__help__subcmd__copy__subcmd__out)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        vmkin__subcmd__help__subcmd__customize)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -73,6 +73,9 @@ pub struct Given {
     pub owner: Option<(u32, u32)>,
     /// When it was last changed; else now.
     pub modified: Option<Time>,
+    /// The type in its SELinux label, where there are labels; else that of its
+    /// directory.
+    pub label_type: Option<&'static str>,
 }
 
 /// One change.

@@ -3,6 +3,7 @@
 pub mod base;
 pub mod blueprint;
 pub mod clone;
+pub mod customize;
 pub mod delete;
 pub mod disk;
 pub mod doctor;

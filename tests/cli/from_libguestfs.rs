@@ -20,7 +20,18 @@ fn lines() -> Vec<String> {
 
 /// The commands that change files.
 const WRITES: &[&str] = &[
-    "edit", "copy-in", "tar-in", "write", "mkdir", "rm", "mv", "ln", "touch", "chmod", "chown",
+    "edit",
+    "copy-in",
+    "tar-in",
+    "write",
+    "mkdir",
+    "rm",
+    "mv",
+    "ln",
+    "touch",
+    "chmod",
+    "chown",
+    "customize",
 ];
 
 /// A host whose domains have one image, and the images.
@@ -30,9 +41,35 @@ fn host_of(domains: &[&str]) -> (Host, PathBuf, PathBuf) {
     let hosts = host.root().join("hosts");
     fs::write(&hosts, "127.0.0.1 localhost\n").unwrap();
     let write = format!("write {} etc/hosts", hosts.display());
-    for command in ["mkdir opt", &write] {
-        tool("debugfs", &args!["-w", "-R", command, &raw]);
+    let shadow = host.root().join("shadow");
+    fs::write(&shadow, "root:*:1:0:99999:7:::\n").unwrap();
+    let mut script = format!(
+        "mkdir opt\n{write}\nwrite {} etc/shadow\n",
+        shadow.display()
+    );
+    for dir in [
+        "home",
+        "home/ann",
+        "srv",
+        "usr/share",
+        "usr/share/zoneinfo",
+        "usr/share/zoneinfo/Europe",
+        "usr/lib",
+        "usr/lib/systemd",
+        "etc/systemd",
+        "etc/systemd/system",
+    ] {
+        script.push_str(&format!("mkdir {dir}\n"));
     }
+    for file in [
+        "usr/lib/systemd/systemd",
+        "usr/share/zoneinfo/Europe/Berlin",
+    ] {
+        script.push_str(&format!("write {} {file}\n", hosts.display()));
+    }
+    let commands = host.root().join("commands");
+    fs::write(&commands, script).unwrap();
+    tool("debugfs", &args!["-w", "-f", &commands, &raw]);
     let image = host.image("vm1");
     tool(
         "qemu-img",
@@ -44,7 +81,16 @@ fn host_of(domains: &[&str]) -> (Host, PathBuf, PathBuf) {
     let to = host.root().join("home/localdir");
     fs::create_dir(&to).unwrap();
     fs::write(to.join("one"), "1").unwrap();
-    fs::write(host.root().join("home/test.txt"), "this is a test").unwrap();
+    let key =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEc4jVVbhBg7RbkiGBlUQ2Wb6nr+yt4L3bgJGKGQJHUE me\n";
+    for (name, text) in [
+        ("test.txt", "this is a test"),
+        ("secret", "hunter2\n"),
+        ("key.pub", key),
+        ("setup.sh", "#!/bin/sh\n"),
+    ] {
+        fs::write(host.root().join("home").join(name), text).unwrap();
+    }
     let home = host.root().join("home");
     tool(
         "tar",
@@ -78,7 +124,7 @@ fn every_line_that_reads_works() {
     for line in lines.into_iter().filter(|line| !writes(line)) {
         let (host, raw, _) = host_of(&["instance-00000020", "golden"]);
         assert_eq!(raw, host.root().join("disk.raw"));
-        for name in ["test.txt", "data.tar"] {
+        for name in ["test.txt", "secret", "key.pub", "setup.sh", "data.tar"] {
             fs::remove_file(host.root().join("home").join(name)).unwrap();
         }
         fs::remove_file(host.root().join("home/localdir/one")).unwrap();
@@ -110,7 +156,7 @@ fn every_line_that_writes_works() {
         };
         let (host, _, image) = host_of(&[domain]);
         let before = fs::read(&image).unwrap();
-        let real = line.contains(" -e ") || line.contains("copy-in");
+        let real = line.contains(" -e ") || line.starts_with("vmkin copy-in");
         let mut command = host.command();
         command
             .args(words(&host, &line))
@@ -129,7 +175,7 @@ fn every_line_that_writes_works() {
                 line if line.contains("test.txt") => {
                     ("cat -d vmtest01 /opt/test.txt", "this is a test")
                 }
-                line if line.contains("copy-in") => {
+                line if line.starts_with("vmkin copy-in") => {
                     ("cat -d instance-00000020 /path/in/vm/localdir/one", "1")
                 }
                 _ => (

@@ -30,6 +30,7 @@ mod clone_files;
 mod clone_names;
 mod clone_states;
 mod concurrency;
+mod customize;
 mod delete;
 mod disk_check;
 mod doctor;

@@ -131,6 +131,7 @@ fn the_commands() {
       write        Write a file of guests that are shut off
       copy-in      Copy files and directories of the host into guests that are shut off
       tar-in       Unpack a tar archive into guests that are shut off
+      customize    Give guests that are shut off a name, keys, passwords and files of their own
       mkdir        Make directories in guests that are shut off
       rm           Remove files from guests that are shut off
       mv           Move files of guests that are shut off, or give them other names

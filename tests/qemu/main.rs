@@ -27,6 +27,7 @@ mod hostile_images;
 mod addresses;
 mod bases;
 mod boot;
+mod customize;
 mod debian;
 mod devices;
 mod editing;

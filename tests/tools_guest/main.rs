@@ -9,6 +9,7 @@
 
 mod appliance;
 mod common;
+mod customize;
 mod damage;
 mod fat;
 mod file_systems;

@@ -57,10 +57,10 @@ const FACTS: &str = r#"
     done
 "#;
 
-type Facts = BTreeMap<String, (String, String)>;
+pub(crate) type Facts = BTreeMap<String, (String, String)>;
 
 /// Where the file system is in the image, in bytes.
-fn facts(image: &Path, offset: u64) -> Facts {
+pub(crate) fn facts(image: &Path, offset: u64) -> Facts {
     let script = format!(
         "mount -o loop,ro,nouuid,offset={offset} $IMG $MNT 2>/dev/null || mount -o loop,ro,offset={offset} $IMG $MNT\n({FACTS})\numount $MNT"
     );
@@ -78,7 +78,7 @@ fn facts(image: &Path, offset: u64) -> Facts {
 }
 
 /// What differs: what has come, gone, changed, or another time alone.
-fn differences(before: &Facts, after: &Facts) -> Vec<String> {
+pub(crate) fn differences(before: &Facts, after: &Facts) -> Vec<String> {
     let mut found = Vec::new();
     for (path, (facts, time)) in before {
         match after.get(path) {
@@ -102,7 +102,7 @@ fn differences(before: &Facts, after: &Facts) -> Vec<String> {
 }
 
 /// A place for images, with a hypervisor that has no domains.
-struct Bench {
+pub(crate) struct Bench {
     dir: tempfile::TempDir,
     hypervisor: Libvirt,
     store: Store,

@@ -102,7 +102,7 @@ impl IdentityArgs {
 
 /// The public keys in a file, one on a line. Empty lines and comments are left
 /// out, as in `authorized_keys`.
-fn keys(file: &Path) -> Result<Vec<SshKey>> {
+pub(super) fn keys(file: &Path) -> Result<Vec<SshKey>> {
     let text = read(file, MAX_KEYS)?;
     let lines = text.lines().zip(1..);
     let lines = lines.filter(|(line, _)| !line.trim().is_empty() && !line.starts_with('#'));

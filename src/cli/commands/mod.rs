@@ -8,6 +8,7 @@ pub(super) mod clone;
 pub(super) mod completions;
 pub(super) mod copy_in;
 pub(super) mod copy_out;
+pub(super) mod customize;
 pub(super) mod delete;
 pub(super) mod destroy;
 pub(super) mod df;

@@ -68,11 +68,30 @@ struct Changed {
 }
 
 /// What is drafted for each guest.
-pub(super) type Plan<'p> = &'p mut dyn FnMut(&Writing<'_>, &mut Draft<'_>) -> Result<()>;
+pub(super) trait Plan {
+    /// Looks at how many guests there are before anything is changed.
+    fn begin(&mut self, _guests: usize) -> Result<()> {
+        Ok(())
+    }
+
+    /// Drafts the changes of one.
+    fn draft(&mut self, writing: &Writing<'_>, draft: &mut Draft<'_>) -> Result<()>;
+
+    /// Does what is to be done when those are made.
+    fn done(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl<F: FnMut(&Writing<'_>, &mut Draft<'_>) -> Result<()>> Plan for F {
+    fn draft(&mut self, writing: &Writing<'_>, draft: &mut Draft<'_>) -> Result<()> {
+        self(writing, draft)
+    }
+}
 
 impl ToGuest {
     /// Changes each guest, one after the other, and goes on when one fails.
-    pub(super) fn each(&self, ui: &Ui, session: &Session<'_>, plan: Plan<'_>) -> Result<()> {
+    pub(super) fn each(&self, ui: &Ui, session: &Session<'_>, plan: &mut dyn Plan) -> Result<()> {
         let view = View {
             mounts: self.mount.iter().map(MountOption::pair).collect(),
             allow_dirs: self.allow_dir.clone(),
@@ -91,13 +110,16 @@ impl ToGuest {
         let host = session.host(&hypervisor);
         let mut all = Vec::new();
         if let Some(image) = &self.add {
+            plan.begin(1)?;
             let writing = Writing::of_image(host, image.clone(), self.format, &view)?;
             let done = self.one(ui, session, writing, plan)?;
             all.push(done);
             return self.tell(ui, &all);
         }
         let mut failed = Vec::new();
-        for domain in domains(host.hypervisor, &self.domain)? {
+        let domains = domains(host.hypervisor, &self.domain)?;
+        plan.begin(domains.len())?;
+        for domain in domains {
             session.check()?;
             let writing = Writing::of_domain(host, &domain, &view);
             match writing.and_then(|writing| self.one(ui, session, writing, plan)) {
@@ -114,7 +136,7 @@ impl ToGuest {
         ui: &Ui,
         session: &Session<'_>,
         writing: Writing<'_>,
-        plan: Plan<'_>,
+        plan: &mut dyn Plan,
     ) -> Result<Done> {
         for warning in &writing.warnings {
             ui.warning(warning);
@@ -123,7 +145,7 @@ impl ToGuest {
             writing.details.iter().for_each(|detail| ui.note(detail));
         }
         let mut draft = Draft::new(&writing);
-        plan(&writing, &mut draft)?;
+        plan.draft(&writing, &mut draft)?;
         let (changes, left_out) = draft.finish();
         if !left_out.is_empty() {
             ui.warning(&format!(
@@ -135,6 +157,7 @@ impl ToGuest {
         if !self.dry_run {
             writing.apply(&changes)?;
             ui.status(&said(&guest, &changes));
+            plan.done()?;
         }
         Ok(Done {
             guest,
@@ -155,6 +178,11 @@ impl ToGuest {
             }
         }
         ui.result(&text, &all)
+    }
+
+    /// Whether it is one image, and no domain.
+    pub(super) fn is_image(&self) -> bool {
+        self.add.is_some()
     }
 
     /// Whether nothing is to be changed.

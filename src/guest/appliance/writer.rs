@@ -223,7 +223,10 @@ impl Writer {
         if let Some(mode) = given.mode.filter(|_| has_mode) {
             self.must(&["chmod", &format!("0{mode:o}"), path])?;
         }
-        let label = self.label_of_dir(at)?;
+        let label = self.label_of_dir(at)?.map(|label| match given.label_type {
+            Some(kind) => with_type(&label, kind),
+            None => label,
+        });
         if let Some(label) = &label {
             // `lsetxattr`, for a link is labelled itself.
             let length = label.len().to_string();
@@ -313,5 +316,31 @@ impl Writer {
 
     fn must(&mut self, words: &[&str]) -> Result<()> {
         self.session.must(&words.join(" ")).map(drop)
+    }
+}
+
+/// A label with another type: the third of `user:role:type:level`.
+fn with_type(label: &[u8], kind: &str) -> Vec<u8> {
+    let mut fields: Vec<&[u8]> = label.split(|&byte| byte == b':').collect();
+    if let Some(field) = fields.get_mut(2) {
+        *field = kind.as_bytes();
+    }
+    fields.join(&b':')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_type;
+
+    #[test]
+    fn a_label_gets_another_type_and_keeps_the_rest() {
+        for (label, wanted) in [
+            ("system_u:object_r:etc_t:s0", "system_u:object_r:x_t:s0"),
+            ("a:b:c:s0-s0:c0.c3", "a:b:x_t:s0-s0:c0.c3"),
+            ("a:b:c", "a:b:x_t"),
+            ("odd", "odd"),
+        ] {
+            assert_eq!(with_type(label.as_bytes(), "x_t"), wanted.as_bytes());
+        }
     }
 }

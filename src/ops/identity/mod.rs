@@ -7,7 +7,7 @@
 
 mod choice;
 mod documents;
-mod password;
+pub(super) mod password;
 #[cfg(test)]
 mod tests;
 

@@ -19,7 +19,7 @@ const SALT: &[u8; 64] = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop
 /// # Errors
 ///
 /// [`Kind::Usage`] if it cannot be hashed.
-pub(super) fn hashed(password: &SecretText) -> Result<SecretText> {
+pub(in crate::ops) fn hashed(password: &SecretText) -> Result<SecretText> {
     let salt: String = Uuid::new_v4()
         .as_bytes()
         .iter()

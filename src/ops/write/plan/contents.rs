@@ -10,7 +10,7 @@ use crate::guest::tree::{Place, must_be_a_file};
 
 /// The longest file that is changed here; a longer one has no lines that anybody
 /// edits.
-const MAX_EDIT: u64 = 64 << 20;
+pub(super) const MAX_EDIT: u64 = 64 << 20;
 
 /// How much of a file is compared at once.
 const PIECE: usize = 1 << 20;

@@ -82,11 +82,11 @@ impl Draft<'_> {
             ),
             false => New::File(source),
         };
-        self.put(at, there.as_ref(), what, given(&meta))
+        self.put_new(at, there.as_ref(), what, given(&meta))
     }
 
     /// A file or a link is put where something may be already.
-    pub(super) fn put(
+    pub(super) fn put_new(
         &mut self,
         at: Spot,
         there: Option<&Place>,
@@ -131,7 +131,9 @@ impl Draft<'_> {
         }
         // A directory can be mounted there, or be on another file system.
         let end = self.tree.end_of(&into.child(name).path, false)?;
-        Ok((Spot::at_end(self.tree, &end), end.there))
+        let at = Spot::at_end(self.tree, &end);
+        let there = end.there.filter(|there| !self.is_gone(&there.path));
+        Ok((at, there))
     }
 
     /// The directory that something is or leads to: `/lib` is a link on a system of
@@ -161,5 +163,6 @@ fn given(meta: &Metadata) -> Given {
             seconds: meta.mtime(),
             nanoseconds: u32::try_from(meta.mtime_nsec()).unwrap_or(0),
         }),
+        label_type: None,
     }
 }

@@ -8,6 +8,7 @@ mod copy_in;
 mod names;
 mod owners;
 mod tar_in;
+mod texts;
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -66,12 +67,28 @@ impl<'t> Draft<'t> {
 
     /// A directory that is there, or is to be made.
     fn directory(&self, path: &[u8]) -> Result<Spot> {
-        match self.tree.find(path) {
-            Ok(place) => match self.tree.stat(&place)?.kind {
-                FileKind::Directory => Ok(Spot::of(self.tree, &place)),
-                kind => Err(not(&place.path, kind, "a directory")),
+        let error = match self.tree.find(path) {
+            Ok(place) if self.is_gone(&place.path) => match self.made.contains(&place.path) {
+                true => return Ok(Spot::of(self.tree, &place)),
+                false => names::no_such(path),
             },
-            Err(error) => Err(error),
+            Ok(place) => match self.tree.stat(&place)?.kind {
+                FileKind::Directory => return Ok(Spot::of(self.tree, &place)),
+                kind => return Err(not(&place.path, kind, "a directory")),
+            },
+            Err(error) => error,
+        };
+        if self.made.is_empty() || error.kind() != Kind::NotFound {
+            return Err(error);
+        }
+        // It may be one that is to be made, in one that may be such a one too.
+        let Some((dir, name)) = texts::parent(path) else {
+            return Err(error);
+        };
+        let spot = self.directory(dir)?.child(name);
+        match self.made.contains(&spot.path) {
+            true => Ok(spot),
+            false => Err(error),
         }
     }
 
@@ -86,7 +103,13 @@ impl<'t> Draft<'t> {
 
     /// Whether what is there now is to be gone by then.
     fn is_gone(&self, path: &[u8]) -> bool {
-        self.gone.contains(path)
+        let above = |at: usize| path.get(..at).unwrap_or_default();
+        let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
+        !self.gone.is_empty()
+            && (self.gone.contains(path)
+                || slashes
+                    .into_iter()
+                    .any(|(at, _)| self.gone.contains(above(at))))
     }
 
     fn make_directory(&mut self, at: Spot, given: Given) {

@@ -77,7 +77,8 @@ impl Draft<'_> {
             Err(error) if error.kind() == Kind::NotFound && force => return Ok(()),
             other => other?,
         };
-        let Some(there) = &end.there else {
+        let there = end.there.filter(|there| !self.is_gone(&there.path));
+        let Some(there) = &there else {
             return match force {
                 true => Ok(()),
                 false => Err(no_such(path)),
@@ -89,10 +90,9 @@ impl Draft<'_> {
                 .hint("to remove it with all that is in it: `-r`"));
         }
         self.must_hold_no_mounts(there)?;
-        if self.gone.insert(there.path.clone()) {
-            let at = Spot::of(self.tree, there);
-            self.changes.push(Change::Remove { at, directory });
-        }
+        self.gone.insert(there.path.clone());
+        let at = Spot::of(self.tree, there);
+        self.changes.push(Change::Remove { at, directory });
         Ok(())
     }
 
@@ -240,7 +240,7 @@ struct Target {
     there: Option<Place>,
 }
 
-fn no_such(path: &[u8]) -> Error {
+pub(super) fn no_such(path: &[u8]) -> Error {
     Error::new(
         Kind::NotFound,
         format!("there is no '{}' in the guest", path.escape_ascii()),

@@ -68,13 +68,13 @@ impl Draft<'_> {
                     let from = self
                         .scratch
                         .file_from(&format!("tar-{number}"), &mut entry)?;
-                    self.put(spot.clone(), there.as_ref(), New::File(&from), given)?;
+                    self.put_new(spot.clone(), there.as_ref(), New::File(&from), given)?;
                     placed.insert(names.join(&b'/'), spot);
                 }
                 EntryType::Symlink => {
                     let target = entry.link_name_bytes().unwrap_or_default().into_owned();
                     let (spot, there) = self.name_in(&at, last)?;
-                    self.put(spot, there.as_ref(), New::Link(target), given)?;
+                    self.put_new(spot, there.as_ref(), New::Link(target), given)?;
                 }
                 EntryType::Link => {
                     let target = entry.link_name_bytes().unwrap_or_default().into_owned();
@@ -159,6 +159,7 @@ fn given(header: &Header) -> std::io::Result<Given> {
             seconds: i64::try_from(header.mtime()?).unwrap_or(i64::MAX),
             nanoseconds: 0,
         }),
+        label_type: None,
     })
 }
 

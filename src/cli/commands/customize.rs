@@ -1,0 +1,205 @@
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::identity_args::{keys, password};
+use super::to_guest::{Plan, ToGuest};
+use crate::cli::session::Session;
+use crate::cli::ui::Ui;
+use crate::error::{Error, Kind, Result};
+use crate::model::HostnamePattern;
+use crate::ops::Observer as _;
+use crate::ops::customize::{
+    AccountPassword, CopyInto, FileText, HostKeys, MachineId, Timezone, UserFile, Which, Wishes,
+    add_known_hosts,
+};
+use crate::ops::write::Writing;
+use crate::ops::write::plan::Draft;
+
+/// Give guests that are shut off a name, keys, passwords and files of their own
+///
+/// For guests with Linux. Whatever the order of the options, first goes what is to
+/// go (--generalize, --delete), then comes what is put there (--mkdir, --copy-in,
+/// --write), and then all else. All is changed or nothing, guest by guest. Packages
+/// cannot be installed or removed offline: do that with --firstboot.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct CustomizeArgs {
+    #[command(flatten)]
+    guests: ToGuest,
+
+    /// The host name, or a pattern such as '{name}.lab' or 'node-{n:02}'
+    #[arg(long, value_name = "NAME")]
+    hostname: Option<HostnamePattern>,
+
+    /// The machine id: 'new', 'empty' for one that the guest takes when it starts, or 32 hexadecimal digits
+    #[arg(long, value_name = "ID")]
+    machine_id: Option<MachineId>,
+
+    /// Give the SSH server other keys, or remove them for the guest to make others when it starts
+    #[arg(long, value_name = "HOW", value_parser = host_keys)]
+    ssh_host_keys: Option<HostKeys>,
+
+    /// Add the keys of the SSH server to this file of the host, for `ssh` to know the guest by
+    #[arg(long, value_name = "FILE")]
+    known_hosts: Option<PathBuf>,
+
+    /// Public keys that may log in as USER, or as root; may be repeated
+    #[arg(long, value_name = "[USER:]FILE")]
+    ssh_key: Vec<UserFile>,
+
+    /// The password of root: file:FILE, with '-' for standard input
+    #[arg(long, value_name = "PASSWORD", value_parser = AccountPassword::of_root)]
+    root_password: Option<AccountPassword>,
+
+    /// The password of a user that is there: USER:file:FILE, with '-' for standard input; may be repeated
+    #[arg(long, value_name = "PASSWORD")]
+    password: Vec<AccountPassword>,
+
+    /// The time zone, such as Europe/Berlin
+    #[arg(long, value_name = "ZONE")]
+    timezone: Option<Timezone>,
+
+    /// A script that the guest runs once when it starts; may be repeated
+    ///
+    /// In this order, as root, with the network up, and with what they say in
+    /// /var/log/vmkin-firstboot.log. What runs them removes them and itself.
+    #[arg(long, value_name = "SCRIPT")]
+    firstboot: Vec<PathBuf>,
+
+    /// Copy a file or a tree of the host into a directory; may be repeated
+    #[arg(long, value_name = "LOCAL:DIR")]
+    copy_in: Vec<CopyInto>,
+
+    /// Write a file, with this text as it is; may be repeated
+    #[arg(long, value_name = "FILE:CONTENT")]
+    write: Vec<FileText>,
+
+    /// Make a directory, and those above it; may be repeated
+    #[arg(long, value_name = "DIR")]
+    mkdir: Vec<String>,
+
+    /// Remove a file, or a directory with all that is in it, if it is there; may be repeated
+    #[arg(long, value_name = "PATH")]
+    delete: Vec<String>,
+
+    /// Remove what clones must not share
+    ///
+    /// The machine id and the keys of the SSH server, unless they are said; DHCP
+    /// leases and client ids, random seeds, the state of cloud-init, the secrets of
+    /// NetworkManager and systemd, MAC addresses of cards in the settings of
+    /// networks, subscriptions. See it with --dry-run.
+    #[arg(long)]
+    generalize: bool,
+}
+
+fn host_keys(text: &str) -> std::result::Result<HostKeys, &'static str> {
+    match text {
+        "new" => Ok(HostKeys::New),
+        "remove" => Ok(HostKeys::Remove),
+        _ => Err("it must be 'new' or 'remove'"),
+    }
+}
+
+impl CustomizeArgs {
+    /// What is asked for, with the files read.
+    fn wishes(&self) -> Result<Wishes> {
+        let ssh_keys = self.ssh_key.iter().map(|UserFile { user, file }| {
+            let keys = keys(file)?;
+            Ok((user.clone(), keys))
+        });
+        let mut passwords: Vec<(String, _)> = Vec::new();
+        let given = self.root_password.iter().chain(&self.password);
+        if given.filter(|one| one.file == Path::new("-")).count() > 1 {
+            return Err(usage(
+                "standard input has one password, and two are to be on it",
+            ));
+        }
+        for AccountPassword { user, file } in self.root_password.iter().chain(&self.password) {
+            if passwords.iter().any(|(known, _)| known == user) {
+                return Err(usage(format!("user '{user}' is given two passwords")));
+            }
+            passwords.push((user.clone(), password(file)?));
+        }
+        Ok(Wishes {
+            hostname: self.hostname.clone(),
+            machine_id: self.machine_id.clone(),
+            host_keys: self.ssh_host_keys,
+            known_hosts: self.known_hosts.is_some(),
+            ssh_keys: ssh_keys.collect::<Result<_>>()?,
+            passwords,
+            timezone: self.timezone.clone(),
+            firstboot: self.firstboot.clone(),
+            copy_in: self.copy_in.clone(),
+            write: self.write.clone(),
+            mkdir: self.mkdir.clone(),
+            delete: self.delete.clone(),
+            generalize: self.generalize,
+        })
+    }
+}
+
+fn usage(message: impl std::fmt::Display) -> Error {
+    Error::new(Kind::Usage, message)
+}
+
+pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &CustomizeArgs) -> Result<()> {
+    let wishes = args.wishes()?;
+    if wishes.is_empty() {
+        return Err(usage("nothing is to be changed").hint("see what there is: `--help`"));
+    }
+    let mut plan = Customizing {
+        ui,
+        args,
+        wishes,
+        number: 0,
+        known: Vec::new(),
+    };
+    args.guests.each(ui, session, &mut plan)
+}
+
+struct Customizing<'c> {
+    ui: &'c Ui,
+    args: &'c CustomizeArgs,
+    wishes: Wishes,
+    /// How many guests were drafted.
+    number: u64,
+    /// The keys of the last.
+    known: Vec<String>,
+}
+
+impl Plan for Customizing<'_> {
+    fn begin(&mut self, guests: usize) -> Result<()> {
+        self.wishes.check_for(guests)
+    }
+
+    fn draft(&mut self, writing: &Writing<'_>, draft: &mut Draft<'_>) -> Result<()> {
+        self.number = self.number.saturating_add(1);
+        let mut name = writing.name.as_str();
+        if self.args.guests.is_image() {
+            let stem = Path::new(name).file_stem();
+            name = stem.and_then(|stem| stem.to_str()).unwrap_or(name);
+        }
+        let which = Which {
+            name,
+            number: self.number,
+        };
+        let outcome = self.wishes.draft(which, draft)?;
+        for warning in &outcome.warnings {
+            self.ui.warning(&format!("{}: {warning}", writing.name));
+        }
+        self.known = outcome.known_hosts;
+        Ok(())
+    }
+
+    fn done(&mut self) -> Result<()> {
+        let Some(file) = &self.args.known_hosts else {
+            return Ok(());
+        };
+        add_known_hosts(file, &self.known).map_err(|error| {
+            error.hint(
+                "the guest is changed all the same; once more with `--known-hosts` alone adds its \
+                 keys",
+            )
+        })
+    }
+}

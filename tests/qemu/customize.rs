@@ -1,0 +1,78 @@
+//! Debian guests that were customized while they were shut off.
+
+use std::fs;
+
+use crate::debian::{Debian, Flavor, distinct};
+
+/// What a script for the first start does, and what is left of it then.
+const SCRIPT: &str =
+    "#!/bin/sh\necho \"$(hostname) $(cut -d ' ' -f 1 /proc/1/comm)\" >> /root/once\n";
+const ASK: &str = "hostname; readlink /etc/localtime; cat /root/once; \
+                   ls -d /var/lib/vmkin-firstboot /etc/systemd/system/vmkin-firstboot.service 2>/dev/null; \
+                   systemctl is-failed vmkin-firstboot.service vmkin-ssh-host-keys.service; \
+                   getent -s files hosts \"$(hostname)\"";
+
+#[test]
+#[ignore = "needs the private libvirtd"]
+fn qemu_debian_guests_that_were_customized_are_who_they_were_to_be() {
+    let lab = Debian::new("customized", Flavor::Credentials);
+    lab.set_machine_id("0123456789abcdef0123456789abcdef");
+    let names = ["1", "2", "3"].map(|name| lab.name(name));
+    lab.ok(&format!(
+        "clone -d {} --name {} --count 3",
+        lab.golden,
+        lab.name("{n}")
+    ));
+    let file = |name: &str, text: &str| {
+        let path = lab.dir.join(name);
+        fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let (script, secret) = (file("script", SCRIPT), file("secret", "hunter2\n"));
+    let known = lab.dir.join("known_hosts");
+    // Debian's own line, which this image has not.
+    let hosts = file("hosts", "127.0.0.1 localhost\n127.0.1.1 golden\n");
+    let all = format!(
+        "--hostname {{name}}.lab --ssh-key {} --root-password file:{secret} --firstboot {script} \
+         --copy-in {hosts}:/etc --timezone Europe/Berlin",
+        lab.key()
+    );
+    lab.ok(&format!(
+        "customize -d {} -d {} {all} --machine-id new --ssh-host-keys new --known-hosts {}",
+        names[0],
+        names[1],
+        known.display()
+    ));
+    // The third is only made anybody, and finds out by itself who it is; what this
+    // image has for making keys is taken away.
+    lab.ok(&format!("customize -d {} --ssh-host-keys new", names[2]));
+    lab.ok(&format!(
+        "customize -d {} {all} --generalize --delete /etc/systemd/system/vmkin-hostkeys.service",
+        names[2]
+    ));
+    let keys = lab.ok(&format!("ls -d {} /etc/ssh", names[2])).stdout;
+    assert!(!keys.contains("ssh_host_"), "{keys}");
+    lab.ok(&format!("start -d {}", names.join(" ")));
+    let guests = names.each_ref().map(|name| lab.up(name));
+    println!("up: {guests:#?}");
+    distinct(
+        &guests,
+        &["host", "ip", "mac", "machine-id", "hostkey", "key"],
+    );
+    let uuid = lab.facts(&names[2]).uuid.unwrap().simple().to_string();
+    assert_eq!(guests[2]["machine-id"], uuid);
+    let text = fs::read_to_string(&known).unwrap();
+    for (name, guest) in names.iter().zip(&guests) {
+        let host = format!("{name}.lab");
+        assert_eq!(guest["host"], host);
+        let login = lab.login("root", guest, ASK);
+        let wanted = format!("{host}\n../usr/share/zoneinfo/Europe/Berlin\n{host} systemd\n");
+        let rest = login.stdout.strip_prefix(&wanted);
+        let rest = rest.unwrap_or_else(|| panic!("{}{}", login.stdout, login.stderr));
+        assert!(!rest.contains("/") && !rest.contains("failed\n"), "{rest}");
+        assert!(rest.contains(&format!("{host} {name}\n")), "{rest}");
+        let line = format!("{host},{name} ssh-ed25519 {}\n", guest["key"]);
+        assert_eq!(text.contains(&line), *name != names[2], "{text}");
+    }
+    lab.ok(&format!("delete --yes --force -d {}", names.join(" ")));
+}
