@@ -121,9 +121,8 @@ fn known_hosts_have_the_keys_once_the_guests_have_them() {
     fs::remove_file(known(&host)).unwrap();
     let before = host.world();
     changed(&host, "customize -d web-01 --known-hosts known_hosts").success();
-    let text = fs::read_to_string(known(&host)).unwrap();
-    assert!(text.starts_with("golden ssh-ed25519 AAAA"), "{text}");
-    assert!(!text.contains(" me"));
+    let again = fs::read_to_string(known(&host)).unwrap();
+    assert_eq!(again, format!("{}\n", lines[0]));
     fs::remove_file(known(&host)).unwrap();
     assert_eq!(host.world(), before);
 }
@@ -216,7 +215,9 @@ fn a_password_is_nowhere_but_in_its_file() {
     for secret in ["hunter2", "$6$"] {
         assert!(!said.stdout().contains(secret) && !said.stderr().contains(secret));
         for path in host.paths_below(host.root()) {
-            let own = path.ends_with("home/secret");
+            // The guest has the hash, and nobody the password.
+            let image = path.extension().is_some_and(|it| it == "img");
+            let own = path.ends_with("home/secret") || (image && secret == "$6$");
             if path.is_file() && !path.is_symlink() && !own {
                 assert!(!text(&path).contains(secret), "{}", path.display());
             }

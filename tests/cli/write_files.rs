@@ -36,11 +36,13 @@ while read -r line; do
 done
 "#;
 
-/// Puts a file in the place of another in a file system, the same way each time.
+/// Puts a file in the place of another in a file system, the same way each time,
+/// and makes the directories above it.
 const PUT: &str = r#"#!/bin/sh
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin E2FSPROGS_FAKE_TIME=1000000000
 cp "$1" "$3.file"; chmod 600 "$3.file"; touch -d @1000000000 "$3.file"
-printf 'cd %s\nrm %s\nwrite %s %s\n' "$(dirname "$2")" "$(basename "$2")" "$3.file" "$(basename "$2")" > "$3.debugfs"
+dir=; for part in $(dirname "$2" | tr / ' '); do dir=$dir/$part; echo "mkdir $dir"; done > "$3.debugfs"
+printf 'cd %s\nrm %s\nwrite %s %s\n' "$(dirname "$2")" "$(basename "$2")" "$3.file" "$(basename "$2")" >> "$3.debugfs"
 debugfs -w -f "$3.debugfs" "$3" >/dev/null 2>&1
 rm "$3.debugfs" "$3.file"
 "#;
