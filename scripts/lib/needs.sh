@@ -83,6 +83,8 @@ cmd:mkfs.exfat | exfatprogs | exfatprogs
 cmd:hivexsh | libhivex-bin | hivex
 cmd:rpm | rpm | rpm
 cmd:rpmbuild | rpm | rpm-build
+cmd:sqlite3 | sqlite3 | sqlite
+cmd:db_load | db-util | libdb-utils
 cmd:mkntfs | ntfs-3g | ntfsprogs
 cmd:ntfs-3g | ntfs-3g | ntfs-3g
 cmd:xorrisofs | xorriso | xorriso

@@ -70,22 +70,75 @@ fn looked_at(scratch: &Path, root: &Path) -> Inspection {
     inspect(&System::open(&volumes).tree().unwrap())
 }
 
-#[test]
-fn packages_are_those_that_rpm_lists() {
-    let (scratch, root, theirs) = guest();
-    let looked = looked_at(scratch.path(), &root);
-    assert_eq!(looked.problems, Vec::<String>::new());
-    let packages = looked.packages;
-    assert_eq!(packages.kind, Some(PackageKind::Rpm));
-    assert_eq!((packages.manager, packages.read), (Some("dnf"), true));
-    let shown = packages.list.iter().map(|one| {
+/// The packages as rpm shows them here.
+fn shown(looked: &Inspection) -> Vec<String> {
+    let shown = looked.packages.list.iter().map(|one| {
         let arch = one.arch.as_deref().unwrap_or_default();
         format!("{} {} {arch}", one.version, one.name)
     });
     let mut ours: Vec<String> = shown.collect();
     ours.sort();
+    ours
+}
+
+#[test]
+fn packages_are_those_that_rpm_lists() {
+    let (scratch, root, theirs) = guest();
+    let looked = looked_at(scratch.path(), &root);
+    assert_eq!(looked.problems, Vec::<String>::new());
+    let packages = &looked.packages;
+    assert_eq!(packages.kind, Some(PackageKind::Rpm));
+    assert_eq!((packages.manager, packages.read), (Some("dnf"), true));
+    let ours = shown(&looked);
     assert_eq!(ours, theirs);
     assert!(ours.contains(&"2:1.5~rc2-3.fc39 vmkin-many noarch".to_owned()));
+}
+
+/// The headers of the database in SQLite, as `db_load` takes them: a byte of a key
+/// or a value is two digits. Under key 0 is a number.
+const HEADERS: &str = "
+    select ' 00000000' || char(10) || ' 78000000' || char(10) ||
+        group_concat(' ' || printf('%02x%02x0000', hnum & 255, hnum >> 8) || char(10) || ' ' || hex(blob), char(10))
+    from Packages";
+
+#[test]
+fn packages_of_berkeley_db_are_those_that_rpm_lists() {
+    let (scratch, root, theirs) = guest();
+    let old = root.join("usr/lib/sysimage/rpm");
+    let headers = run(
+        "sqlite3",
+        &[old.join("rpmdb.sqlite").to_str().unwrap(), HEADERS],
+    );
+    let dump = scratch.path().join("dump");
+    fs::write(
+        &dump,
+        format!(
+            "VERSION=3\nformat=bytevalue\ntype=hash\ndb_pagesize=4096\nHEADER=END\n{}\nDATA=END\n",
+            headers.trim_end_matches('\n').to_lowercase()
+        ),
+    )
+    .unwrap();
+    fs::remove_dir_all(&old).unwrap();
+    let new = root.join("var/lib/rpm");
+    fs::create_dir_all(&new).unwrap();
+    let packages = new.join("Packages");
+    run(
+        "db_load",
+        &["-f", dump.to_str().unwrap(), packages.to_str().unwrap()],
+    );
+    let looked = looked_at(scratch.path(), &root);
+    assert_eq!(looked.problems, Vec::<String>::new());
+    assert!(looked.packages.read);
+    assert_eq!(shown(&looked), theirs);
+    let whole = fs::read(&packages).unwrap();
+    fs::write(&packages, &whole[..whole.len() / 2]).unwrap();
+    let looked = looked_at(scratch.path(), &root);
+    assert!(!looked.packages.read);
+    assert!(
+        looked.problems[0].contains("damaged"),
+        "{:?}",
+        looked.problems
+    );
 }
 
 #[test]

@@ -11,6 +11,7 @@
 //! A file that is missing or makes no sense leaves its answer out; one that
 //! cannot be read is told.
 
+mod berkeley;
 mod os;
 mod packages;
 mod places;

@@ -46,17 +46,21 @@ pub struct Package {
     pub arch: Option<String>,
 }
 
-/// Where the database of rpm is that can be read.
+/// Fills a buffer from an offset of a database; tells how much there was.
+pub(super) type Read<'a> = dyn Fn(u64, &mut [u8]) -> Result<usize> + 'a;
+
+/// Where the database of rpm is that can be read: that of SQLite, and what there
+/// was before it.
 const RPM: &[&str] = &[
     "/usr/lib/sysimage/rpm/rpmdb.sqlite",
     "/var/lib/rpm/rpmdb.sqlite",
 ];
+const RPM_BERKELEY: &str = "/var/lib/rpm/Packages";
 
-/// Where those are that cannot, in the order of their age.
-const OTHER_RPM: &[(&str, &str)] = &[
-    ("/usr/lib/sysimage/rpm/Packages.db", "is of SUSE's format"),
-    ("/var/lib/rpm/Packages.db", "is of SUSE's format"),
-    ("/var/lib/rpm/Packages", "is of Berkeley DB"),
+/// Where those are that cannot: SUSE's.
+const OTHER_RPM: &[&str] = &[
+    "/usr/lib/sysimage/rpm/Packages.db",
+    "/var/lib/rpm/Packages.db",
 ];
 
 pub(super) fn read(looker: &mut Looker<'_>) -> Packages {
@@ -104,10 +108,19 @@ fn of_rpm(looker: &mut Looker<'_>) -> Option<Option<Vec<Package>>> {
         let read = read_rpm(looker, path);
         return Some(looker.told(path, read));
     }
-    let (path, what) = OTHER_RPM.iter().find(|(path, _)| looker.is_there(path))?;
-    let problem = format!("{path}: {what}, which is not read");
-    looker.problems.push(problem);
-    Some(None)
+    if let Some(path) = OTHER_RPM.iter().find(|path| looker.is_there(path)) {
+        let problem = format!("{path}: is of SUSE's format, which is not read");
+        looker.problems.push(problem);
+        return Some(None);
+    }
+    if !looker.is_there(RPM_BERKELEY) {
+        return None;
+    }
+    let read = looker
+        .tree
+        .find(RPM_BERKELEY.as_bytes())
+        .and_then(|place| rpm::read_berkeley(&|offset, buf| looker.tree.read(&place, offset, buf)));
+    Some(looker.told(RPM_BERKELEY, read))
 }
 
 fn read_rpm(looker: &Looker<'_>, path: &str) -> Result<Vec<Package>> {

@@ -1,10 +1,11 @@
-//! The packages of rpm, from its database in SQLite.
+//! The packages of rpm, from its database.
 //!
-//! Fedora since 33 and RHEL since 9 have it. That of Berkeley DB before it, and
-//! SUSE's, are not read.
+//! Fedora since 33 and RHEL since 9 have it in SQLite, those before them in Berkeley
+//! DB. SUSE's own format is not read.
 
-use super::packages::Package;
-use super::sqlite::{Database, Value};
+use super::berkeley;
+use super::packages::{Package, Read};
+use super::sqlite::{self, Value};
 use crate::error::{Error, Kind, Result};
 use crate::image::be32;
 
@@ -23,24 +24,39 @@ const ARCH: u32 = 1022;
 const INT32: u32 = 4;
 const STRING: u32 = 6;
 
-/// The packages in a database.
-pub(super) fn read(read: &dyn Fn(u64, &mut [u8]) -> Result<usize>) -> Result<Vec<Package>> {
+/// The packages in a database of SQLite.
+pub(super) fn read(read: &Read<'_>) -> Result<Vec<Package>> {
     let mut packages = Vec::new();
-    Database::open(read)?.rows("Packages", &mut |row| {
-        let [_, Value::Bytes(header), ..] = row else {
-            return Err(damaged("a package has no header"));
-        };
-        let package = package(header).ok_or_else(|| damaged("a package has no name"))?;
-        // The keys that packages are signed with.
-        if package.name != "gpg-pubkey" {
-            packages.push(package);
-        }
-        if packages.len() > MAX_PACKAGES {
-            return Err(damaged("it has more packages than can be"));
-        }
-        Ok(())
+    sqlite::Database::open(read)?.rows("Packages", &mut |row| match row {
+        [_, Value::Bytes(header), ..] => add(&mut packages, header),
+        _ => Err(damaged("a package has no header")),
     })?;
     Ok(packages)
+}
+
+/// The same of Berkeley DB.
+pub(super) fn read_berkeley(read: &Read<'_>) -> Result<Vec<Package>> {
+    let mut packages = Vec::new();
+    berkeley::Database::open(read)?.values(&mut |key, header| {
+        // Under this key is how many there have ever been.
+        if key == [0; 4] {
+            return Ok(());
+        }
+        add(&mut packages, header)
+    })?;
+    Ok(packages)
+}
+
+fn add(packages: &mut Vec<Package>, header: &[u8]) -> Result<()> {
+    let package = package(header).ok_or_else(|| damaged("a package has no name"))?;
+    // The keys that packages are signed with.
+    if package.name != "gpg-pubkey" {
+        packages.push(package);
+    }
+    if packages.len() > MAX_PACKAGES {
+        return Err(damaged("it has more packages than can be"));
+    }
+    Ok(())
 }
 
 /// A header: how many tags, how many bytes of data, the tags, and the data.

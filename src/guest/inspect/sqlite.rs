@@ -7,6 +7,7 @@
 use std::cell::RefCell;
 use std::collections::HashSet;
 
+use super::packages::Read;
 use crate::error::{Error, Kind, Result};
 use crate::image::{be16, be32};
 
@@ -19,9 +20,6 @@ const MAX_PAGES: usize = 1 << 20;
 
 /// Where the first page has its header of a tree.
 const FIRST: usize = 100;
-
-/// Fills a buffer from an offset of the database; tells how much there was.
-type Read<'a> = dyn Fn(u64, &mut [u8]) -> Result<usize> + 'a;
 
 /// A database.
 pub(super) struct Database<'a> {
