@@ -93,7 +93,8 @@ fn hive(path: &Path, keys: &[(&str, &[(&str, &str)])]) {
 fn looked_at(hives: &Path) -> Inspection {
     let (_dir, image) = made(&["-L", "System"], 16);
     let fill = format!(
-        r#"mkdir -p "$MNT/Windows/System32/config" "$MNT/Users/alice"
+        r#"mkdir -p "$MNT/Windows/System32/config" "$MNT/Users"/{{alice,Public,Default}}
+        touch "$MNT/Users"/{{alice,Default}}/ntuser.dat
         cp '{}'/* "$MNT/Windows/System32/config/""#,
         hives.display()
     );
@@ -147,6 +148,12 @@ fn windows_is_told_by_its_registry() {
     assert_eq!(os.os.version.as_deref(), Some("10.0.20348"));
     assert_eq!(os.os.arch.as_deref(), Some("x86_64"));
     assert_eq!(os.os.hostname, None);
+    let users: Vec<_> = os
+        .users
+        .iter()
+        .map(|user| (&*user.name, &*user.home))
+        .collect();
+    assert_eq!(users, [("alice", r"C:\Users\alice")]);
 }
 
 #[test]

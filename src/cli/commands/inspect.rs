@@ -91,12 +91,12 @@ fn text(one: &Inspected, packages: bool) -> String {
         line("Network", path);
     }
     let people = one.inspection.users.iter();
-    let people = people.filter(|user| user.uid == 0 || (1000..60_000).contains(&user.uid));
-    for user in people {
-        line(
-            "User",
-            &format!("{} ({}) {} {}", user.name, user.uid, user.home, user.shell),
-        );
+    let is_person = |uid: u32| uid == 0 || (1000..60_000).contains(&uid);
+    for user in people.filter(|user| user.uid.is_none_or(is_person)) {
+        let uid = user.uid.map(|uid| format!(" ({uid})")).unwrap_or_default();
+        let shell = user.shell.as_deref().unwrap_or_default();
+        let shown = format!("{}{uid} {} {shell}", user.name, user.home);
+        line("User", shown.trim_end());
     }
     line("Packages", &summary(&one.inspection.packages));
     if packages {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Looker;
+use super::{Looker, windows};
 use crate::guest::native::fs::FileKind;
 
 /// How much of `/etc/passwd` is read.
@@ -13,14 +13,14 @@ const MAX_PASSWD: u64 = 4 << 20;
 pub struct User {
     /// The name.
     pub name: String,
-    /// The number.
-    pub uid: u32,
-    /// The number of the group.
-    pub gid: u32,
+    /// The number; none in Windows.
+    pub uid: Option<u32>,
+    /// The number of the group; none in Windows.
+    pub gid: Option<u32>,
     /// The home directory.
     pub home: String,
-    /// What is started at a login.
-    pub shell: String,
+    /// What is started at a login; none in Windows.
+    pub shell: Option<String>,
 }
 
 /// The versions of the kernels whose modules are there.
@@ -77,6 +77,9 @@ pub(super) fn network(looker: &mut Looker<'_>) -> Vec<String> {
 }
 
 pub(super) fn users(looker: &mut Looker<'_>) -> Vec<User> {
+    if windows::is_there(looker) {
+        return windows::users(looker);
+    }
     let text = looker.text("/etc/passwd", MAX_PASSWD).unwrap_or_default();
     text.lines().filter_map(user).collect()
 }
@@ -89,10 +92,10 @@ fn user(line: &str) -> Option<User> {
     };
     Some(User {
         name: (*name).to_owned(),
-        uid: uid.parse().ok()?,
-        gid: gid.parse().ok()?,
+        uid: Some(uid.parse().ok()?),
+        gid: Some(gid.parse().ok()?),
         home: (*home).to_owned(),
-        shell: (*shell).to_owned(),
+        shell: Some((*shell).to_owned()),
     })
 }
 
@@ -103,7 +106,7 @@ mod tests {
     #[test]
     fn a_line_of_passwd_is_a_user() {
         let root = user("root:x:0:0:root:/root:/bin/bash").unwrap();
-        assert_eq!((root.name.as_str(), root.uid), ("root", 0));
+        assert_eq!((root.name.as_str(), root.uid), ("root", Some(0)));
         for wrong in ["", "+::::::", "root:x:0:0:root:/root", "a:x:b:0::/:"] {
             assert_eq!(user(wrong), None, "{wrong}");
         }

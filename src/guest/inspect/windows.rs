@@ -1,12 +1,16 @@
-//! Which Windows it is.
+//! Which Windows it is, and who uses it.
 
 use super::Looker;
 use super::os::Os;
+use super::places::User;
 use super::registry::{Hive, Value};
 use crate::error::Result;
 
 /// The directory of Windows; all that is told here is of the one on C:.
 const WINDOWS: &str = "/Windows/System32";
+
+/// The profiles of users.
+const USERS: &str = "/Users";
 
 /// What is told of the version, in `SOFTWARE`.
 const VERSION: &str = r"Microsoft\Windows NT\CurrentVersion";
@@ -71,6 +75,23 @@ pub(super) fn read(looker: &mut Looker<'_>) -> Os {
         Ok(())
     });
     os
+}
+
+/// Those who have a profile, which is made when they first log in.
+pub(super) fn users(looker: &mut Looker<'_>) -> Vec<User> {
+    let mut names = looker.names(USERS);
+    names.retain(|name| {
+        // What new profiles are a copy of.
+        name != "Default" && looker.is_there(&format!("{USERS}/{name}/NTUSER.DAT"))
+    });
+    let users = names.into_iter().map(|name| User {
+        home: format!(r"C:\Users\{name}"),
+        name,
+        uid: None,
+        gid: None,
+        shell: None,
+    });
+    users.collect()
 }
 
 fn text(hive: &Hive<'_>, path: &str, name: &str) -> Result<Option<String>> {
