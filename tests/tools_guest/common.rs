@@ -58,6 +58,15 @@ pub(crate) fn image(megabytes: u64) -> (tempfile::TempDir, PathBuf) {
     (dir, path)
 }
 
+/// The same with a file system on it, made by this program with these options.
+pub(crate) fn formatted(mkfs: &[&str], megabytes: u64) -> (tempfile::TempDir, PathBuf) {
+    let (dir, path) = image(megabytes);
+    let (program, args) = mkfs.split_first().unwrap();
+    let args: Vec<&str> = args.iter().copied().chain(path.to_str()).collect();
+    run(program, &args);
+    (dir, path)
+}
+
 /// A raw image.
 pub(crate) struct Raw(File, u64);
 

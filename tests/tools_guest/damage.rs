@@ -6,7 +6,7 @@
 use std::fs;
 use std::sync::Arc;
 
-use crate::common::{image, run, with_mounts};
+use crate::common::{formatted, with_mounts};
 use crate::hostile::look_at_all;
 use vmkin::error::{Error, Kind, Result};
 use vmkin::guest::native::Blocks;
@@ -114,10 +114,7 @@ fn crc32c(bytes: &[u8]) -> u32 {
 /// A file system with one of each form that a directory, a file and its extents
 /// have on the disk; few files, for each mutant is walked through.
 fn sound(mkfs: &[&str], megabytes: u64) -> Vec<u8> {
-    let (_dir, path) = image(megabytes);
-    let (program, args) = mkfs.split_first().unwrap();
-    let args: Vec<&str> = args.iter().copied().chain(path.to_str()).collect();
-    run(program, &args);
+    let (_dir, path) = formatted(mkfs, megabytes);
     let script = r"
         mount -o loop $IMG $MNT; cd $MNT; mkdir -p a/b big; seq 1 30000 > text
         for i in {1..400}; do echo $i | dd of=pieces bs=4096 seek=$((i * 2)) conv=notrunc status=none; sync pieces; done

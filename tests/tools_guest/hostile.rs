@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::common::{Memory, has_no_end, image, in_memory, run, with_mounts};
+use crate::common::{Memory, formatted, has_no_end, image, in_memory, run, with_mounts};
 use vmkin::error::{Kind, Result};
 use vmkin::guest::native::Blocks;
 use vmkin::guest::native::fs::{FileKind, FileSystem, FsKind, Node, Opened, open};
@@ -21,10 +21,7 @@ const ENOUGH: usize = 3000;
 
 /// A small file system with some of everything.
 fn sound(mkfs: &[&str], megabytes: u64) -> Vec<u8> {
-    let (_dir, path) = image(megabytes);
-    let (program, args) = mkfs.split_first().unwrap();
-    let args: Vec<&str> = args.iter().copied().chain(path.to_str()).collect();
-    run(program, &args);
+    let (_dir, path) = formatted(mkfs, megabytes);
     let script = r"
         mount -o loop $IMG $MNT; cd $MNT; mkdir -p a/b/c big
         for i in {1..300}; do echo $i > big/file-$i; done
