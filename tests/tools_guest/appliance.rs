@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::common::{Listing, assert_same, engine_listing, ready, run};
+use crate::common::{Listing, assert_same, engine_listing, guestfish, ready, run};
 use vmkin::guest::appliance::{Drive, Key, open};
 use vmkin::guest::native::fs::FsKind;
 use vmkin::guest::native::{Content, detect};
@@ -229,15 +229,7 @@ fn thin(dir: &Path) -> PathBuf {
         &["write", "/etc/hostname", "thin"],
         &["umount-all"],
     ];
-    // KVM may be there and not work.
-    let made = crate::common::command("guestfish")
-        .args(script.join(&":"))
-        .env("LIBGUESTFS_BACKEND", "direct")
-        .env("LIBGUESTFS_BACKEND_SETTINGS", "force_tcg")
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&made.stderr);
-    assert!(made.status.success(), "{said}");
+    guestfish(&script.join(&":"));
     path
 }
 

@@ -47,6 +47,20 @@ pub(crate) fn run(program: &str, args: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+/// Runs `guestfish`, which boots its appliance. Without KVM, which may be there and
+/// not work.
+#[track_caller]
+pub(crate) fn guestfish(args: &[&str]) {
+    let output = command("guestfish")
+        .args(args)
+        .env("LIBGUESTFS_BACKEND", "direct")
+        .env("LIBGUESTFS_BACKEND_SETTINGS", "force_tcg")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "guestfish {args:?}: {said}");
+}
+
 /// An image file of some size in a directory of its own.
 pub(crate) fn image(megabytes: u64) -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();

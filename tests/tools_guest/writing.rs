@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::common::{command, run, with_mounts};
+use crate::common::{command, guestfish, run, with_mounts};
 use vmkin::guest::change::Given;
 use vmkin::hypervisor::Libvirt;
 use vmkin::interrupt::Interrupt;
@@ -368,17 +368,19 @@ const LOGICAL: u64 = (1 << 20) + (1 << 20);
 fn xfs_on_a_logical_volume_is_changed_as_asked() {
     let bench = Bench::new();
     let image = bench.image(420);
-    let script = "-run\n-part-init /dev/sda mbr\n-part-add /dev/sda p 2048 -2048\n\
-         -part-set-mbr-id /dev/sda 1 0x8e\n-pvcreate /dev/sda1\n-vgcreate vg /dev/sda1\n\
-         -lvcreate root vg 400\n-mkfs xfs /dev/vg/root\n-shutdown\n";
-    let file = bench.dir.path().join("script");
-    fs::write(&file, script).unwrap();
     let to = image.to_str().unwrap();
-    run(
-        "guestfish",
-        &["--format=raw", "-a", to, "-f", file.to_str().unwrap()],
-    );
-    fs::remove_file(file).unwrap();
+    let script = [
+        &["--format=raw", "-a", to, "--", "run"][..],
+        &["part-init", "/dev/sda", "mbr"],
+        &["part-add", "/dev/sda", "p", "2048", "-2048"],
+        &["part-set-mbr-id", "/dev/sda", "1", "0x8e"],
+        &["pvcreate", "/dev/sda1"],
+        &["vgcreate", "vg", "/dev/sda1"],
+        &["lvcreate", "root", "vg", "400"],
+        &["mkfs", "xfs", "/dev/vg/root"],
+        &["shutdown"],
+    ];
+    guestfish(&script.join(&":"));
     let fill = format!("mount -o loop,offset={LOGICAL} $IMG $MNT\n({FILL})\numount $MNT");
     with_mounts(&image, &fill);
     let before = facts(&image, LOGICAL);
