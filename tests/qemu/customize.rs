@@ -4,10 +4,13 @@ use std::fs;
 
 use crate::debian::{Debian, Flavor, distinct};
 
-/// What a script for the first start does, and what is left of it then.
+/// What a script for the first start does, and what is left of it then; somebody may
+/// log in before it is done.
 const SCRIPT: &str =
     "#!/bin/sh\necho \"$(hostname) $(cut -d ' ' -f 1 /proc/1/comm)\" >> /root/once\n";
-const ASK: &str = "hostname; readlink /etc/localtime; cat /root/once; \
+const ASK: &str = "n=0; while [ $n -lt 120 ] && ls -d /var/lib/vmkin-firstboot \
+                   /etc/systemd/system/vmkin-firstboot.service >/dev/null 2>&1; do n=$((n+1)); sleep 1; done; \
+                   hostname; readlink /etc/localtime; cat /root/once; \
                    ls -d /var/lib/vmkin-firstboot /etc/systemd/system/vmkin-firstboot.service 2>/dev/null; \
                    systemctl is-failed vmkin-firstboot.service vmkin-ssh-host-keys.service; \
                    getent -s files hosts \"$(hostname)\"";
