@@ -301,7 +301,11 @@ impl Lab {
         loop {
             let text = fs::read(&log).unwrap_or_default();
             let text = String::from_utf8_lossy(&text);
-            if let Some(line) = text.lines().find(|l| l.contains("VMKIN-READY")) {
+            // Half of a line may be there.
+            let mut lines = text
+                .split_inclusive('\n')
+                .filter(|line| line.ends_with('\n'));
+            if let Some(line) = lines.find(|line| line.contains("VMKIN-READY")) {
                 return line
                     .split_whitespace()
                     .filter_map(|field| field.split_once('='))
