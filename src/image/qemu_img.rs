@@ -407,16 +407,23 @@ mod tests {
         );
     }
 
-    #[test]
-    fn locking_is_off_on_the_leased_file_and_no_other() {
+    /// A lease, and the layer that it is on.
+    fn leased(format: ImageFormat) -> (tempfile::TempDir, Lease, Layer) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("top");
         std::fs::write(&path, [0; 512]).unwrap();
         let lease = Lease::exclusive(&path).unwrap();
+        let file = lease.image().id();
         let leased = Layer {
-            file: lease.image().id(),
-            ..layer("/top", ImageFormat::Raw)
+            file,
+            ..layer("/top", format)
         };
+        (dir, lease, leased)
+    }
+
+    #[test]
+    fn locking_is_off_on_the_leased_file_and_no_other() {
+        let (_dir, lease, leased) = leased(ImageFormat::Raw);
         let base = layer("/base", ImageFormat::Raw);
         let chain = Chain::new(leased, vec![base.clone()]);
         assert_eq!(
@@ -431,14 +438,7 @@ mod tests {
 
     #[test]
     fn below_a_redo_overlay_locking_is_off_on_the_leased_file_alone() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("top");
-        std::fs::write(&path, [0; 512]).unwrap();
-        let lease = Lease::exclusive(&path).unwrap();
-        let leased = Layer {
-            file: lease.image().id(),
-            ..layer("/top", ImageFormat::Qcow2)
-        };
+        let (_dir, lease, leased) = leased(ImageFormat::Qcow2);
         let base = layer("/base", ImageFormat::Raw);
         let chain = Chain::new(leased, vec![base.clone()]);
         let redo = redo_options(Path::new("/r,1"), &chain, &lease).unwrap();

@@ -80,19 +80,15 @@ pub(super) fn carry_out(host: Host<'_>, guard: &WriteGuard<'_>, work: &Work<'_>)
         return Err(error);
     }
     let done = crate::failpoint::hit("write.committed").and_then(|()| {
-        for (disk, redo) in guard.disks().iter().zip(&disks) {
-            let chain = image::chain_aside(disk.chain(), &redo.aside);
+        let aside = aside(guard, &disks);
+        for ((disk, redo), (_, chain)) in guard.disks().iter().zip(&disks).zip(&aside) {
             let mut progress = |done, total| host.observer.progress("writing", done, total);
-            image::merge(&redo.redo, &chain, disk.lease(), &mut progress)?;
+            image::merge(&redo.redo, chain, disk.lease(), &mut progress)?;
             crate::failpoint::hit("write.merged")?;
         }
         // Nothing is to end it now.
-        super::verify::contents(
-            &merged(guard, &disks),
-            work.mounts,
-            work.changes,
-            &Interrupt::default(),
-        )?;
+        let never = Interrupt::default();
+        super::verify::contents(&aside, work.mounts, work.changes, &never)?;
         release(&disks)
     });
     done.map_err(|error| {
@@ -115,7 +111,7 @@ pub(super) fn carry_out(host: Host<'_>, guard: &WriteGuard<'_>, work: &Work<'_>)
 }
 
 /// The disks as they are while they are aside, with what they are called.
-fn merged(guard: &WriteGuard<'_>, disks: &[RedoDisk]) -> Vec<(String, Chain)> {
+fn aside(guard: &WriteGuard<'_>, disks: &[RedoDisk]) -> Vec<(String, Chain)> {
     let both = guard.disks().iter().zip(disks).enumerate();
     both.map(|(number, (disk, redo))| {
         let chain = image::chain_aside(disk.chain(), &redo.aside);

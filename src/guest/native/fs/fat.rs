@@ -7,7 +7,6 @@
 //! here, once, and the data then read in long runs.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -18,6 +17,7 @@ use self::device::{Device, Probe};
 use self::table::{Run, Table};
 use super::checked::damaged;
 use super::guarded::guarded;
+use super::listed::{LastListed, Listed};
 use super::{Entry, FileKind, FileSystem, FsKind, Health, Links, Node, Opened, Stat, Time, Usage};
 use super::{MAX_ENTRIES, Xattr, name_is_sound, needs_kernel};
 use crate::error::{Error, Kind, Result};
@@ -72,7 +72,7 @@ pub(super) fn open(blocks: Arc<dyn Blocks>) -> Result<Opened> {
         }
         .is_some_and(|flags| flags & 1 != 0),
         last: RefCell::new(None),
-        listed: RefCell::new(None),
+        listed: LastListed::default(),
         volume,
         probe,
         table,
@@ -114,13 +114,6 @@ impl File {
     }
 }
 
-/// A directory that was listed.
-struct Listed {
-    dir: Node,
-    entries: Vec<Entry>,
-    by_name: HashMap<Vec<u8>, Node>,
-}
-
 struct Fat {
     volume: Library,
     probe: Rc<Probe>,
@@ -131,7 +124,7 @@ struct Fat {
     /// Where the data of the file is that was read last.
     last: RefCell<Option<(Node, Rc<Vec<Run>>)>>,
     /// The directory that was listed last.
-    listed: RefCell<Option<Rc<Listed>>>,
+    listed: LastListed,
 }
 
 impl Fat {
@@ -181,11 +174,10 @@ impl Fat {
     }
 
     fn list(&self, node: Node) -> Result<Rc<Listed>> {
-        if let Some(listed) = self.listed.borrow().as_ref() {
-            if listed.dir == node {
-                return Ok(Rc::clone(listed));
-            }
-        }
+        self.listed.of(node, || self.names(node))
+    }
+
+    fn names(&self, node: Node) -> Result<Vec<Entry>> {
         let file = self.file(node)?;
         if !file.is_dir {
             return Err(Error::new(Kind::WrongState, "it is no directory"));
@@ -209,17 +201,7 @@ impl Fat {
             name,
             node: Node(at),
         });
-        let entries: Vec<Entry> = entries.collect();
-        let listed = Rc::new(Listed {
-            dir: node,
-            by_name: entries
-                .iter()
-                .map(|entry| (entry.name.clone(), entry.node))
-                .collect(),
-            entries,
-        });
-        *self.listed.borrow_mut() = Some(Rc::clone(&listed));
-        Ok(listed)
+        Ok(entries.collect())
     }
 
     fn remembered(
@@ -313,8 +295,8 @@ impl FileSystem for Fat {
 
     fn lookup(&self, dir: Node, name: &[u8]) -> Result<Option<Node>> {
         let listed = self.list(dir)?;
-        if let Some(node) = listed.by_name.get(name) {
-            return Ok(Some(*node));
+        if let Some(node) = listed.find(name) {
+            return Ok(Some(node));
         }
         // Case does not tell two names apart.
         let Ok(name) = std::str::from_utf8(name) else {

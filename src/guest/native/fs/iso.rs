@@ -1,7 +1,6 @@
 //! ISO 9660 with Rock Ridge or Joliet, read by `hadris-iso`.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -16,6 +15,7 @@ use hadris_storage::{BlockIndex, BlockSize};
 
 use super::checked::damaged;
 use super::guarded::guarded;
+use super::listed::{LastListed, Listed};
 use super::pages::Pages;
 use super::{Entry, FileKind, FileSystem, FsKind, Health, Links, Node, Opened, Stat, Time, Usage};
 use super::{MAX_ENTRIES, Xattr, needs_kernel};
@@ -69,7 +69,7 @@ pub(super) fn open(blocks: Arc<dyn Blocks>) -> Result<Opened> {
         is_plain: volume.namespace() == Namespace::Primary,
         root: Node(volume.root().get()),
         volume: RefCell::new(volume),
-        listed: RefCell::new(None),
+        listed: LastListed::default(),
         shared,
     })))
 }
@@ -142,7 +142,7 @@ struct Iso {
     volume: RefCell<IsoFs<Device>>,
     shared: Rc<Shared>,
     /// The directory that was listed last.
-    listed: RefCell<Option<Rc<Listed>>>,
+    listed: LastListed,
     uuid: Option<String>,
     label: Option<Vec<u8>>,
     has_modes: bool,
@@ -151,14 +151,12 @@ struct Iso {
 }
 
 impl Iso {
-    /// Names are looked up in what is listed, so that both are always the same.
-    fn list(&self, at: Node) -> Result<Rc<Listed>> {
-        if let Some(listed) = self.listed.borrow().as_ref() {
-            if listed.dir == at {
-                return Ok(Rc::clone(listed));
-            }
-        }
-        let dir = node(at)?;
+    fn list(&self, dir: Node) -> Result<Rc<Listed>> {
+        self.listed.of(dir, || self.names(dir))
+    }
+
+    fn names(&self, dir: Node) -> Result<Vec<Entry>> {
+        let dir = node(dir)?;
         let mut entries = Vec::new();
         self.ask(|fs| {
             let mut cursor = DirCursor::START;
@@ -178,14 +176,7 @@ impl Iso {
             }
             Ok(())
         })?;
-        let by_name = entries.iter().map(|entry| (entry.name.clone(), entry.node));
-        let listed = Rc::new(Listed {
-            dir: at,
-            by_name: by_name.collect(),
-            entries,
-        });
-        *self.listed.borrow_mut() = Some(Rc::clone(&listed));
-        Ok(listed)
+        Ok(entries)
     }
 
     /// Asks the library something.
@@ -197,13 +188,6 @@ impl Iso {
         let answer = question(&mut self.volume.borrow_mut());
         answer.map_err(|error| explain(&self.shared, error.kind(), &error.to_string()))
     }
-}
-
-/// A directory that was listed.
-struct Listed {
-    dir: Node,
-    entries: Vec<Entry>,
-    by_name: HashMap<Vec<u8>, Node>,
 }
 
 /// What the library fails with.
@@ -254,7 +238,7 @@ impl FileSystem for Iso {
             true => &name.to_ascii_lowercase(),
             false => name,
         };
-        Ok(listed.by_name.get(name).copied())
+        Ok(listed.find(name))
     }
 
     fn entries(&self, dir: Node) -> Result<Vec<Entry>> {

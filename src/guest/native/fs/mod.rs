@@ -10,6 +10,7 @@ mod ext;
 mod fat;
 mod guarded;
 mod iso;
+mod listed;
 mod model;
 mod ntfs;
 mod pages;

@@ -24,6 +24,7 @@ use self::record::Record;
 use self::reparse::Reparse;
 use super::checked::damaged;
 use super::guarded::guarded;
+use super::listed::{LastListed, Listed};
 use super::{Entry, FileKind, FileSystem, FsKind, Health, Links, Node, Opened, Stat, Time, Usage};
 use super::{MAX_ENTRIES, Xattr, needs_kernel};
 use crate::error::{Error, Kind, Result};
@@ -121,7 +122,7 @@ fn volume(mut device: Device) -> std::result::Result<Ntfs, Refused> {
         label: about.label.trim_end_matches('\0').as_bytes().to_vec(),
         health: Health::Clean,
         letters: OnceCell::new(),
-        listed: RefCell::new(None),
+        listed: LastListed::default(),
         last: RefCell::new(None),
         contents: RefCell::new(None),
     };
@@ -134,13 +135,6 @@ fn answered<T>(device: &mut Device, question: impl FnOnce(&mut Device) -> Result
     device.allow(ENOUGH);
     let answer = question(device);
     answer.map_err(|error| device.failed().unwrap_or(error))
-}
-
-/// A directory that was listed.
-struct Listed {
-    dir: Node,
-    entries: Vec<Entry>,
-    by_name: HashMap<Vec<u8>, Node>,
 }
 
 /// What is remembered of a file.
@@ -164,7 +158,7 @@ struct Ntfs {
     letters: OnceCell<UpcaseTable>,
     /// The directory that was listed last, the file that was asked about last,
     /// and the one that was read last.
-    listed: RefCell<Option<Rc<Listed>>>,
+    listed: LastListed,
     last: RefCell<Option<Rc<File>>>,
     contents: RefCell<Option<(Node, Rc<Contents>)>>,
 }
@@ -246,24 +240,13 @@ impl Ntfs {
     }
 
     fn list(&self, dir: Node) -> Result<Rc<Listed>> {
-        if let Some(listed) = self.listed.borrow().as_ref() {
-            if listed.dir == dir {
-                return Ok(Rc::clone(listed));
+        self.listed.of(dir, || {
+            let file = self.file(dir)?;
+            if file.stat.kind != FileKind::Directory {
+                return Err(Error::new(Kind::WrongState, "it is no directory"));
             }
-        }
-        let file = self.file(dir)?;
-        if file.stat.kind != FileKind::Directory {
-            return Err(Error::new(Kind::WrongState, "it is no directory"));
-        }
-        let entries = self.ask(|io| names(io, &file.record))?;
-        let by_name = entries.iter().map(|entry| (entry.name.clone(), entry.node));
-        let listed = Rc::new(Listed {
-            dir,
-            by_name: by_name.collect(),
-            entries,
-        });
-        *self.listed.borrow_mut() = Some(Rc::clone(&listed));
-        Ok(listed)
+            self.ask(|io| names(io, &file.record))
+        })
     }
 
     fn letters(&self) -> Result<&UpcaseTable> {
@@ -465,8 +448,8 @@ impl FileSystem for Ntfs {
 
     fn lookup(&self, dir: Node, name: &[u8]) -> Result<Option<Node>> {
         let listed = self.list(dir)?;
-        if let Some(node) = listed.by_name.get(name) {
-            return Ok(Some(*node));
+        if let Some(node) = listed.find(name) {
+            return Ok(Some(node));
         }
         // Case does not tell two names apart.
         let Ok(name) = std::str::from_utf8(name) else {
