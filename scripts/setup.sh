@@ -70,7 +70,7 @@ setup_build() {
 setup_test() {
     install_needs test needs_test
     if [[ -n $CHECK_ONLY ]]; then
-        kernel_here || { say "missing for test: a kernel for the guests" && MISSING=yes; }
+        kernel_here && kernel_installed || { say "missing for test: a kernel for the guests" && MISSING=yes; }
     else
         kernel_prepare
     fi

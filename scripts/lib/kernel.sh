@@ -38,8 +38,21 @@ kernel_version_of() {
 
 kernel_here() { (kernel_find); }
 
-# kernel_prepare: sees to it that kernel_find will find one.
+# kernel_installed: whether there is one where supermin looks, which makes the appliance of libguestfs. It wants
+# /lib/modules too, whatever its variables say.
+kernel_installed() {
+    { compgen -G '/boot/vmlinuz-*' || compgen -G '/lib/modules/*/vmlinuz'; } >/dev/null && [[ -d /lib/modules ]]
+}
+
+# kernel_prepare: sees to it that kernel_find will find one, and libguestfs too.
 kernel_prepare() {
+    if ! kernel_installed && can_be_root; then
+        # A container, or a machine that was started with a kernel from elsewhere.
+        case $(os_family) in
+            apt) apt_update && apt_install "$(kernel_meta_package)" ;;
+            dnf) dnf_install kernel-core ;;
+        esac
+    fi
     kernel_here && return 0
     case $(os_family) in
         apt) kernel_unpack_debian ;;
@@ -59,12 +72,19 @@ kernel_packages() {
         awk '/^linux-(image|modules|binary|main-modules)-[0-9]/ && !/-unsigned/ { print $1 }' | sort -u
 }
 
-kernel_unpack_debian() {
-    local meta package packages=() folder
-    apt_update
+# kernel_meta_package: the smallest that this release has.
+kernel_meta_package() {
+    local meta
     for meta in linux-image-cloud-amd64 linux-image-virtual linux-image-kvm linux-image-amd64 linux-image-generic; do
         [[ -z $(apt_candidate "$meta") ]] || break
     done
+    printf '%s' "$meta"
+}
+
+kernel_unpack_debian() {
+    local meta package packages=() folder
+    apt_update
+    meta=$(kernel_meta_package)
     mapfile -t packages < <(kernel_packages "$meta")
     [[ ${#packages[@]} -gt 0 ]] || return 0
     step "unpacking ${packages[*]} into $CACHE_DIR/kernel"
