@@ -6,6 +6,8 @@ cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 . scripts/lib/common.sh
 # shellcheck source=scripts/lib/rust.sh
 . scripts/lib/rust.sh
+# shellcheck source=scripts/lib/kvm.sh
+. scripts/lib/kvm.sh
 
 usage() {
     cat <<'TEXT'
@@ -32,6 +34,11 @@ done
 
 bash scripts/setup.sh --all
 rust_path || rust_hint
+
+# Where KVM runs no kernel, vmkin finds that out each time, which takes seconds.
+if ! use_kvm; then
+    export LIBGUESTFS_BACKEND=direct LIBGUESTFS_BACKEND_SETTINGS=force_tcg
+fi
 
 # No test may ever meet this host's own daemon.
 export LIBVIRT_DEFAULT_URI=test:///default

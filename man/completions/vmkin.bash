@@ -847,7 +847,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__chmod)
-            opts="-d -a -m -R -c -q -v -y -h --domain --add --format --mount --allow-dir --key --dry-run --recursive --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -R -c -q -v -y -h --domain --add --format --mount --allow-dir --key --isolate --dry-run --recursive --connect --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -909,7 +909,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__chown)
-            opts="-d -a -m -R -c -q -v -y -h --domain --add --format --mount --allow-dir --key --dry-run --recursive --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -R -c -q -v -y -h --domain --add --format --mount --allow-dir --key --isolate --dry-run --recursive --connect --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1167,7 +1167,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__copy__subcmd__in)
-            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --allow-dir --key --dry-run --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --allow-dir --key --isolate --dry-run --connect --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1299,7 +1299,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__customize)
-            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --allow-dir --key --dry-run --hostname --machine-id --ssh-host-keys --known-hosts --ssh-key --root-password --password --timezone --firstboot --copy-in --write --mkdir --delete --generalize --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --allow-dir --key --isolate --dry-run --hostname --machine-id --ssh-host-keys --known-hosts --ssh-key --root-password --password --timezone --firstboot --copy-in --write --mkdir --delete --generalize --connect --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1785,7 +1785,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__edit)
-            opts="-d -a -m -e -b -c -q -v -y -h --domain --add --format --mount --allow-dir --key --dry-run --expr --from --backup --diff --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -e -b -c -q -v -y -h --domain --add --format --mount --allow-dir --key --isolate --dry-run --expr --from --backup --diff --connect --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3221,7 +3221,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__ln)
-            opts="-d -a -m -s -f -c -q -v -y -h --domain --add --format --mount --allow-dir --key --dry-run --symbolic --force --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -s -f -c -q -v -y -h --domain --add --format --mount --allow-dir --key --isolate --dry-run --symbolic --force --connect --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3457,7 +3457,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__mkdir)
-            opts="-d -a -m -p -c -q -v -y -h --domain --add --format --mount --allow-dir --key --dry-run --parents --mode --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -p -c -q -v -y -h --domain --add --format --mount --allow-dir --key --isolate --dry-run --parents --mode --connect --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3523,7 +3523,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__mv)
-            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --allow-dir --key --dry-run --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --allow-dir --key --isolate --dry-run --connect --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3755,7 +3755,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__rm)
-            opts="-d -a -m -r -f -c -q -v -y -h --domain --add --format --mount --allow-dir --key --dry-run --recursive --force --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -r -f -c -q -v -y -h --domain --add --format --mount --allow-dir --key --isolate --dry-run --recursive --force --connect --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4393,7 +4393,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__tar__subcmd__in)
-            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --allow-dir --key --dry-run --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --allow-dir --key --isolate --dry-run --connect --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4641,7 +4641,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__touch)
-            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --allow-dir --key --dry-run --no-create --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --allow-dir --key --isolate --dry-run --no-create --connect --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4729,7 +4729,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__write)
-            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --allow-dir --key --dry-run --from --append --mode --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --allow-dir --key --isolate --dry-run --from --append --mode --connect --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

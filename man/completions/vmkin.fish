@@ -743,6 +743,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand edit" -s c -l connect -d 'Co
 complete -c vmkin -n "__fish_vmkin_using_subcommand edit" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand edit" -l isolate -d 'Start libguestfs for each guest, and not once for all of them'
 complete -c vmkin -n "__fish_vmkin_using_subcommand edit" -l dry-run -d 'Show what would be changed, and change nothing'
 complete -c vmkin -n "__fish_vmkin_using_subcommand edit" -l diff -d 'Show what changes, and ask'
 complete -c vmkin -n "__fish_vmkin_using_subcommand edit" -l json -d 'Print the result as one JSON document'
@@ -762,6 +763,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand write" -s c -l connect -d 'C
 complete -c vmkin -n "__fish_vmkin_using_subcommand write" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand write" -l isolate -d 'Start libguestfs for each guest, and not once for all of them'
 complete -c vmkin -n "__fish_vmkin_using_subcommand write" -l dry-run -d 'Show what would be changed, and change nothing'
 complete -c vmkin -n "__fish_vmkin_using_subcommand write" -l append -d 'Add it to what is in the file'
 complete -c vmkin -n "__fish_vmkin_using_subcommand write" -l json -d 'Print the result as one JSON document'
@@ -779,6 +781,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand copy-in" -s c -l connect -d 
 complete -c vmkin -n "__fish_vmkin_using_subcommand copy-in" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand copy-in" -l isolate -d 'Start libguestfs for each guest, and not once for all of them'
 complete -c vmkin -n "__fish_vmkin_using_subcommand copy-in" -l dry-run -d 'Show what would be changed, and change nothing'
 complete -c vmkin -n "__fish_vmkin_using_subcommand copy-in" -l json -d 'Print the result as one JSON document'
 complete -c vmkin -n "__fish_vmkin_using_subcommand copy-in" -s q -l quiet -d 'Print only results, warnings and errors'
@@ -795,6 +798,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand tar-in" -s c -l connect -d '
 complete -c vmkin -n "__fish_vmkin_using_subcommand tar-in" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand tar-in" -l isolate -d 'Start libguestfs for each guest, and not once for all of them'
 complete -c vmkin -n "__fish_vmkin_using_subcommand tar-in" -l dry-run -d 'Show what would be changed, and change nothing'
 complete -c vmkin -n "__fish_vmkin_using_subcommand tar-in" -l json -d 'Print the result as one JSON document'
 complete -c vmkin -n "__fish_vmkin_using_subcommand tar-in" -s q -l quiet -d 'Print only results, warnings and errors'
@@ -824,6 +828,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand customize" -s c -l connect -
 complete -c vmkin -n "__fish_vmkin_using_subcommand customize" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand customize" -l isolate -d 'Start libguestfs for each guest, and not once for all of them'
 complete -c vmkin -n "__fish_vmkin_using_subcommand customize" -l dry-run -d 'Show what would be changed, and change nothing'
 complete -c vmkin -n "__fish_vmkin_using_subcommand customize" -l generalize -d 'Remove what clones must not share'
 complete -c vmkin -n "__fish_vmkin_using_subcommand customize" -l json -d 'Print the result as one JSON document'
@@ -842,6 +847,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand mkdir" -s c -l connect -d 'C
 complete -c vmkin -n "__fish_vmkin_using_subcommand mkdir" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand mkdir" -l isolate -d 'Start libguestfs for each guest, and not once for all of them'
 complete -c vmkin -n "__fish_vmkin_using_subcommand mkdir" -l dry-run -d 'Show what would be changed, and change nothing'
 complete -c vmkin -n "__fish_vmkin_using_subcommand mkdir" -s p -l parents -d 'Make those above them too, and take those that are there'
 complete -c vmkin -n "__fish_vmkin_using_subcommand mkdir" -l json -d 'Print the result as one JSON document'
@@ -859,6 +865,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -s c -l connect -d 'Conn
 complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -l isolate -d 'Start libguestfs for each guest, and not once for all of them'
 complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -l dry-run -d 'Show what would be changed, and change nothing'
 complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -s r -l recursive -d 'Remove directories too, with all that is in them'
 complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -s f -l force -d 'Say nothing of files that are not there'
@@ -877,6 +884,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand mv" -s c -l connect -d 'Conn
 complete -c vmkin -n "__fish_vmkin_using_subcommand mv" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand mv" -l isolate -d 'Start libguestfs for each guest, and not once for all of them'
 complete -c vmkin -n "__fish_vmkin_using_subcommand mv" -l dry-run -d 'Show what would be changed, and change nothing'
 complete -c vmkin -n "__fish_vmkin_using_subcommand mv" -l json -d 'Print the result as one JSON document'
 complete -c vmkin -n "__fish_vmkin_using_subcommand mv" -s q -l quiet -d 'Print only results, warnings and errors'
@@ -893,6 +901,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand ln" -s c -l connect -d 'Conn
 complete -c vmkin -n "__fish_vmkin_using_subcommand ln" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand ln" -l isolate -d 'Start libguestfs for each guest, and not once for all of them'
 complete -c vmkin -n "__fish_vmkin_using_subcommand ln" -l dry-run -d 'Show what would be changed, and change nothing'
 complete -c vmkin -n "__fish_vmkin_using_subcommand ln" -s s -l symbolic -d 'Make symbolic links'
 complete -c vmkin -n "__fish_vmkin_using_subcommand ln" -s f -l force -d 'Take the place of what has the name, but for a directory'
@@ -911,6 +920,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand touch" -s c -l connect -d 'C
 complete -c vmkin -n "__fish_vmkin_using_subcommand touch" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand touch" -l isolate -d 'Start libguestfs for each guest, and not once for all of them'
 complete -c vmkin -n "__fish_vmkin_using_subcommand touch" -l dry-run -d 'Show what would be changed, and change nothing'
 complete -c vmkin -n "__fish_vmkin_using_subcommand touch" -l no-create -d 'Make no file that is not there'
 complete -c vmkin -n "__fish_vmkin_using_subcommand touch" -l json -d 'Print the result as one JSON document'
@@ -928,6 +938,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand chmod" -s c -l connect -d 'C
 complete -c vmkin -n "__fish_vmkin_using_subcommand chmod" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand chmod" -l isolate -d 'Start libguestfs for each guest, and not once for all of them'
 complete -c vmkin -n "__fish_vmkin_using_subcommand chmod" -l dry-run -d 'Show what would be changed, and change nothing'
 complete -c vmkin -n "__fish_vmkin_using_subcommand chmod" -s R -l recursive -d 'Of directories, all that is in them too'
 complete -c vmkin -n "__fish_vmkin_using_subcommand chmod" -l json -d 'Print the result as one JSON document'
@@ -945,6 +956,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand chown" -s c -l connect -d 'C
 complete -c vmkin -n "__fish_vmkin_using_subcommand chown" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand chown" -l isolate -d 'Start libguestfs for each guest, and not once for all of them'
 complete -c vmkin -n "__fish_vmkin_using_subcommand chown" -l dry-run -d 'Show what would be changed, and change nothing'
 complete -c vmkin -n "__fish_vmkin_using_subcommand chown" -s R -l recursive -d 'Of directories, all that is in them too'
 complete -c vmkin -n "__fish_vmkin_using_subcommand chown" -l json -d 'Print the result as one JSON document'

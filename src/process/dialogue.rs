@@ -85,24 +85,35 @@ impl Dialogue {
     /// [`Kind::Storage`] if it has ended, or says nothing for too long; those of
     /// [`Interrupt::check`].
     pub fn hear(&mut self) -> Result<Heard> {
-        let begun = Instant::now();
+        match self.hear_until(Instant::now().checked_add(self.patience))? {
+            Some(heard) => Ok(heard),
+            None => Err(Error::new(
+                Kind::Storage,
+                format_args!(
+                    "`{}` said nothing for {} s; stopped it",
+                    self.step,
+                    self.patience.as_secs()
+                ),
+            )),
+        }
+    }
+
+    /// What it says next; `None` if it says nothing until then.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Storage`] if it has ended; those of [`Interrupt::check`].
+    pub fn hear_until(&mut self, deadline: Option<Instant>) -> Result<Option<Heard>> {
         loop {
             self.interrupt.check()?;
             match self.chunks.recv_timeout(TICK) {
-                Ok(Chunk::Out(bytes)) => return Ok(Heard::Out(bytes)),
-                Ok(Chunk::Err(bytes)) => return Ok(Heard::Err(bytes)),
+                Ok(Chunk::Out(bytes)) => return Ok(Some(Heard::Out(bytes))),
+                Ok(Chunk::Err(bytes)) => return Ok(Some(Heard::Err(bytes))),
                 Err(RecvTimeoutError::Disconnected) => return Err(self.ended()),
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            if begun.elapsed() > self.patience {
-                return Err(Error::new(
-                    Kind::Storage,
-                    format_args!(
-                        "`{}` said nothing for {} s; stopped it",
-                        self.step,
-                        self.patience.as_secs()
-                    ),
-                ));
+            if deadline.is_some_and(|deadline| Instant::now() > deadline) {
+                return Ok(None);
             }
         }
     }

@@ -12,21 +12,35 @@ use crate::common::{Guest, Host, tool};
 use crate::guest_files::guest_image;
 
 /// A `guestfish` that takes disks, puts each file that is uploaded where it belongs
-/// on the first disk, by `debugfs`, and writes something to the last one if there
-/// are several. All else it only says that it does, as the real one answers.
+/// on the disk that is mounted there, by `debugfs`, and writes something to the last
+/// disk if that is wanted. All else it only says that it does, as the real one
+/// answers. Where it is to stall, it runs no kernel without emulation.
 const GUESTFISH: &str = r#"#!/bin/sh
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
-here=$(dirname "$0"); first= last= fail=$(cat "$here/fail" 2>/dev/null)
+here=$(dirname "$0"); count=0; last=; fail=$(cat "$here/fail" 2>/dev/null)
 while read -r line; do
     case $line in
         "echo "*) echo "${line#echo }"; continue ;;
-        -add-drive*) last=${line#*\"}; last=${last%%\"*}; first=${first:-$last} ;;
+        -add-drive*)
+            last=${line#*\"}; last=${last%%\"*}
+            eval "disk_$count=\$last"; count=$((count + 1)) ;;
+        -launch)
+            [ ! -e "$here/launches" ] || echo >> "$here/launches"
+            if [ -e "$here/stall" ] && [ -z "$LIBGUESTFS_BACKEND_SETTINGS" ]; then
+                echo "Booting from ROM..." >&2
+                sleep 60
+            fi ;;
+        -mount-options*)
+            eval "set -- ${line#-}"
+            letter=${3#/dev/sd}; letter=${letter%%[0-9]*}; before=abcdefgh; before=${before%%$letter*}
+            eval "fs_${4#/fs}=\$disk_${#before}" ;;
         -upload*)
             eval "set -- ${line#-}"
-            qemu-img convert -U -f qcow2 -O raw "$first" "$2.raw"
-            "$here/put" "$2" "${3#/fs0}" "$2.raw"
-            qemu-io -f qcow2 -c "write -s $2.raw 0 16M" "$first" >/dev/null
-            [ "$first" = "$last" ] || qemu-io -f qcow2 -c "write -P 65 800k 128k" "$last" >/dev/null ;;
+            fs=${3#/fs}; path=/${fs#*/}; eval "disk=\$fs_${fs%%/*}"
+            qemu-img convert -U -f qcow2 -O raw "$disk" "$2.raw"
+            "$here/put" "$2" "$path" "$2.raw"
+            qemu-io -f qcow2 -c "write -s $2.raw 0 16M" "$disk" >/dev/null
+            [ ! -e "$here/both" ] || qemu-io -f qcow2 -c "write -P 65 800k 128k" "$last" >/dev/null ;;
         -*x*x) case ${line#-} in *[!0-9a-fx]*) ;; *) echo "${line#-}: unknown command" >&2; continue ;; esac ;;
     esac
     case ${line#-} in
@@ -473,6 +487,7 @@ fn several_disks_are_one() {
             ),
     );
     let before = (fs::read(&image).unwrap(), fs::read(&second).unwrap());
+    fs::write(tools(&host).join("both"), "").unwrap();
     for step in ["write.aside", "write.merged", "write.restored"] {
         fs::write(&image, &before.0).unwrap();
         fs::write(&second, &before.1).unwrap();
@@ -508,6 +523,156 @@ fn what_libguestfs_cannot_do_changes_nothing() {
         assert!(said.contains("it is broken"), "{fails}: {said}");
         assert_eq!(host.world(), before, "{fails}");
     }
+}
+
+/// Guests `web-01` to `web-03` with a disk each, and the images.
+fn three(host: &Host) -> Vec<PathBuf> {
+    let names = ["web-01", "web-02", "web-03"];
+    let images = names.map(|name| {
+        let raw = guest_image(host, name, name);
+        let image = host.image(&format!("{name}.img"));
+        fs::rename(raw, &image).unwrap();
+        host.add(Guest::new(name).disk("vda", "raw", &image));
+        image
+    });
+    images.to_vec()
+}
+
+/// How often libguestfs was started since this was asked.
+fn starts(host: &Host) -> usize {
+    let launches = tools(host).join("launches");
+    let starts = fs::read_to_string(&launches).map_or(0, |text| text.lines().count());
+    fs::write(launches, "").unwrap();
+    starts
+}
+
+fn all_are(host: &Host, images: &[PathBuf], before: &[Vec<u8>], name: &str) {
+    for (image, before) in images.iter().zip(before) {
+        assert!(contents(host, image, "raw") == with_hostname(host, before, name));
+    }
+}
+
+#[test]
+fn many_guests_take_one_start() {
+    let host = Host::new();
+    let images = three(&host);
+    let before: Vec<Vec<u8>> = images
+        .iter()
+        .map(|image| fs::read(image).unwrap())
+        .collect();
+    starts(&host);
+    let (exit, said) = code(edit(
+        &host,
+        "edit -d web-* -e s/web-0./db-01/ /etc/hostname",
+    ));
+    assert_eq!(exit, Some(0), "{said}");
+    assert_eq!(starts(&host), 1);
+    all_are(&host, &images, &before, "db-01\n");
+    let (exit, said) = code(edit(
+        &host,
+        "edit --isolate -d web-* -e s/db-01/db-02/ /etc/hostname",
+    ));
+    assert_eq!(exit, Some(0), "{said}");
+    assert_eq!(starts(&host), 3);
+    let before: Vec<Vec<u8>> = before
+        .iter()
+        .map(|bytes| with_hostname(&host, bytes, "db-01\n"))
+        .collect();
+    all_are(&host, &images, &before, "db-02\n");
+}
+
+/// What fails beside others may be well alone, and is no reason to leave the others
+/// as they are.
+#[test]
+fn a_guest_that_fails_among_others_is_tried_alone() {
+    let host = Host::new();
+    let images = three(&host);
+    let before: Vec<Vec<u8>> = images
+        .iter()
+        .map(|image| fs::read(image).unwrap())
+        .collect();
+    let fail = tools(&host).join("fail");
+    fs::write(&fail, "mount-options \"\" \"/dev/sdb\"").unwrap();
+    let change = "edit -d web-* -e s/web-0./db-01/ /etc/hostname";
+    starts(&host);
+    let (exit, said) = code(edit(&host, change));
+    assert_eq!(exit, Some(0), "{said}");
+    assert_eq!(starts(&host), 2);
+    all_are(&host, &images, &before, "db-01\n");
+    // Nothing is to be changed in the first and the third.
+    let before: Vec<Vec<u8>> = images
+        .iter()
+        .map(|image| fs::read(image).unwrap())
+        .collect();
+    fs::write(&fail, "umount-all").unwrap();
+    let (exit, said) = code(edit(&host, "edit -d web-* -e s/db-01/db-02/ /etc/hostname"));
+    assert_eq!(exit, Some(10), "{said}");
+    assert_eq!(starts(&host), 4);
+    for (image, before) in images.iter().zip(before) {
+        assert!(fs::read(image).unwrap() == before);
+    }
+}
+
+/// Killed at any point, each guest is as it was or as it is to be.
+#[test]
+fn of_many_guests_each_is_changed_or_not() {
+    let host = Host::new();
+    let images = three(&host);
+    let before: Vec<Vec<u8>> = images
+        .iter()
+        .map(|image| fs::read(image).unwrap())
+        .collect();
+    for (point, done) in [
+        ("write.redo@2", 0),
+        ("write.closed", 0),
+        ("write.aside@2", 1),
+        ("write.committed@2", 2),
+        ("write.restored@3", 3),
+    ] {
+        for (image, before) in images.iter().zip(&before) {
+            fs::write(image, before).unwrap();
+        }
+        let mut command = edit(&host, "edit -d web-* -e s/web-0./db-01/ /etc/hostname");
+        command.env("VMKIN_FAILPOINTS", format!("{point}=kill"));
+        assert_eq!(code(command).0, None, "{point}");
+        let (exit, said) = code(edit(&host, "recover"));
+        assert_eq!(exit, Some(0), "{point}: {said}");
+        for (number, (image, before)) in images.iter().zip(&before).enumerate() {
+            let now = fs::read(image).unwrap();
+            let wanted = with_hostname(&host, before, "db-01\n");
+            assert!(
+                now == if number < done {
+                    wanted
+                } else {
+                    before.clone()
+                },
+                "{point}: {}",
+                image.display()
+            );
+        }
+        let images = host.world().images();
+        assert_eq!(
+            images,
+            ["web-01.img", "web-02.img", "web-03.img"],
+            "{point}"
+        );
+    }
+}
+
+/// There is KVM that runs the firmware, and no kernel after it.
+#[test]
+fn where_kvm_starts_no_kernel_it_is_done_without() {
+    let host = Host::new();
+    let image = guest(&host, "raw");
+    let wanted = edited(&host, &fs::read(&image).unwrap());
+    fs::write(tools(&host).join("stall"), "").unwrap();
+    starts(&host);
+    let mut command = edit(&host, EDIT);
+    command.env_remove("LIBGUESTFS_BACKEND_SETTINGS");
+    let (exit, said) = code(command);
+    assert_eq!(exit, Some(0), "{said}");
+    assert_eq!(starts(&host), 2);
+    assert!(contents(&host, &image, "raw") == wanted);
 }
 
 /// What libguestfs says that it did is not taken for done.

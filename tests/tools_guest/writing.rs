@@ -11,8 +11,8 @@ use vmkin::hypervisor::Libvirt;
 use vmkin::interrupt::Interrupt;
 use vmkin::model::ImageFormat;
 use vmkin::ops::guest::View;
-use vmkin::ops::write::Writing;
 use vmkin::ops::write::plan::Draft;
+use vmkin::ops::write::{Job, Writing, carry_out};
 use vmkin::ops::{Host, Observer};
 use vmkin::store::Store;
 
@@ -150,7 +150,12 @@ impl Bench {
         draft(&writing, &mut drafted);
         let (changes, left_out) = drafted.finish();
         assert!(left_out.len() == 1, "{left_out:?}");
-        writing.apply(&changes).unwrap();
+        let job = Job {
+            held: writing.close(),
+            changes,
+        };
+        let results = carry_out(&[job], false);
+        results.into_iter().for_each(|result| result.unwrap());
         // Nothing is left beside the image.
         let names = fs::read_dir(self.dir.path()).unwrap();
         let hidden = names.filter(|name| {

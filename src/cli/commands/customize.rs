@@ -163,8 +163,8 @@ struct Customizing<'c> {
     wishes: Wishes,
     /// How many guests were drafted.
     number: u64,
-    /// The keys of the last.
-    known: Vec<String>,
+    /// The keys of each that was drafted.
+    known: Vec<Vec<String>>,
 }
 
 impl Plan for Customizing<'_> {
@@ -187,15 +187,16 @@ impl Plan for Customizing<'_> {
         for warning in &outcome.warnings {
             self.ui.warning(&format!("{}: {warning}", writing.name));
         }
-        self.known = outcome.known_hosts;
+        self.known.push(outcome.known_hosts);
         Ok(())
     }
 
-    fn done(&mut self) -> Result<()> {
-        let Some(file) = &self.args.known_hosts else {
+    fn done(&mut self, number: usize) -> Result<()> {
+        let known = self.known.get(number);
+        let (Some(file), Some(known)) = (&self.args.known_hosts, known) else {
             return Ok(());
         };
-        add_known_hosts(file, &self.known).map_err(|error| {
+        add_known_hosts(file, known).map_err(|error| {
             error.hint(
                 "the guest is changed all the same; once more with `--known-hosts` alone adds its \
                  keys",

@@ -14,8 +14,8 @@ use crate::guest::change::Change;
 use crate::model::ImageFormat;
 use crate::ops::Observer as _;
 use crate::ops::guest::{View, domains};
-use crate::ops::write::Writing;
 use crate::ops::write::plan::Draft;
+use crate::ops::write::{Job, Writing, carry_out};
 
 /// The guests whose files are changed.
 #[derive(Debug, Args)]
@@ -45,6 +45,10 @@ pub(super) struct ToGuest {
     #[arg(long, value_name = "KEY")]
     key: Vec<Key>,
 
+    /// Start libguestfs for each guest, and not once for all of them
+    #[arg(long)]
+    isolate: bool,
+
     /// Show what would be changed, and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -67,6 +71,12 @@ struct Changed {
     path_hex: Option<String>,
 }
 
+/// A guest for which it is known what is to be changed.
+struct Drafted<'a> {
+    job: Job<'a>,
+    left_out: Vec<PathBuf>,
+}
+
 /// What is drafted for each guest.
 pub(super) trait Plan {
     /// Looks at how many guests there are before anything is changed.
@@ -77,8 +87,9 @@ pub(super) trait Plan {
     /// Drafts the changes of one.
     fn draft(&mut self, writing: &Writing<'_>, draft: &mut Draft<'_>) -> Result<()>;
 
-    /// Does what is to be done when those are made.
-    fn done(&mut self) -> Result<()> {
+    /// Does what is to be done when those of a guest are made, the one that was
+    /// drafted as this, from 0 on.
+    fn done(&mut self, _number: usize) -> Result<()> {
         Ok(())
     }
 }
@@ -90,7 +101,8 @@ impl<F: FnMut(&Writing<'_>, &mut Draft<'_>) -> Result<()>> Plan for F {
 }
 
 impl ToGuest {
-    /// Changes each guest, one after the other, and goes on when one fails.
+    /// Changes all guests, with one start of libguestfs if they can share it, and
+    /// goes on with the others when it fails for one.
     pub(super) fn each(&self, ui: &Ui, session: &Session<'_>, plan: &mut dyn Plan) -> Result<()> {
         let view = View {
             mounts: self.mount.iter().map(MountOption::pair).collect(),
@@ -108,36 +120,41 @@ impl ToGuest {
             false => session.connect_to_change()?,
         };
         let host = session.host(&hypervisor);
-        let mut all = Vec::new();
         if let Some(image) = &self.add {
             plan.begin(1)?;
             let writing = Writing::of_image(host, image.clone(), self.format, &view)?;
-            let done = self.one(ui, session, writing, plan)?;
-            all.push(done);
-            return self.tell(ui, &all);
+            let drafted = self.draft(ui, session, writing, plan)?;
+            let mut failed = Vec::new();
+            let done = self.carry_out(ui, vec![drafted], plan, &mut failed);
+            return match failed.pop() {
+                Some((_, error)) => Err(error),
+                None => self.tell(ui, &done),
+            };
         }
         let mut failed = Vec::new();
+        let mut drafts = Vec::new();
         let domains = domains(host.hypervisor, &self.domain)?;
         plan.begin(domains.len())?;
         for domain in domains {
             session.check()?;
             let writing = Writing::of_domain(host, &domain, &view);
-            match writing.and_then(|writing| self.one(ui, session, writing, plan)) {
-                Ok(done) => all.push(done),
+            match writing.and_then(|writing| self.draft(ui, session, writing, plan)) {
+                Ok(drafted) => drafts.push(drafted),
                 Err(error) => failed.push((domain.name, error)),
             }
         }
-        self.tell(ui, &all)?;
-        batch_result(failed, all.len(), "changed")
+        let done = self.carry_out(ui, drafts, plan, &mut failed);
+        self.tell(ui, &done)?;
+        batch_result(failed, done.len(), "changed")
     }
 
-    fn one(
+    fn draft<'a>(
         &self,
         ui: &Ui,
         session: &Session<'_>,
-        writing: Writing<'_>,
+        writing: Writing<'a>,
         plan: &mut dyn Plan,
-    ) -> Result<Done> {
+    ) -> Result<Drafted<'a>> {
         for warning in &writing.warnings {
             ui.warning(warning);
         }
@@ -153,19 +170,54 @@ impl ToGuest {
                 left_out.len()
             ));
         }
-        let guest = writing.name.clone();
-        if !self.dry_run {
-            writing.apply(&changes)?;
-            ui.status(&said(&guest, &changes));
-            plan.done()?;
-        }
-        Ok(Done {
-            guest,
-            changed: !self.dry_run && !changes.is_empty(),
-            dry_run: self.dry_run,
-            changes: changes.iter().map(changed).collect(),
+        let held = writing.close();
+        Ok(Drafted {
+            job: Job { held, changes },
             left_out,
         })
+    }
+
+    /// Makes the changes, and returns what is done.
+    fn carry_out(
+        &self,
+        ui: &Ui,
+        drafts: Vec<Drafted<'_>>,
+        plan: &mut dyn Plan,
+        failed: &mut Vec<(String, Error)>,
+    ) -> Vec<Done> {
+        let (jobs, left_out): (Vec<_>, Vec<_>) = drafts
+            .into_iter()
+            .map(|one| (one.job, one.left_out))
+            .unzip();
+        let results = match self.dry_run {
+            true => jobs.iter().map(|_| Ok(())).collect(),
+            false => carry_out(&jobs, self.isolate),
+        };
+        let mut all = Vec::new();
+        let each = jobs.into_iter().zip(left_out).zip(results).enumerate();
+        for (number, ((Job { held, changes }, left_out), result)) in each {
+            let guest = held.name().to_owned();
+            // From here on it can be started.
+            drop(held);
+            let result = result.and_then(|()| match self.dry_run {
+                true => Ok(()),
+                false => {
+                    ui.status(&said(&guest, &changes));
+                    plan.done(number)
+                }
+            });
+            match result {
+                Ok(()) => all.push(Done {
+                    guest,
+                    changed: !self.dry_run && !changes.is_empty(),
+                    dry_run: self.dry_run,
+                    changes: changes.iter().map(changed).collect(),
+                    left_out,
+                }),
+                Err(error) => failed.push((guest, error)),
+            }
+        }
+        all
     }
 
     fn tell(&self, ui: &Ui, all: &[Done]) -> Result<()> {

@@ -6,6 +6,7 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::answer;
@@ -70,18 +71,23 @@ pub fn open(drives: &[Drive], keys: &[Key], interrupt: &Interrupt) -> Result<Sys
 }
 
 /// Starts it with these overlays as its disks. Where there is KVM that does not
-/// work, it aborts, and does without.
+/// work, it aborts or no kernel starts, and it does without.
 pub(super) fn started(
     scratch: &Path,
     overlays: &[PathBuf],
     interrupt: &Interrupt,
 ) -> Result<Session> {
-    match start(scratch, overlays, false, interrupt) {
-        Err(error) if error.kind() == Kind::Environment && !Session::is_set_up() => {
-            start(scratch, overlays, true, interrupt)
+    // It will be no different the next time.
+    static EMULATED: AtomicBool = AtomicBool::new(false);
+    if !EMULATED.load(Ordering::Relaxed) {
+        match start(scratch, overlays, false, interrupt) {
+            Err(error) if error.kind() == Kind::Environment && !Session::is_set_up() => {}
+            other => return other,
         }
-        other => other,
     }
+    let session = start(scratch, overlays, true, interrupt)?;
+    EMULATED.store(true, Ordering::Relaxed);
+    Ok(session)
 }
 
 fn start(
@@ -96,14 +102,8 @@ fn start(
         // Not `readonly`: see `shield`.
         session.must(&format!("add-drive {path} format:qcow2"))?;
     }
-    match session.ask("launch")? {
-        Ok(_) => Ok(session),
-        Err(why) => Err(Error::new(
-            Kind::Environment,
-            format!("libguestfs does not start its appliance: {why}"),
-        )
-        .hint("see what it lacks: `libguestfs-test-tool`")),
-    }
+    session.launch()?;
+    Ok(session)
 }
 
 fn part(
@@ -142,14 +142,16 @@ fn part(
 /// What a device of the appliance is called in the guest: there, all disks are
 /// `sda` and so on.
 fn in_guest(drives: &[Drive], device: &str) -> String {
-    let found = device.strip_prefix("/dev/sd").and_then(|rest| {
-        let letter = rest.bytes().next()?;
-        let drive = drives.get(usize::from(letter.checked_sub(b'a')?))?;
-        let number = rest.get(1..)?;
-        let plain = number.bytes().all(|byte| byte.is_ascii_digit());
-        plain.then_some((drive, number))
-    });
-    let Some((drive, number)) = found else {
+    let split = device
+        .find(|c: char| c.is_ascii_digit())
+        .unwrap_or(device.len());
+    let (disk, number) = device.split_at(split);
+    let plain = number.bytes().all(|byte| byte.is_ascii_digit());
+    let found = (0..).map(device_of).zip(drives);
+    let found = found
+        .filter(|_| plain)
+        .find_map(|(name, drive)| (name == disk).then_some(drive));
+    let Some(drive) = found else {
         return device.to_owned();
     };
     // As the kernel does it: `sda1`, but `nvme0n1p1`.
@@ -160,10 +162,11 @@ fn in_guest(drives: &[Drive], device: &str) -> String {
     }
 }
 
-/// What a device of the guest is called in the appliance.
-pub(super) fn in_appliance(drives: &[Drive], device: &str) -> String {
+/// What a disk or partition of the guest is called in the appliance, where `first`
+/// disks of others are before its own. `None` for what lies on disks.
+pub(super) fn in_appliance(drives: &[Drive], first: usize, device: &str) -> Option<String> {
     let plain = |rest: &str| rest.bytes().all(|byte| byte.is_ascii_digit());
-    for (letter, drive) in (b'a'..=b'z').zip(drives) {
+    for (disk, drive) in (first..).map(device_of).zip(drives) {
         let Some(rest) = device
             .strip_prefix("/dev/")
             .and_then(|name| name.strip_prefix(drive.name.as_str()))
@@ -177,10 +180,24 @@ pub(super) fn in_appliance(drives: &[Drive], device: &str) -> String {
             _ => continue,
         };
         if plain(number) {
-            return format!("/dev/sd{}{number}", char::from(letter));
+            return Some(format!("{disk}{number}"));
         }
     }
-    device.to_owned()
+    None
+}
+
+/// What the kernel of the appliance calls a disk, counted from 0: `/dev/sda` to
+/// `/dev/sdz`, then `/dev/sdaa` and so on.
+pub(super) fn device_of(number: usize) -> String {
+    let mut letters = Vec::new();
+    let mut rest = Some(number);
+    while let Some(value) = rest {
+        let letter = u8::try_from(value % 26).unwrap_or(0);
+        letters.push(char::from(b'a'.saturating_add(letter)));
+        rest = (value / 26).checked_sub(1);
+    }
+    let letters: String = letters.iter().rev().collect();
+    format!("/dev/sd{letters}")
 }
 
 /// A key as it is typed: without the end of its line.
@@ -282,7 +299,7 @@ pub(super) fn unlock(
 
 #[cfg(test)]
 mod tests {
-    use super::{Drive, in_appliance, in_guest};
+    use super::{Drive, device_of, in_appliance, in_guest};
     use crate::model::{Chain, FileId, ImageFormat, Layer};
 
     #[test]
@@ -315,13 +332,37 @@ mod tests {
             ("/dev/nvme0n1", "/dev/sdb"),
             ("/dev/nvme0n1p3", "/dev/sdb3"),
             ("/dev/sda1", "/dev/sdc1"),
-            ("/dev/vg/root", "/dev/vg/root"),
-            ("/dev/mapper/luks-1", "/dev/mapper/luks-1"),
         ] {
-            assert_eq!(in_appliance(&drives, guest), appliance);
+            let there = in_appliance(&drives, 0, guest);
+            assert_eq!(there.as_deref(), Some(appliance));
             assert_eq!(in_guest(&drives, appliance), guest);
         }
-        assert_eq!(in_appliance(&drives, "/dev/vdap1"), "/dev/vdap1");
-        assert_eq!(in_appliance(&drives, "/dev/nvme0n12"), "/dev/nvme0n12");
+        for other in [
+            "/dev/vg/root",
+            "/dev/mapper/luks-1",
+            "/dev/vdap1",
+            "/dev/nvme0n12",
+            "/dev/sdaa1",
+        ] {
+            assert_eq!(in_appliance(&drives, 0, other), None, "{other}");
+            assert_eq!(in_guest(&drives, other), other);
+        }
+        let there = in_appliance(&drives, 25, "/dev/nvme0n1p3");
+        assert_eq!(there.as_deref(), Some("/dev/sdaa3"));
+    }
+
+    #[test]
+    fn disks_are_counted_in_letters() {
+        for (number, device) in [
+            (0, "/dev/sda"),
+            (25, "/dev/sdz"),
+            (26, "/dev/sdaa"),
+            (51, "/dev/sdaz"),
+            (52, "/dev/sdba"),
+            (701, "/dev/sdzz"),
+            (702, "/dev/sdaaa"),
+        ] {
+            assert_eq!(device_of(number), device);
+        }
     }
 }

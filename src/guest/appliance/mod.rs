@@ -9,22 +9,27 @@
 //!
 //! | file | what it knows |
 //! |---|---|
+//! | `kernel` | whether its kernel starts |
 //! | `session` | talking to `guestfish`: quoting, answers, errors |
 //! | `answer` | what its answers mean |
 //! | `files` | a mounted file system behind the trait |
 //! | `machine` | starting it, opening what is locked, finding file systems |
 //! | `shield` | what stands between it and the disks |
-//! | `writer` | carrying changes out |
+//! | `writer` | an appliance that changes guests, one after the other |
+//! | `changes` | carrying the changes of one guest out |
 //! | `key` | keys of encrypted volumes |
 
 mod answer;
+mod changes;
 mod files;
+mod kernel;
 mod key;
 mod machine;
 mod session;
 mod shield;
 mod writer;
 
+pub use self::changes::GuestDisks;
 pub use self::key::{Key, KeyError};
 pub use self::machine::{Drive, open};
-pub use self::writer::Writer;
+pub use self::writer::{MAX_DISKS, Writer};

@@ -5,8 +5,9 @@
 //! What came before them belongs to the command.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::kernel::Boot;
 use crate::error::{Error, Kind, Result};
 use crate::guest::scratch::Scratch;
 use crate::interrupt::Interrupt;
@@ -44,6 +45,8 @@ pub(super) struct Session {
     word: String,
     count: u64,
     mounts: u64,
+    /// What is seen of its kernel, while that is of interest.
+    boot: Option<Boot>,
     /// After the dialogue, so that it is there until that has ended.
     scratch: Option<Scratch>,
 }
@@ -72,6 +75,7 @@ impl Session {
             word: uuid::Uuid::new_v4().simple().to_string(),
             count: 0,
             mounts: 0,
+            boot: None,
             scratch: None,
         })
     }
@@ -152,13 +156,48 @@ impl Session {
                     answers.push(answer(std::mem::take(output), errors));
                     break;
                 }
-                match self.dialogue.hear()? {
+                match self.hear()? {
                     Heard::Out(bytes) => out.push(&bytes)?,
                     Heard::Err(bytes) => err.push(&bytes)?,
                 }
             }
         }
         Ok(())
+    }
+
+    fn hear(&mut self) -> Result<Heard> {
+        let deadline = self.boot.as_ref().and_then(Boot::deadline);
+        let heard = match deadline {
+            None => self.dialogue.hear()?,
+            Some(_) => self.dialogue.hear_until(deadline)?.ok_or_else(|| {
+                Error::new(Kind::Environment, "no kernel starts in the appliance")
+            })?,
+        };
+        if let (Some(boot), Heard::Err(bytes)) = (&mut self.boot, &heard) {
+            boot.see(bytes, Instant::now());
+        }
+        Ok(heard)
+    }
+
+    /// Starts the appliance, whose disks are added.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Environment`] if it does not start.
+    pub(super) fn launch(&mut self) -> Result<()> {
+        // Its console is on stderr then.
+        self.must("set-verbose true")?;
+        self.boot = Some(Boot::default());
+        let answer = self.ask("launch")?;
+        self.boot = None;
+        answer.map_err(|why| {
+            Error::new(
+                Kind::Environment,
+                format!("libguestfs does not start its appliance: {why}"),
+            )
+            .hint("see what it lacks: `libguestfs-test-tool`")
+        })?;
+        self.must("set-verbose false").map(drop)
     }
 
     /// A place where nothing is mounted yet.

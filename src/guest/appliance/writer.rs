@@ -1,39 +1,54 @@
-//! Carrying changes out in the appliance.
+//! An appliance that changes guests.
 //!
 //! It gets redo overlays and not the disks, and mounts each file system that is
 //! to be changed in a place of its own, by the device that was found before:
 //! nothing is inspected there, and no path leads through a mount or a symbolic
 //! link of the guest.
+//!
+//! Disks of one base have the same ids in them, by which a kernel tells volume
+//! groups and file systems of btrfs apart. It is made to see those of one guest at
+//! a time, and what it has mounted is looked at.
 
-use std::collections::HashMap;
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use super::answer;
+use super::changes::{Changing, GuestDisks};
 use super::key::Key;
-use super::machine::{Drive, in_appliance, secret, started, unlock};
-use super::session::{PROGRAM, Session, failed, quoted};
+use super::machine::{Drive, device_of, in_appliance, secret, started, unlock};
+use super::session::{PROGRAM, Session, odd, quoted};
 use crate::error::{Error, Kind, Result};
-use crate::guest::change::{Change, Given, Mountable, Spot};
-use crate::guest::native::fs::{FsKind, Time};
+use crate::guest::change::{Change, Mountable};
+use crate::guest::native::fs::FsKind;
 use crate::guest::scratch::Scratch;
 use crate::interrupt::Interrupt;
 use crate::process::Tool;
 
-/// How many disks there can be: behind `sda` to `sdz` they have longer names.
-const MAX_DISKS: usize = 26;
+/// How many disks one appliance gets at the most: it could have 255, and each takes
+/// some time and memory.
+pub const MAX_DISKS: usize = 64;
 
-/// The attribute that SELinux keeps its labels in.
-const LABEL: &str = "security.selinux";
+impl Mountable {
+    /// Whether a kernel that has disks of other guests too, which may be copies
+    /// of these, can be told which file system is meant.
+    pub fn can_be_told(&self, drives: &[Drive]) -> bool {
+        in_appliance(drives, 0, &self.device).is_some() || is_of_lvm(&self.device)
+    }
+}
 
-/// An appliance that changes the files of a guest.
+/// Whether a device is a logical volume, by its name: `/dev/GROUP/VOLUME`.
+fn is_of_lvm(device: &str) -> bool {
+    let mut parts = device.strip_prefix("/dev/").unwrap_or("").split('/');
+    let (group, volume) = (parts.next(), parts.next());
+    let good = |part: &str| !part.is_empty();
+    group.is_some_and(|group| good(group) && !matches!(group, "mapper" | "md" | "disk"))
+        && volume.is_some_and(good)
+        && parts.next().is_none()
+}
+
+/// An appliance that changes the files of guests.
 pub struct Writer {
     session: Session,
-    drives: Vec<Drive>,
-    mounts: Vec<Mountable>,
-    /// Where those are mounted that are.
-    mounted: HashMap<usize, String>,
-    /// The labels of directories; none where there is no SELinux.
-    labels: HashMap<Vec<u8>, Option<Vec<u8>>>,
+    guests: Vec<GuestDisks>,
 }
 
 impl Writer {
@@ -46,54 +61,81 @@ impl Writer {
         Tool::find(PROGRAM).map(drop)
     }
 
-    /// Starts the appliance with redo overlays on the disks of a guest, in their
-    /// order, and opens what the keys open. Nothing is mounted yet. What it needs
-    /// for itself goes to `scratch`, which must be there until it has ended.
+    /// Starts the appliance with redo overlays on the disks of guests, and opens
+    /// what the keys open. Nothing is mounted yet. What it needs for itself goes to
+    /// `scratch`, which must be there until it has ended.
     ///
     /// # Errors
     ///
     /// Those of [`open`](super::open).
     pub fn start(
-        drives: Vec<Drive>,
-        redo: &[PathBuf],
-        mounts: Vec<Mountable>,
+        guests: Vec<GuestDisks>,
         keys: &[Key],
         scratch: &Scratch,
         interrupt: &Interrupt,
     ) -> Result<Self> {
-        if redo.len() > MAX_DISKS {
+        let overlays: Vec<PathBuf> = guests
+            .iter()
+            .flat_map(|guest| guest.overlays.clone())
+            .collect();
+        if overlays.len() > MAX_DISKS {
             return Err(Error::new(
                 Kind::WrongState,
                 format!(
-                    "the guest has {} disks, and those of at most {MAX_DISKS} can be changed",
-                    redo.len()
+                    "there are {} disks, and those of at most {MAX_DISKS} can be changed at once",
+                    overlays.len()
                 ),
             ));
         }
         let secrets: Vec<(String, String)> = keys.iter().map(secret).collect::<Result<_>>()?;
-        let mut session = started(scratch.dir(), redo, interrupt)?;
-        if !secrets.is_empty() {
-            unlock(&mut session, &drives, &secrets, &mut Vec::new())?;
+        let mut session = started(scratch.dir(), &overlays, interrupt)?;
+        if let Some(guest) = guests.first().filter(|_| !secrets.is_empty()) {
+            unlock(&mut session, &guest.drives, &secrets, &mut Vec::new())?;
         }
-        Ok(Self {
-            session,
-            drives,
-            mounts,
-            mounted: HashMap::new(),
-            labels: HashMap::new(),
-        })
+        Ok(Self { session, guests })
     }
 
-    /// Carries changes out, in their order; `progress` is told how many are done.
+    /// Carries the changes of a guest out, in their order; `progress` is told how
+    /// many are done. Its file systems are mounted until [`Self::leave`].
     ///
     /// # Errors
     ///
-    /// [`Kind::Storage`] if one cannot be made: the overlays are no good then.
-    pub fn carry_out(&mut self, changes: &[Change], progress: &mut dyn FnMut(usize)) -> Result<()> {
+    /// [`Kind::Storage`] if one cannot be made: its overlays are no good then.
+    pub fn carry_out(
+        &mut self,
+        guest: usize,
+        changes: &[Change],
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<()> {
+        self.enter(guest)?;
+        let first = self.first_of(guest);
+        let Some(disks) = self.guests.get(guest) else {
+            return Err(odd("was not given this guest"));
+        };
+        let mut changing = Changing::new(&mut self.session, disks, first);
         for (number, change) in changes.iter().enumerate() {
-            self.carry_out_one(change)
+            changing
+                .carry_out(change)
                 .map_err(|error| error.context(format!("cannot {change}")))?;
             progress(number + 1);
+        }
+        Ok(())
+    }
+
+    /// Unmounts what was mounted for a guest, whether all of it was done or not.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Storage`] if it cannot: the appliance is no good any more.
+    pub fn leave(&mut self, guest: usize) -> Result<()> {
+        self.session.must("umount-all")?;
+        if self.has_others() {
+            if self.has(guest, |mount| is_of_lvm(&mount.device)) {
+                self.session.must("vg-activate-all false")?;
+            }
+            if self.has(guest, |mount| mount.kind == FsKind::Btrfs) {
+                self.session.must(FORGET)?;
+            }
         }
         Ok(())
     }
@@ -110,237 +152,95 @@ impl Writer {
         self.session.end()
     }
 
-    fn carry_out_one(&mut self, change: &Change) -> Result<()> {
-        match change {
-            Change::Contents {
-                at,
-                from,
-                mode,
-                capable,
-            } => self.contents(at, from, *mode, *capable),
-            Change::File { at, from, given } => {
-                let path = self.path(at)?;
-                match from {
-                    Some(from) => self.upload(from, &path)?,
-                    None => self.must(&["touch", &path])?,
-                }
-                self.give(at, &path, *given, true)
-            }
-            Change::Directory { at, given } => {
-                let path = self.path(at)?;
-                self.must(&["mkdir", &path])?;
-                self.give(at, &path, *given, true)
-            }
-            Change::Link { at, target, given } => {
-                let path = self.path(at)?;
-                self.must(&["ln-s", &quoted(target), &path])?;
-                self.give(at, &path, *given, false)
-            }
-            Change::Name { at, of } => {
-                let (of, at) = (self.path(of)?, self.path(at)?);
-                self.must(&["ln", &of, &at])
-            }
-            Change::Copy { from, to } => {
-                let (from, to) = (self.path(from)?, self.path(to)?);
-                self.must(&["cp-a", &from, &to])
-            }
-            Change::Move { from, to } => {
-                // Between two file systems it is a copy and a removal.
-                let how = if from.fs == to.fs { "rename" } else { "mv" };
-                let (from, to) = (self.path(from)?, self.path(to)?);
-                self.must(&[how, &from, &to])
-            }
-            Change::Remove { at, directory } => {
-                let path = self.path(at)?;
-                self.must(&[if *directory { "rm-rf" } else { "rm" }, &path])
-            }
-            Change::Mode { at, mode } => {
-                let path = self.path(at)?;
-                self.must(&["chmod", &format!("0{mode:o}"), &path])
-            }
-            Change::Owner { at, owner, mode } => {
-                let path = self.path(at)?;
-                self.owner(&path, *owner)?;
-                match mode {
-                    Some(mode) => self.must(&["chmod", &format!("0{mode:o}"), &path]),
-                    None => Ok(()),
-                }
-            }
-            Change::Touched { at, time } => {
-                let path = self.path(at)?;
-                match time {
-                    Some(time) => self.times(&path, *time),
-                    None => self.must(&["utimens", &path, "0", "-1", "0", "-1"]),
-                }
-            }
-        }
-    }
-
-    /// Writes into a file, which stays the same file.
-    fn contents(&mut self, at: &Spot, from: &Path, mode: u32, capable: bool) -> Result<()> {
-        let path = self.path(at)?;
-        let plain = !self.mounts.get(at.fs).is_some_and(Mountable::has_owners);
-        // Something that has the attributes meanwhile.
-        let kept = match capable && !plain {
-            true => Some(self.keep_attributes(at, &path)?),
-            false => None,
-        };
-        self.upload(from, &path)?;
-        if let Some(kept) = kept {
-            self.must(&["copy-attributes", &kept, &path, "xattributes:true"])?;
-            self.must(&["rm", &kept])?;
-        }
-        match mode & 0o6000 {
-            0 => Ok(()),
-            _ if plain => Ok(()),
-            _ => self.must(&["chmod", &format!("0{mode:o}"), &path]),
-        }
-    }
-
-    fn keep_attributes(&mut self, at: &Spot, path: &str) -> Result<String> {
-        let name = format!(".vmkin-{}", uuid::Uuid::new_v4().simple());
-        let mount = self.mounted(at.fs)?;
-        let inner = [at.inner_dir(), b"/", name.as_bytes()].concat();
-        let kept = quoted(&[mount.as_bytes(), &inner].concat());
-        self.must(&["touch", &kept])?;
-        self.must(&["copy-attributes", path, &kept, "xattributes:true"])?;
-        Ok(kept)
-    }
-
-    fn upload(&mut self, from: &Path, path: &str) -> Result<()> {
-        let from = quoted(from.as_os_str().as_bytes());
-        self.must(&["upload", &from, path])
-    }
-
-    fn give(&mut self, at: &Spot, path: &str, given: Given, has_mode: bool) -> Result<()> {
-        if !self.mounts.get(at.fs).is_some_and(Mountable::has_owners) {
+    /// Has the kernel see the volumes of this guest, and no others.
+    fn enter(&mut self, guest: usize) -> Result<()> {
+        if !self.has_others() {
             return Ok(());
         }
-        // In this order: a change of owner takes set-id bits off.
-        if let Some(owner) = given.owner {
-            self.owner(path, owner)?;
+        if self.has(guest, |mount| mount.kind == FsKind::Btrfs) {
+            self.session.must(FORGET)?;
         }
-        if let Some(mode) = given.mode.filter(|_| has_mode) {
-            self.must(&["chmod", &format!("0{mode:o}"), path])?;
-        }
-        let label = self.label_of_dir(at)?.map(|label| match given.label_type {
-            Some(kind) => with_type(&label, kind),
-            None => label,
-        });
-        if let Some(label) = &label {
-            // `lsetxattr`, for a link is labelled itself.
-            let length = label.len().to_string();
-            self.must(&["lsetxattr", LABEL, &quoted(label), &length, path])?;
-            self.labels
-                .insert(self.key(at, &at.inner), Some(label.clone()));
-        }
-        if let Some(time) = given.modified.filter(|_| has_mode) {
-            self.times(path, time)?;
+        if self.has(guest, |mount| is_of_lvm(&mount.device)) {
+            let own = self.devices_of(guest);
+            self.session.must("vg-activate-all false")?;
+            self.session.must(&format!(
+                "lvm-set-filter {}",
+                quoted(own.join(" ").as_bytes())
+            ))?;
+            self.session.must("vg-activate-all true")?;
+            let seen = answer::devices(&self.session.must("pvs")?);
+            let is_own = |device: &String| own.iter().any(|disk| is_on(device, disk));
+            if !seen.iter().all(is_own) {
+                return Err(odd("sees the volumes of another guest"));
+            }
         }
         Ok(())
     }
 
-    fn times(&mut self, path: &str, time: Time) -> Result<()> {
-        let (seconds, nanoseconds) = (time.seconds.to_string(), time.nanoseconds.to_string());
-        let time = [&*seconds, &nanoseconds, &seconds, &nanoseconds];
-        self.must(&[&["utimens", path], &time[..]].concat())
+    fn has_others(&self) -> bool {
+        self.guests.len() > 1
     }
 
-    fn owner(&mut self, path: &str, (user, group): (u32, u32)) -> Result<()> {
-        self.must(&["lchown", &user.to_string(), &group.to_string(), path])
+    fn has(&self, guest: usize, wanted: impl Fn(&Mountable) -> bool) -> bool {
+        let guest = self.guests.get(guest);
+        guest.is_some_and(|guest| guest.mounts.iter().any(wanted))
     }
 
-    /// The label of the directory that something is in, as it is now.
-    fn label_of_dir(&mut self, at: &Spot) -> Result<Option<Vec<u8>>> {
-        let key = self.key(at, at.inner_dir());
-        if let Some(known) = self.labels.get(&key) {
-            return Ok(known.clone());
-        }
-        let mount = self.mounted(at.fs)?;
-        let dir = quoted(&[mount.as_bytes(), at.inner_dir()].concat());
-        let answer = self.session.ask(&format!("lgetxattr {dir} {LABEL}"))?;
-        // It says so where there is none, or where there cannot be any.
-        let label = answer.ok().map(|label| {
-            let end = label.iter().rposition(|byte| !matches!(byte, 0 | b'\n'));
-            label
-                .get(..end.map_or(0, |end| end + 1))
-                .map(<[u8]>::to_vec)
-        });
-        let label = label.flatten().filter(|label| !label.is_empty());
-        self.labels.insert(key, label.clone());
-        Ok(label)
+    /// How many disks are before those of a guest.
+    fn first_of(&self, guest: usize) -> usize {
+        let before = self.guests.iter().take(guest);
+        before.map(|guest| guest.overlays.len()).sum()
     }
 
-    fn key(&self, at: &Spot, inner: &[u8]) -> Vec<u8> {
-        [at.fs.to_string().as_bytes(), inner].concat()
-    }
-
-    /// The path of something in the appliance, quoted.
-    fn path(&mut self, spot: &Spot) -> Result<String> {
-        let mount = self.mounted(spot.fs)?;
-        Ok(quoted(&[mount.as_bytes(), &spot.inner].concat()))
-    }
-
-    /// Where a file system is mounted, which it is from now on.
-    fn mounted(&mut self, fs: usize) -> Result<String> {
-        if let Some(known) = self.mounted.get(&fs) {
-            return Ok(known.clone());
-        }
-        let mount = self
-            .mounts
-            .get(fs)
-            .ok_or_else(|| Error::new(Kind::NotFound, "there is no such file system"))?;
-        let mut options: Vec<&str> = Vec::new();
-        if mount.kind == FsKind::Xfs {
-            // A copy of a disk has the UUID of the disk.
-            options.push("nouuid");
-        }
-        if !mount.options.is_empty() {
-            options.push(&mount.options);
-        }
-        let options = quoted(options.join(",").as_bytes());
-        let device = in_appliance(&self.drives, &mount.device);
-        let device = quoted(device.as_bytes());
-        let shown = mount.device.clone();
-        let place = self.session.mount_point()?;
-        let answer = self
-            .session
-            .ask(&format!("mount-options {options} {device} {place}"))?;
-        answer.map_err(|why| {
-            let error = failed(&why).with_kind(Kind::WrongState);
-            error.context(format!("{shown} cannot be mounted for writing"))
-        })?;
-        self.mounted.insert(fs, place.clone());
-        Ok(place)
-    }
-
-    fn must(&mut self, words: &[&str]) -> Result<()> {
-        self.session.must(&words.join(" ")).map(drop)
+    fn devices_of(&self, guest: usize) -> Vec<String> {
+        let first = self.first_of(guest);
+        let disks = self.guests.get(guest).map_or(0, |it| it.overlays.len());
+        (first..first.saturating_add(disks))
+            .map(device_of)
+            .collect()
     }
 }
 
-/// A label with another type: the third of `user:role:type:level`.
-fn with_type(label: &[u8], kind: &str) -> Vec<u8> {
-    let mut fields: Vec<&[u8]> = label.split(|&byte| byte == b':').collect();
-    if let Some(field) = fields.get_mut(2) {
-        *field = kind.as_bytes();
-    }
-    fields.join(&b':')
+/// Has the kernel forget the file systems of btrfs that are not mounted: it takes one
+/// with the same id for an older state of the first.
+const FORGET: &str = "debug sh \"btrfs device scan --forget\"";
+
+/// Whether a device is this disk, or a partition of it.
+fn is_on(device: &str, disk: &str) -> bool {
+    let rest = device.strip_prefix(disk);
+    rest.is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::with_type;
+    use super::{is_of_lvm, is_on};
 
     #[test]
-    fn a_label_gets_another_type_and_keeps_the_rest() {
-        for (label, wanted) in [
-            ("system_u:object_r:etc_t:s0", "system_u:object_r:x_t:s0"),
-            ("a:b:c:s0-s0:c0.c3", "a:b:x_t:s0-s0:c0.c3"),
-            ("a:b:c", "a:b:x_t"),
-            ("odd", "odd"),
+    fn logical_volumes_are_known_by_their_names() {
+        for (device, is) in [
+            ("/dev/vg/root", true),
+            ("/dev/centos_base/lv-home", true),
+            ("/dev/vda1", false),
+            ("/dev/mapper/luks-1", false),
+            ("/dev/md/0", false),
+            ("/dev/vg/a/b", false),
+            ("/dev//root", false),
+            ("vg/root", false),
         ] {
-            assert_eq!(with_type(label.as_bytes(), "x_t"), wanted.as_bytes());
+            assert_eq!(is_of_lvm(device), is, "{device}");
+        }
+    }
+
+    #[test]
+    fn a_partition_is_on_its_disk_and_on_no_other() {
+        for (device, is) in [
+            ("/dev/sda", true),
+            ("/dev/sda2", true),
+            ("/dev/sdaa", false),
+            ("/dev/sdaa1", false),
+            ("/dev/sdb1", false),
+        ] {
+            assert_eq!(is_on(device, "/dev/sda"), is, "{device}");
         }
     }
 }

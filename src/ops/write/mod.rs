@@ -2,23 +2,27 @@
 //!
 //! What is to be changed is found out first, by the engine that reads: no time is
 //! lost on what cannot be done, or is done already. libguestfs carries it out, for
-//! nothing but a kernel writes to file systems safely; see [`transaction`] for how
-//! the disks get all of it or nothing.
+//! nothing but a kernel writes to file systems safely, and for many guests at once
+//! ([`together`]); see [`transaction`] for how the disks get all of it or nothing.
 
 pub mod plan;
 pub mod recover;
+mod together;
 mod transaction;
 mod verify;
 
 use std::path::PathBuf;
 
+pub use self::together::{Job, carry_out};
+pub use self::transaction::{Begun, Written};
 use super::disk::Subject;
 use super::guard::{Allowed, LeasedDisk, WriteGuard};
 use super::guest::{Guest, View};
 use super::images::{dirty, path_of};
 use super::{Host, ShutOff};
 use crate::error::{Error, Kind, Result};
-use crate::guest::change::{Change, Mountable};
+use crate::guest::appliance::{Drive, Key};
+use crate::guest::change::Mountable;
 use crate::guest::scratch::Scratch;
 use crate::guest::tree::Tree;
 use crate::image::{self, refuse_export, shown};
@@ -115,30 +119,69 @@ impl<'a> Writing<'a> {
         &self.scratch
     }
 
-    /// Makes these changes, in their order: all of them, or none.
+    /// Lets go of its files, which libguestfs may have open, and keeps the locks.
+    pub fn close(self) -> Held<'a> {
+        Held {
+            host: self.host,
+            guard: self.guard,
+            mounts: Mountable::all_of(&self.tree),
+            keys: self.view.keys,
+            scratch: self.scratch,
+            name: self.name,
+        }
+    }
+}
+
+/// A guest whose disks are locked for writing, and not read.
+pub struct Held<'a> {
+    host: Host<'a>,
+    guard: WriteGuard<'a>,
+    mounts: Vec<Mountable>,
+    keys: Vec<Key>,
+    /// What is on its way into the guest may be there.
+    scratch: Scratch,
+    name: String,
+}
+
+impl Held<'_> {
+    /// Begins to change it: up to `needed` bytes are to be written to each disk.
     ///
     /// # Errors
     ///
-    /// If it fails before the commit mark, nothing has changed. After that,
-    /// [`Kind::NotUndone`]: the next run finishes it.
-    pub fn apply(self, changes: &[Change]) -> Result<()> {
-        if changes.is_empty() {
-            return Ok(());
-        }
-        let mounts = Mountable::all_of(&self.tree);
-        // libguestfs may have it open.
-        drop(self.tree);
-        transaction::carry_out(
-            self.host,
-            &self.guard,
-            &transaction::Work {
-                name: &self.name,
-                mounts: &mounts,
-                keys: &self.view.keys,
-                changes,
-                scratch: &self.scratch,
-            },
-        )
+    /// Those of [`Begun`]: nothing has changed then.
+    pub fn begin(&self, needed: u64) -> Result<Begun<'_>> {
+        Begun::new(self.host, &self.guard, &self.name, needed)
+    }
+
+    /// Its name: that of the domain, or of the image.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its file systems, as changes count them.
+    pub fn mounts(&self) -> &[Mountable] {
+        &self.mounts
+    }
+
+    /// The keys of those that are encrypted.
+    pub fn keys(&self) -> &[Key] {
+        &self.keys
+    }
+
+    /// A place for what is on its way into the guest.
+    pub fn scratch(&self) -> &Scratch {
+        &self.scratch
+    }
+
+    /// Its disks, as libguestfs is told of them.
+    pub fn drives(&self) -> Vec<Drive> {
+        let disks = self.guard.disks().iter().enumerate();
+        disks
+            .map(|(number, disk)| Drive {
+                name: drive_name(disk, number),
+                chain: disk.chain().clone(),
+            })
+            .collect()
     }
 }
 

@@ -1,4 +1,4 @@
-//! All of what is to be changed on the disks, or nothing of it.
+//! All of what is to be changed on the disks of a guest, or nothing of it.
 //!
 //! 1. The journal says what is begun.
 //! 2. Each disk gets a *redo overlay* beside it, and libguestfs those: it never
@@ -13,111 +13,205 @@
 //!    the next one does.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-use crate::error::{Kind, Result};
-use crate::guest::appliance::{Drive, Key, Writer};
+use crate::error::{Error, Kind, Result};
+use crate::guest::appliance::Writer;
 use crate::guest::change::{Change, Mountable};
-use crate::guest::scratch::Scratch;
 use crate::image;
 use crate::image::qemu_img::QemuImg;
 use crate::interrupt::Interrupt;
 use crate::model::Chain;
 use crate::ops::Host;
-use crate::ops::guard::{LeasedDisk, WriteGuard};
+use crate::ops::guard::WriteGuard;
 use crate::ops::images::pools_over;
-use crate::store::{Operation, RedoDisk, Step, WriteIntent};
+use crate::store::{Journal, Operation, RedoDisk, Step, WriteIntent};
 
-/// What is to be done to a guest.
-pub(super) struct Work<'w> {
-    /// Its name, for messages.
-    pub(super) name: &'w str,
-    /// Its file systems, as the changes count them.
-    pub(super) mounts: &'w [Mountable],
-    /// The keys of those that are encrypted.
-    pub(super) keys: &'w [Key],
-    /// What is to be changed.
-    pub(super) changes: &'w [Change],
-    /// A place for what is on its way.
-    pub(super) scratch: &'w Scratch,
+/// What is known to have been written.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Written<'w> {
+    /// The file systems, as the changes count them.
+    pub mounts: &'w [Mountable],
+    /// The changes.
+    pub changes: &'w [Change],
 }
 
-/// Does it.
+/// Changes to a guest's disks that are begun: each has a redo overlay beside it,
+/// empty at first, and nothing is written to a disk until [`Begun::commit`].
 ///
-/// # Errors
-///
-/// Those of [`Writing::apply`](super::Writing::apply).
-pub(super) fn carry_out(host: Host<'_>, guard: &WriteGuard<'_>, work: &Work<'_>) -> Result<()> {
-    host.interrupt.check()?;
-    Writer::must_be_installed()?;
-    QemuImg::find()?;
-    // QEMU waits for somebody to make room where it finds none.
-    let needed: u64 = work.changes.iter().map(Change::host_bytes).sum();
-    for disk in guard.disks() {
-        image::must_have_room(disk.lease(), needed)?;
+/// Left behind by a process that died, the overlays are dropped by the next one.
+pub struct Begun<'w> {
+    host: Host<'w>,
+    guard: &'w WriteGuard<'w>,
+    name: &'w str,
+    disks: Vec<RedoDisk>,
+    overlays: Vec<PathBuf>,
+    journal: Journal,
+}
+
+impl<'w> Begun<'w> {
+    /// Writes down what is begun, and makes the overlays. Up to `needed` bytes
+    /// are to be written to each disk.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Environment`] if libguestfs or qemu-img is missing;
+    /// [`Kind::Storage`] if there is no room. Nothing has changed then.
+    pub(super) fn new(
+        host: Host<'w>,
+        guard: &'w WriteGuard<'w>,
+        name: &'w str,
+        needed: u64,
+    ) -> Result<Self> {
+        host.interrupt.check()?;
+        Writer::must_be_installed()?;
+        QemuImg::find()?;
+        // QEMU waits for somebody to make room where it finds none.
+        for disk in guard.disks() {
+            image::must_have_room(disk.lease(), needed)?;
+        }
+        let disks = intended(guard);
+        let journal = host.store.begin(
+            host.hypervisor.uri(),
+            Operation::Write(WriteIntent {
+                name: name.to_owned(),
+                disks: disks.clone(),
+            }),
+        )?;
+        let begun = Self {
+            host,
+            guard,
+            name,
+            overlays: disks.iter().map(|redo| redo.redo.clone()).collect(),
+            disks,
+            journal,
+        };
+        match begun.make_overlays() {
+            Ok(()) => Ok(begun),
+            Err(error) => Err(begun.failed(error)),
+        }
     }
-    let disks = intended(guard);
-    let mut journal = host.store.begin(
-        host.hypervisor.uri(),
-        Operation::Write(WriteIntent {
-            name: work.name.to_owned(),
-            disks: disks.clone(),
-        }),
-    )?;
-    let prepared = prepare(host, guard, work, &disks)
-        .and_then(|()| journal.add(&[Step::Committed { files: Vec::new() }]));
-    if let Err(error) = prepared {
-        let error = host.stopped_by(error);
-        release(&disks).map_err(|e| {
-            e.with_kind(Kind::NotUndone).hint(
+
+    fn make_overlays(&self) -> Result<()> {
+        crate::failpoint::hit("write.journal")?;
+        for (disk, redo) in self.guard.disks().iter().zip(&self.disks) {
+            drop(image::write_redo(&redo.redo, disk.chain())?);
+            crate::failpoint::hit("write.redo")?;
+        }
+        Ok(())
+    }
+
+    /// The overlays, in the order of the guest's disks: what may be written to.
+    pub fn overlays(&self) -> &[PathBuf] {
+        &self.overlays
+    }
+
+    /// Writes to the disks what is in the overlays, which nobody has open any
+    /// more: all of it, or nothing.
+    ///
+    /// # Errors
+    ///
+    /// Before the commit mark, nothing has changed; after it,
+    /// [`Kind::NotUndone`]: the next run finishes it.
+    pub fn commit(mut self, written: Written<'_>) -> Result<()> {
+        let prepared = self.prepare(written).and_then(|()| {
+            let committed = Step::Committed { files: Vec::new() };
+            self.journal.add(&[committed])
+        });
+        if let Err(error) = prepared {
+            return Err(self.failed(error));
+        }
+        self.merge(written).map_err(|error| {
+            error.with_kind(Kind::NotUndone).hint(
+                "the disks are aside until all is written; when the cause is gone, `vmkin \
+                 recover` finishes it",
+            )
+        })?;
+        let pools = self.host.hypervisor.pools().unwrap_or_default();
+        let paths = self.disks.iter().map(|disk| &disk.path);
+        self.host.refresh_pools(&pools_over(&pools, paths));
+        if let Err(error) = self.journal.finish() {
+            self.host.observer.warning(&format!(
+                "The files of '{}' are changed, but its journal not closed ({error}); `vmkin \
+                 recover` does that.",
+                self.name
+            ));
+        }
+        Ok(())
+    }
+
+    /// Drops the overlays: nothing has changed.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::NotUndone`] if they cannot be dropped.
+    pub fn abort(self) -> Result<()> {
+        release(&self.disks).map_err(|error| {
+            error.with_kind(Kind::NotUndone).hint(
                 "nothing was written to the disks; when the cause is gone, `vmkin recover` tidies \
                  up",
             )
         })?;
-        journal.finish()?;
-        return Err(error);
+        self.journal.finish()
     }
-    let done = crate::failpoint::hit("write.committed").and_then(|()| {
-        let aside = aside(guard, &disks);
-        for ((disk, redo), (_, chain)) in guard.disks().iter().zip(&disks).zip(&aside) {
-            let mut progress = |done, total| host.observer.progress("writing", done, total);
+
+    /// Drops the overlays for this error, and returns what is to be told.
+    pub fn failed(self, error: Error) -> Error {
+        let error = self.host.stopped_by(error);
+        self.abort().err().unwrap_or(error)
+    }
+
+    /// Makes everything ready for the disks to be written to: the overlays are
+    /// whole and the disks aside, and all of that is on the disk when this returns.
+    fn prepare(&self, written: Written<'_>) -> Result<()> {
+        let Self { host, guard, .. } = self;
+        let disks = || guard.disks().iter().zip(&self.disks);
+        for (disk, redo) in disks() {
+            let cancel = host.interrupt.flag();
+            image::seal_redo(&redo.redo, disk.chain(), disk.lease(), cancel)?;
+        }
+        let changed = disks().enumerate().map(|(number, (disk, redo))| {
+            let chain = image::chain_with_redo(disk.chain(), &redo.redo)?;
+            Ok((super::drive_name(disk, number), chain))
+        });
+        let changed: Vec<_> = changed.collect::<Result<_>>()?;
+        super::verify::contents(&changed, written, host.interrupt)?;
+        host.interrupt.check()?;
+        guard.recheck()?;
+        for (disk, redo) in disks() {
+            image::put_aside(disk.lease(), &redo.aside)?;
+            crate::failpoint::hit("write.aside")?;
+        }
+        // With the mark, a disk that has its own name counts as written to.
+        sync_dirs(&self.disks)?;
+        host.interrupt.check()
+    }
+
+    fn merge(&self, written: Written<'_>) -> Result<()> {
+        crate::failpoint::hit("write.committed")?;
+        let aside = self.aside();
+        let disks = self.guard.disks().iter().zip(&self.disks);
+        for ((disk, redo), (_, chain)) in disks.zip(&aside) {
+            let mut progress = |done, total| self.host.observer.progress("writing", done, total);
             image::merge(&redo.redo, chain, disk.lease(), &mut progress)?;
             crate::failpoint::hit("write.merged")?;
         }
         // Nothing is to end it now.
-        let never = Interrupt::default();
-        super::verify::contents(&aside, work.mounts, work.changes, &never)?;
-        release(&disks)
-    });
-    done.map_err(|error| {
-        error.with_kind(Kind::NotUndone).hint(
-            "the disks are aside until all is written; when the cause is gone, `vmkin recover` \
-             finishes it",
-        )
-    })?;
-    let pools = host.hypervisor.pools().unwrap_or_default();
-    let paths = disks.iter().map(|disk| &disk.path);
-    host.refresh_pools(&pools_over(&pools, paths));
-    if let Err(error) = journal.finish() {
-        host.observer.warning(&format!(
-            "The files of '{}' are changed, but its journal not closed ({error}); `vmkin recover` \
-             does that.",
-            work.name
-        ));
+        super::verify::contents(&aside, written, &Interrupt::default())?;
+        release(&self.disks)
     }
-    Ok(())
-}
 
-/// The disks as they are while they are aside, with what they are called.
-fn aside(guard: &WriteGuard<'_>, disks: &[RedoDisk]) -> Vec<(String, Chain)> {
-    let both = guard.disks().iter().zip(disks).enumerate();
-    both.map(|(number, (disk, redo))| {
-        let chain = image::chain_aside(disk.chain(), &redo.aside);
-        (super::drive_name(disk, number), chain)
-    })
-    .collect()
+    /// The disks as they are while they are aside, with what they are called.
+    fn aside(&self) -> Vec<(String, Chain)> {
+        let both = self.guard.disks().iter().zip(&self.disks).enumerate();
+        both.map(|(number, (disk, redo))| {
+            let chain = image::chain_aside(disk.chain(), &redo.aside);
+            (super::drive_name(disk, number), chain)
+        })
+        .collect()
+    }
 }
 
 fn intended(guard: &WriteGuard<'_>) -> Vec<RedoDisk> {
@@ -137,59 +231,6 @@ fn intended(guard: &WriteGuard<'_>) -> Vec<RedoDisk> {
             }
         })
         .collect()
-}
-
-/// Makes everything ready for the disks to be written to: the overlays are whole
-/// and the disks aside, and all of that is on the disk when this returns.
-fn prepare(
-    host: Host<'_>,
-    guard: &WriteGuard<'_>,
-    work: &Work<'_>,
-    redo: &[RedoDisk],
-) -> Result<()> {
-    crate::failpoint::hit("write.journal")?;
-    let disks = || guard.disks().iter().zip(redo);
-    for (disk, redo) in disks() {
-        drop(image::write_redo(&redo.redo, disk.chain())?);
-        crate::failpoint::hit("write.redo")?;
-    }
-    let drive = |(number, disk): (usize, &LeasedDisk)| Drive {
-        name: super::drive_name(disk, number),
-        chain: disk.chain().clone(),
-    };
-    let drives: Vec<Drive> = guard.disks().iter().enumerate().map(drive).collect();
-    let overlays: Vec<_> = redo.iter().map(|redo| redo.redo.clone()).collect();
-    let mounts = work.mounts.to_vec();
-    let (keys, scratch) = (work.keys, work.scratch);
-    let mut writer = Writer::start(drives, &overlays, mounts, keys, scratch, host.interrupt)?;
-    crate::failpoint::hit("write.started")?;
-    let total = work.changes.len() as u64;
-    writer.carry_out(work.changes, &mut |done| {
-        host.observer.counted("changing", done as u64, total);
-    })?;
-    crate::failpoint::hit("write.changed")?;
-    writer.finish()?;
-    crate::failpoint::hit("write.closed")?;
-    for (disk, redo) in disks() {
-        let cancel = host.interrupt.flag();
-        image::seal_redo(&redo.redo, disk.chain(), disk.lease(), cancel)?;
-    }
-    let changed = guard.disks().iter().zip(redo).enumerate();
-    let changed = changed.map(|(number, (disk, redo))| {
-        let chain = image::chain_with_redo(disk.chain(), &redo.redo)?;
-        Ok((super::drive_name(disk, number), chain))
-    });
-    let changed: Vec<_> = changed.collect::<Result<_>>()?;
-    super::verify::contents(&changed, work.mounts, work.changes, host.interrupt)?;
-    host.interrupt.check()?;
-    guard.recheck()?;
-    for (disk, redo) in disks() {
-        image::put_aside(disk.lease(), &redo.aside)?;
-        crate::failpoint::hit("write.aside")?;
-    }
-    // With the mark, a disk that has its own name counts as written to.
-    sync_dirs(redo)?;
-    host.interrupt.check()
 }
 
 /// Gives disks that are aside their names back, whether they were written to or

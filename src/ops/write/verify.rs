@@ -5,6 +5,7 @@ use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::transaction::Written;
 use crate::error::{Error, Kind, Result};
 use crate::guest::change::{Change, Mountable, Spot};
 use crate::guest::native::{Blocks, Volumes};
@@ -26,8 +27,7 @@ const PIECE: usize = 1 << 20;
 /// [`Kind::Storage`] if one has not.
 pub(super) fn contents(
     disks: &[(String, Chain)],
-    mounts: &[Mountable],
-    changes: &[Change],
+    Written { mounts, changes }: Written<'_>,
     interrupt: &Interrupt,
 ) -> Result<()> {
     let mut volumes = Vec::new();

@@ -248,6 +248,12 @@ impl Host {
             .env("LIBVIRT_DEFAULT_URI", self.uri())
             .current_dir(self.root.join("home"))
             .stdin(Stdio::null());
+        // Whoever runs the tests knows whether KVM works here.
+        for name in ["LIBGUESTFS_BACKEND", "LIBGUESTFS_BACKEND_SETTINGS"] {
+            if let Some(value) = std::env::var_os(name) {
+                command.env(name, value);
+            }
+        }
         command
     }
 
