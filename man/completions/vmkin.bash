@@ -1062,7 +1062,7 @@ _vmkin() {
                     return 0
                     ;;
                 --identity)
-                    COMPREPLY=($(compgen -W "auto cloud-init smbios none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto cloud-init smbios offline none" -- "${cur}"))
                     return 0
                     ;;
                 --wait-ip)
@@ -3052,7 +3052,7 @@ _vmkin() {
                     return 0
                     ;;
                 --identity)
-                    COMPREPLY=($(compgen -W "auto cloud-init smbios none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto cloud-init smbios offline none" -- "${cur}"))
                     return 0
                     ;;
                 --wait-ip)

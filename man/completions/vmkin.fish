@@ -135,6 +135,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l network-config -d 
 complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l identity -d 'How guests are told who they are [default: auto if there is something to tell, else none]' -r -f -a "auto\t'A disk for cloud-init, and SMBIOS for systemd'
 cloud-init\t'A small disk that cloud-init reads'
 smbios\t'SMBIOS alone, which systemd and cloud-init read'
+offline\t'What is on its disks, written by libguestfs before it starts'
 none\t'Not at all'"
 complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l wait-ip -d 'With --start, wait until each has an address, and print it; for TIME at the most, such as 90s [default: 2m]' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l dir -d 'Put the disks into this directory instead of beside their originals' -r -F
@@ -204,6 +205,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l network-config -d
 complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l identity -d 'How guests are told who they are [default: auto if there is something to tell, else none]' -r -f -a "auto\t'A disk for cloud-init, and SMBIOS for systemd'
 cloud-init\t'A small disk that cloud-init reads'
 smbios\t'SMBIOS alone, which systemd and cloud-init read'
+offline\t'What is on its disks, written by libguestfs before it starts'
 none\t'Not at all'"
 complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l wait-ip -d 'With --start, wait until each has an address, and print it; for TIME at the most, such as 90s [default: 2m]' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l allow-dir -d 'Allow backing files in this directory, which is no storage pool' -r -F

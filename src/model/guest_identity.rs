@@ -52,7 +52,7 @@ impl GuestIdentity {
     }
 }
 
-/// How a guest is told who it is, without touching its disks.
+/// How a guest is told who it is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum IdentityChannel {
     /// Whatever fits what is asked for.
@@ -61,6 +61,8 @@ pub enum IdentityChannel {
     CloudInit,
     /// The tables of the firmware, which systemd and cloud-init read.
     Smbios,
+    /// What is on its disks, before it starts for the first time.
+    Offline,
     /// Not at all.
     None,
 }

@@ -15,7 +15,7 @@ const KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEc4jVVbhBg7RbkiGBlUQ2Wb6nr+yt4L3bgJGKGQJHUE me\n";
 
 /// Guests of these names, with an SSH server each.
-fn guests(names: &[&str]) -> Host {
+pub(crate) fn guests(names: &[&str]) -> Host {
     let host = Host::new();
     for name in names {
         let raw = guest_image(&host, name, "golden");
@@ -42,7 +42,12 @@ fn guests(names: &[&str]) -> Host {
 }
 
 /// With a `guestfish` that takes everything.
-fn changed(host: &Host, args: &str) -> Outcome {
+pub(crate) fn changed(host: &Host, args: &str) -> Outcome {
+    Outcome::of(command(host, args).output().unwrap())
+}
+
+/// The same, not run yet.
+pub(crate) fn command(host: &Host, args: &str) -> std::process::Command {
     let tools = tools(host);
     let keygen = tools.join("ssh-keygen");
     if !keygen.exists() {
@@ -52,7 +57,7 @@ fn changed(host: &Host, args: &str) -> Outcome {
     command
         .env("VMKIN_TOOL_PATH", tools)
         .args(args.split_whitespace());
-    Outcome::of(command.output().unwrap())
+    command
 }
 
 fn known(host: &Host) -> PathBuf {

@@ -41,6 +41,7 @@ mod guest_files;
 mod guest_volumes;
 mod hostile;
 mod identity;
+mod identity_offline;
 mod import;
 mod json;
 mod lifecycle;

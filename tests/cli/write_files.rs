@@ -23,7 +23,7 @@ while read -r line; do
         "echo "*) echo "${line#echo }"; continue ;;
         -add-drive*)
             last=${line#*\"}; last=${last%%\"*}
-            eval "disk_$count=\$last"; count=$((count + 1)) ;;
+            eval "disk_$count=\$last"; count=$((count + 1)); format=${line##*:} ;;
         -launch)
             [ ! -e "$here/launches" ] || echo >> "$here/launches"
             if [ -e "$here/stall" ] && [ -z "$LIBGUESTFS_BACKEND_SETTINGS" ]; then
@@ -37,9 +37,9 @@ while read -r line; do
         -upload*)
             eval "set -- ${line#-}"
             fs=${3#/fs}; path=/${fs#*/}; eval "disk=\$fs_${fs%%/*}"
-            qemu-img convert -U -f qcow2 -O raw "$disk" "$2.raw"
+            qemu-img convert -U -f "$format" -O raw "$disk" "$2.raw"
             "$here/put" "$2" "$path" "$2.raw"
-            qemu-io -f qcow2 -c "write -s $2.raw 0 16M" "$disk" >/dev/null
+            qemu-io -f "$format" -c "write -s $2.raw 0 16M" "$disk" >/dev/null
             [ ! -e "$here/both" ] || qemu-io -f qcow2 -c "write -P 65 800k 128k" "$last" >/dev/null ;;
         -*x*x) case ${line#-} in *[!0-9a-fx]*) ;; *) echo "${line#-}: unknown command" >&2; continue ;; esac ;;
     esac

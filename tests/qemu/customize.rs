@@ -55,12 +55,31 @@ fn qemu_debian_guests_that_were_customized_are_who_they_were_to_be() {
     ));
     let keys = lab.ok(&format!("ls -d {} /etc/ssh", names[2])).stdout;
     assert!(!keys.contains("ssh_host_"), "{keys}");
-    lab.ok(&format!("start -d {}", names.join(" ")));
+    // The fourth is itself from the beginning.
+    let fourth = lab.name("4");
+    lab.ok(&format!(
+        "clone -d {} --name {fourth} --identity offline --hostname {{name}}.lab --ssh-key {}",
+        lab.golden,
+        lab.key()
+    ));
+    lab.ok(&format!("start -d {} -d {fourth}", names.join(" -d ")));
     let guests = names.each_ref().map(|name| lab.up(name));
-    println!("up: {guests:#?}");
+    let told = lab.up(&fourth);
+    println!("up: {guests:#?} {told:#?}");
+    let [one, two, three] = &guests;
     distinct(
-        &guests,
+        &[one.clone(), two.clone(), three.clone(), told.clone()],
         &["host", "ip", "mac", "machine-id", "hostkey", "key"],
+    );
+    assert_eq!(told["host"], format!("{fourth}.lab"));
+    let uuid = lab.facts(&fourth).uuid.unwrap().simple().to_string();
+    assert_eq!(told["machine-id"], uuid);
+    let login = lab.login("root", &told, "hostname; echo in");
+    assert_eq!(
+        login.stdout,
+        format!("{fourth}.lab\nin\n"),
+        "{}",
+        login.stderr
     );
     let uuid = lab.facts(&names[2]).uuid.unwrap().simple().to_string();
     assert_eq!(guests[2]["machine-id"], uuid);
@@ -77,5 +96,8 @@ fn qemu_debian_guests_that_were_customized_are_who_they_were_to_be() {
         let line = format!("{host},{name} ssh-ed25519 {}\n", guest["key"]);
         assert_eq!(text.contains(&line), *name != names[2], "{text}");
     }
-    lab.ok(&format!("delete --yes --force -d {}", names.join(" ")));
+    lab.ok(&format!(
+        "delete --yes --force -d {} -d {fourth}",
+        names.join(" -d ")
+    ));
 }

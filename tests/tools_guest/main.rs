@@ -17,5 +17,6 @@ mod hostile;
 mod iso;
 mod ntfs;
 mod rpm;
+mod together;
 mod windows;
 mod writing;

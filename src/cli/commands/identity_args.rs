@@ -62,6 +62,8 @@ enum Channel {
     CloudInit,
     /// SMBIOS alone, which systemd and cloud-init read
     Smbios,
+    /// What is on its disks, written by libguestfs before it starts
+    Offline,
     /// Not at all
     None,
 }
@@ -87,6 +89,7 @@ impl IdentityArgs {
                 Channel::Auto => IdentityChannel::Auto,
                 Channel::CloudInit => IdentityChannel::CloudInit,
                 Channel::Smbios => IdentityChannel::Smbios,
+                Channel::Offline => IdentityChannel::Offline,
                 Channel::None => IdentityChannel::None,
             }),
             hostnames: self.hostname.clone(),

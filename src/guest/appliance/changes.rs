@@ -10,6 +10,7 @@ use super::session::{Session, failed, odd, quoted};
 use crate::error::{Error, Kind, Result};
 use crate::guest::change::{Change, Given, Mountable, Spot};
 use crate::guest::native::fs::{FsKind, Time};
+use crate::model::ImageFormat;
 
 /// The attribute that SELinux keeps its labels in.
 const LABEL: &str = "security.selinux";
@@ -18,8 +19,9 @@ const LABEL: &str = "security.selinux";
 pub struct GuestDisks {
     /// What they are.
     pub drives: Vec<Drive>,
-    /// The redo overlays on them, in their order.
-    pub overlays: Vec<PathBuf>,
+    /// What is written to, in their order: redo overlays on them, or images that
+    /// nobody else knows yet.
+    pub images: Vec<(PathBuf, ImageFormat)>,
     /// Its file systems, as the changes count them.
     pub mounts: Vec<Mountable>,
 }

@@ -18,7 +18,7 @@ use crate::error::{Error, Kind, Result};
 use crate::guest::native::fs::with_checks;
 use crate::guest::system::{Part, System};
 use crate::interrupt::Interrupt;
-use crate::model::Chain;
+use crate::model::{Chain, ImageFormat};
 
 /// The longest key that is read; that of `cryptsetup`.
 const MAX_KEY: u64 = 8 << 20;
@@ -70,37 +70,37 @@ pub fn open(drives: &[Drive], keys: &[Key], interrupt: &Interrupt) -> Result<Sys
     Ok(system)
 }
 
-/// Starts it with these overlays as its disks. Where there is KVM that does not
+/// Starts it with these images as its disks. Where there is KVM that does not
 /// work, it aborts or no kernel starts, and it does without.
 pub(super) fn started(
     scratch: &Path,
-    overlays: &[PathBuf],
+    images: &[(PathBuf, ImageFormat)],
     interrupt: &Interrupt,
 ) -> Result<Session> {
     // It will be no different the next time.
     static EMULATED: AtomicBool = AtomicBool::new(false);
     if !EMULATED.load(Ordering::Relaxed) {
-        match start(scratch, overlays, false, interrupt) {
+        match start(scratch, images, false, interrupt) {
             Err(error) if error.kind() == Kind::Environment && !Session::is_set_up() => {}
             other => return other,
         }
     }
-    let session = start(scratch, overlays, true, interrupt)?;
+    let session = start(scratch, images, true, interrupt)?;
     EMULATED.store(true, Ordering::Relaxed);
     Ok(session)
 }
 
 fn start(
     scratch: &Path,
-    overlays: &[PathBuf],
+    images: &[(PathBuf, ImageFormat)],
     emulated: bool,
     interrupt: &Interrupt,
 ) -> Result<Session> {
     let mut session = Session::start(scratch, emulated, interrupt)?;
-    for overlay in overlays {
-        let path = quoted(overlay.as_os_str().as_bytes());
+    for (image, format) in images {
+        let path = quoted(image.as_os_str().as_bytes());
         // Not `readonly`: see `shield`.
-        session.must(&format!("add-drive {path} format:qcow2"))?;
+        session.must(&format!("add-drive {path} format:{format}"))?;
     }
     session.launch()?;
     Ok(session)

@@ -13,11 +13,12 @@ use super::machine::Drive;
 use crate::error::Result;
 use crate::guest::scratch::Scratch;
 use crate::image;
+use crate::model::ImageFormat;
 
 /// A directory with an overlay for each disk.
 pub(super) struct Shield {
     scratch: Scratch,
-    overlays: Vec<PathBuf>,
+    overlays: Vec<(PathBuf, ImageFormat)>,
 }
 
 impl Shield {
@@ -28,7 +29,7 @@ impl Shield {
         for (number, drive) in drives.iter().enumerate() {
             let path = scratch.dir().join(format!("{number}.qcow2"));
             drop(image::write_shield(&path, &drive.chain)?);
-            overlays.push(path);
+            overlays.push((path, ImageFormat::Qcow2));
         }
         Ok(Self { scratch, overlays })
     }
@@ -44,7 +45,7 @@ impl Shield {
     }
 
     /// The overlays, in the order of the disks.
-    pub(super) fn overlays(&self) -> &[PathBuf] {
+    pub(super) fn overlays(&self) -> &[(PathBuf, ImageFormat)] {
         &self.overlays
     }
 }

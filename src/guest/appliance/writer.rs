@@ -9,8 +9,6 @@
 //! groups and file systems of btrfs apart. It is made to see those of one guest at
 //! a time, and what it has mounted is looked at.
 
-use std::path::PathBuf;
-
 use super::answer;
 use super::changes::{Changing, GuestDisks};
 use super::key::Key;
@@ -61,7 +59,7 @@ impl Writer {
         Tool::find(PROGRAM).map(drop)
     }
 
-    /// Starts the appliance with redo overlays on the disks of guests, and opens
+    /// Starts the appliance with what is written to of guests, and opens
     /// what the keys open. Nothing is mounted yet. What it needs for itself goes to
     /// `scratch`, which must be there until it has ended.
     ///
@@ -74,21 +72,21 @@ impl Writer {
         scratch: &Scratch,
         interrupt: &Interrupt,
     ) -> Result<Self> {
-        let overlays: Vec<PathBuf> = guests
+        let images: Vec<_> = guests
             .iter()
-            .flat_map(|guest| guest.overlays.clone())
+            .flat_map(|guest| guest.images.clone())
             .collect();
-        if overlays.len() > MAX_DISKS {
+        if images.len() > MAX_DISKS {
             return Err(Error::new(
                 Kind::WrongState,
                 format!(
                     "there are {} disks, and those of at most {MAX_DISKS} can be changed at once",
-                    overlays.len()
+                    images.len()
                 ),
             ));
         }
         let secrets: Vec<(String, String)> = keys.iter().map(secret).collect::<Result<_>>()?;
-        let mut session = started(scratch.dir(), &overlays, interrupt)?;
+        let mut session = started(scratch.dir(), &images, interrupt)?;
         if let Some(guest) = guests.first().filter(|_| !secrets.is_empty()) {
             unlock(&mut session, &guest.drives, &secrets, &mut Vec::new())?;
         }
@@ -189,12 +187,12 @@ impl Writer {
     /// How many disks are before those of a guest.
     fn first_of(&self, guest: usize) -> usize {
         let before = self.guests.iter().take(guest);
-        before.map(|guest| guest.overlays.len()).sum()
+        before.map(|guest| guest.images.len()).sum()
     }
 
     fn devices_of(&self, guest: usize) -> Vec<String> {
         let first = self.first_of(guest);
-        let disks = self.guests.get(guest).map_or(0, |it| it.overlays.len());
+        let disks = self.guests.get(guest).map_or(0, |it| it.images.len());
         (first..first.saturating_add(disks))
             .map(device_of)
             .collect()

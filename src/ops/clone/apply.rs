@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::plan::{Plan, PlannedClone};
 use super::render::Renderer;
-use super::{files, reserve, undo};
+use super::{files, offline, reserve, undo};
 use crate::error::{Error, Kind, Result};
 use crate::image;
 use crate::model::{BaseIdentity, Domain, FileId, Mac, Reservation};
@@ -110,10 +110,12 @@ pub fn apply(host: Host<'_>, mut plan: Plan) -> Result<Outcome> {
     run.conclude(work, failure)
 }
 
-/// Overlays are made all at once, so that the disk is waited for once; copies
-/// one after the other, so that those that are done are done.
+/// Overlays are made all at once, so that the disk is waited for once, and what
+/// libguestfs writes to, so that it is started once; copies one after the other, so
+/// that those that are done are done.
 fn group_size(plan: &Plan) -> usize {
-    if plan.linked() {
+    let in_one_appliance = plan.clones.iter().any(|one| one.guest.offline.is_some());
+    if plan.linked() || in_one_appliance {
         plan.clones.len().max(1)
     } else {
         1
@@ -202,6 +204,8 @@ impl Run<'_> {
     ) -> Result<()> {
         self.host.interrupt.check()?;
         self.write_files(group)?;
+        let clones: Vec<&PlannedClone> = group.iter().map(|work| work.clone).collect();
+        offline::write(self.host, &clones)?;
         let steps: Vec<Step> = group
             .iter()
             .enumerate()
@@ -212,7 +216,6 @@ impl Run<'_> {
             .collect();
         self.journal.add(&steps)?;
         crate::failpoint::hit("clone.made")?;
-        let clones: Vec<&PlannedClone> = group.iter().map(|work| work.clone).collect();
         files::publish(&clones)?;
         self.bases_are_still(&self.plan.identities()?)?;
         reserve::make(self.host, &clones)?;

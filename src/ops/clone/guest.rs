@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use super::parent;
 use super::place::{Placing, free, writable};
 use super::plan::PlannedClone;
 use super::request::{CloneRequest, NameChoice};
+use super::{offline, parent};
 use crate::error::{Error, Kind, Result};
 use crate::image::{self, Seed};
-use crate::model::{DiskSource, Hostname, Smbios};
+use crate::model::{DiskSource, Hostname, IdentityChannel, Smbios};
+use crate::ops::customize::Wishes;
 use crate::ops::identity::{Guest, Machine, prepare};
 use crate::xml::domain::DomainFacts;
 
@@ -21,6 +22,8 @@ pub struct PlannedGuest {
     pub seed: Option<PlannedSeed>,
     /// What its firmware tells it.
     pub smbios: Option<Smbios>,
+    /// What is written into its disks.
+    pub offline: Option<Wishes>,
 }
 
 /// A disk for cloud-init that is to be made.
@@ -93,7 +96,11 @@ pub(super) fn add(
                 })
             })
             .transpose()?;
+        let offline = request.identity.channel == Some(IdentityChannel::Offline);
         clone.guest = PlannedGuest {
+            offline: offline
+                .then(|| offline::wishes(&request.identity, &told.hostname, clone.uuid))
+                .transpose()?,
             hostname: Some(told.hostname),
             seed,
             smbios: told.smbios,
@@ -170,5 +177,9 @@ pub(super) fn steps(clone: &PlannedClone) -> Vec<String> {
         let what: Vec<&str> = serial.chain(credentials).collect();
         format!("tell '{}' by SMBIOS: {}", clone.name, what.join(", "))
     });
-    seed.into_iter().chain(smbios).collect()
+    let offline = guest
+        .offline
+        .as_ref()
+        .map(|_| format!("write into the disks of '{}' who it is", clone.name));
+    seed.into_iter().chain(smbios).chain(offline).collect()
 }

@@ -6,6 +6,7 @@
 //! * `place`: where the files go;
 //! * `plan`: what will be made, and whether it may be; changes nothing;
 //! * `guest`: what the guests are told about who they are;
+//! * `offline`: what is written into their disks of it;
 //! * `apply`: makes it, in the order of `docs/architecture.md`;
 //! * `reserve`: the addresses that DHCP servers keep for them;
 //! * `files`: the files of the clones, from a temporary name to their own;
@@ -16,6 +17,7 @@ mod files;
 mod guest;
 mod identity;
 mod network;
+mod offline;
 mod place;
 mod plan;
 mod render;

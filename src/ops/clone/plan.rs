@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::guest::{self, PlannedGuest};
 use super::identity::Taken;
 use super::network::{self, Origin};
+use super::offline;
 use super::parent;
 use super::place::{Placing, Source, place};
 use super::request::{CloneRequest, Golden};
@@ -239,6 +240,7 @@ pub fn plan(host: Host<'_>, request: &CloneRequest) -> Result<Plan> {
     let mut clones = place(host, request, &facts, &sources, identities, &placing)?;
     let told = guest::add(request, &facts, &placing, &mut clones)?;
     warnings.extend(told.warnings);
+    warnings.extend(offline::check(host, &clones)?);
     warnings.extend(reserve::plan(
         host,
         request,

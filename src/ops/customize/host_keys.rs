@@ -58,6 +58,11 @@ fn names(draft: &Draft<'_>) -> Result<Vec<String>> {
     Ok(names.filter(is_key).collect())
 }
 
+/// Whether there is a server that they are for.
+pub(super) fn are_wanted(draft: &Draft<'_>) -> bool {
+    draft.must_be_directory(DIR.as_bytes()).is_ok()
+}
+
 /// Others take the place of the keys: of the same types, and made here.
 ///
 /// # Errors
@@ -69,7 +74,7 @@ pub(super) fn renew(
     host: Option<&Hostname>,
     outcome: &mut Outcome,
 ) -> Result<()> {
-    if draft.must_be_directory(DIR.as_bytes()).is_err() {
+    if !are_wanted(draft) {
         return Err(Error::new(
             Kind::WrongState,
             format!("the guest has no SSH server: there is no {DIR}"),

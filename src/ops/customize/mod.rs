@@ -159,6 +159,8 @@ impl Wishes {
         let remove = self.generalize.then_some(HostKeys::Remove);
         match self.host_keys.or(remove) {
             Some(HostKeys::New) => host_keys::renew(draft, name.as_ref(), &mut outcome)?,
+            Some(HostKeys::NewIfServed) if !host_keys::are_wanted(draft) => {}
+            Some(HostKeys::NewIfServed) => host_keys::renew(draft, name.as_ref(), &mut outcome)?,
             // A system without a server has none.
             Some(HostKeys::Remove) => host_keys::remove(draft, &mut outcome)?,
             None => {}

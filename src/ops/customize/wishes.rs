@@ -20,6 +20,8 @@ pub enum MachineId {
 pub enum HostKeys {
     /// Others take their place.
     New,
+    /// The same, if there is a server.
+    NewIfServed,
     /// The guest makes others when it starts.
     Remove,
 }

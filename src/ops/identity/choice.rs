@@ -106,15 +106,17 @@ pub fn prepare(
     }
     let channel = identity.channel.unwrap_or(IdentityChannel::Auto);
     fits_together(identity, guests.len())?;
-    if channel == IdentityChannel::Smbios {
-        fits_smbios(identity, machine)?;
+    match channel {
+        IdentityChannel::Smbios => fits_smbios(identity, machine)?,
+        IdentityChannel::Offline => refuse_documents(identity, "written into the disks")?,
+        _ => {}
     }
     let hostnames = hostnames(identity, guests, first)?;
-    let by_seed = channel != IdentityChannel::Smbios;
+    let by_seed = !matches!(channel, IdentityChannel::Smbios | IdentityChannel::Offline);
     let mut by_smbios = match channel {
         IdentityChannel::Smbios => true,
         IdentityChannel::Auto => machine.has_smbios(),
-        IdentityChannel::CloudInit | IdentityChannel::None => false,
+        IdentityChannel::CloudInit | IdentityChannel::Offline | IdentityChannel::None => false,
     };
     let hash = identity
         .password
@@ -234,25 +236,27 @@ fn fits_smbios(identity: &GuestIdentity, machine: Machine<'_>) -> Result<()> {
             "it would be in the domain's XML and in the list of processes",
         ),
         ("--user", identity.user.is_some(), "systemd makes no users"),
-        (
-            "--user-data",
-            identity.user_data.is_some(),
-            "it is for cloud-init",
-        ),
-        (
-            "--meta-data",
-            identity.meta_data.is_some(),
-            "it is for cloud-init",
-        ),
-        (
-            "--network-config",
-            identity.network_config.is_some(),
-            "it is for cloud-init",
-        ),
     ] {
         if given {
             return Err(usage(format!("{flag} cannot go by SMBIOS: {why}"))
                 .hint("use a disk for cloud-init: `--identity cloud-init`"));
+        }
+    }
+    refuse_documents(identity, "told by SMBIOS")
+}
+
+/// What only cloud-init reads.
+fn refuse_documents(identity: &GuestIdentity, how: &str) -> Result<()> {
+    for (flag, given) in [
+        ("--user-data", identity.user_data.is_some()),
+        ("--meta-data", identity.meta_data.is_some()),
+        ("--network-config", identity.network_config.is_some()),
+    ] {
+        if given {
+            return Err(
+                usage(format!("{flag} cannot be {how}: it is for cloud-init"))
+                    .hint("use a disk for cloud-init: `--identity cloud-init`"),
+            );
         }
     }
     Ok(())

@@ -7,9 +7,9 @@
 
 pub mod plan;
 pub mod recover;
-mod together;
+pub(in crate::ops) mod together;
 mod transaction;
-mod verify;
+pub(in crate::ops) mod verify;
 
 use std::path::PathBuf;
 

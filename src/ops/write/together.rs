@@ -6,8 +6,10 @@
 
 use super::{Begun, Held, Written};
 use crate::error::{Error, Kind, Result};
-use crate::guest::appliance::{GuestDisks, MAX_DISKS, Writer};
-use crate::guest::change::Change;
+use crate::guest::appliance::{Drive, GuestDisks, Key, MAX_DISKS, Writer};
+use crate::guest::change::{Change, Mountable};
+use crate::guest::scratch::Scratch;
+use crate::ops::Host;
 
 /// A guest, and what is to be changed in it.
 pub struct Job<'a> {
@@ -36,10 +38,14 @@ impl Job<'_> {
 
     /// Whether a kernel that has the disks of others too can tell its own by it.
     fn can_share(&self) -> bool {
-        let drives = self.held.drives();
-        let mut mounts = self.held.mounts().iter();
-        self.held.keys().is_empty() && mounts.all(|mount| mount.can_be_told(&drives))
+        let held = &self.held;
+        held.keys().is_empty() && can_share(&held.drives(), held.mounts())
     }
+}
+
+/// Whether a kernel that has disks of others too can tell what is on these.
+pub(in crate::ops) fn can_share(drives: &[Drive], mounts: &[Mountable]) -> bool {
+    mounts.iter().all(|mount| mount.can_be_told(drives))
 }
 
 /// Makes the changes of each guest, all of them or none, and returns what became of
@@ -92,23 +98,41 @@ fn is_asked_to_stop(error: &Error) -> bool {
 
 /// Which of those that have something to be changed are done together.
 fn groups(jobs: &[Job<'_>], isolate: bool) -> Vec<Vec<usize>> {
+    let jobs = jobs.iter().enumerate();
+    let jobs = jobs.filter(|(_, job)| !job.changes.is_empty());
+    shares(jobs.map(|(number, job)| Share {
+        number,
+        disks: job.disks(),
+        alone: isolate || !job.can_share(),
+    }))
+}
+
+/// A guest that is to be in an appliance with others.
+pub(in crate::ops) struct Share {
+    /// Which it is.
+    pub(in crate::ops) number: usize,
+    /// How many disks it has.
+    pub(in crate::ops) disks: usize,
+    /// Whether it must not be with others.
+    pub(in crate::ops) alone: bool,
+}
+
+/// Who are in one appliance, by their numbers.
+pub(in crate::ops) fn shares(all: impl Iterator<Item = Share>) -> Vec<Vec<usize>> {
     let mut groups: Vec<Vec<usize>> = Vec::new();
     let mut open: Vec<usize> = Vec::new();
     let mut disks = 0;
-    for (number, job) in jobs.iter().enumerate() {
-        if job.changes.is_empty() {
+    for one in all {
+        if one.alone {
+            groups.push(vec![one.number]);
             continue;
         }
-        if isolate || !job.can_share() {
-            groups.push(vec![number]);
-            continue;
-        }
-        if disks + job.disks() > MAX_DISKS && !open.is_empty() {
+        if disks + one.disks > MAX_DISKS && !open.is_empty() {
             groups.push(std::mem::take(&mut open));
             disks = 0;
         }
-        disks += job.disks();
-        open.push(number);
+        disks += one.disks;
+        open.push(one.number);
     }
     if !open.is_empty() {
         groups.push(open);
@@ -165,27 +189,51 @@ fn change_all(begun: &[(usize, &Job<'_>, Begun<'_>)]) -> Result<Vec<Result<()>>>
     let Some((_, first, _)) = begun.first() else {
         return Ok(Vec::new());
     };
-    let host = first.held.host;
-    let guests: Vec<GuestDisks> = begun
-        .iter()
-        .map(|(_, job, one)| GuestDisks {
+    let work = begun.iter().map(|(_, job, one)| Work {
+        disks: GuestDisks {
             drives: job.held.drives(),
-            overlays: one.overlays().to_vec(),
+            images: one.images(),
             mounts: job.held.mounts().to_vec(),
-        })
-        .collect();
-    let (keys, scratch) = (first.held.keys(), first.held.scratch());
+        },
+        changes: &job.changes,
+    });
+    let held = &first.held;
+    change(held.host, work.collect(), held.keys(), held.scratch())
+}
+
+/// What is to be changed on disks that are nobody else's.
+pub(in crate::ops) struct Work<'c> {
+    /// The disks.
+    pub(in crate::ops) disks: GuestDisks,
+    /// The changes.
+    pub(in crate::ops) changes: &'c [Change],
+}
+
+/// Makes changes to several guests in one appliance, and tells for each whether they
+/// are made. The keys are for the first.
+///
+/// # Errors
+///
+/// If the appliance fails; then none of it is any good.
+pub(in crate::ops) fn change(
+    host: Host<'_>,
+    work: Vec<Work<'_>>,
+    keys: &[Key],
+    scratch: &Scratch,
+) -> Result<Vec<Result<()>>> {
+    let (guests, changes): (Vec<_>, Vec<_>) =
+        work.into_iter().map(|one| (one.disks, one.changes)).unzip();
     let mut writer = Writer::start(guests, keys, scratch, host.interrupt)?;
     crate::failpoint::hit("write.started")?;
-    let total: usize = begun.iter().map(|(_, job, _)| job.changes.len()).sum();
+    let total: usize = changes.iter().map(|changes| changes.len()).sum();
     let mut before = 0;
     let mut results = Vec::new();
-    for (guest, (_, job, _)) in begun.iter().enumerate() {
-        let result = writer.carry_out(guest, &job.changes, &mut |done| {
+    for (guest, changes) in changes.into_iter().enumerate() {
+        let result = writer.carry_out(guest, changes, &mut |done| {
             let done = before + done;
             host.observer.counted("changing", done as u64, total as u64);
         });
-        before += job.changes.len();
+        before += changes.len();
         if let Err(error) = writer.leave(guest) {
             // Why the changes failed says more than that it does not unmount.
             return Err(result.err().unwrap_or(error));

@@ -23,7 +23,7 @@ use crate::guest::change::{Change, Mountable};
 use crate::image;
 use crate::image::qemu_img::QemuImg;
 use crate::interrupt::Interrupt;
-use crate::model::Chain;
+use crate::model::{Chain, ImageFormat};
 use crate::ops::Host;
 use crate::ops::guard::WriteGuard;
 use crate::ops::images::pools_over;
@@ -106,6 +106,12 @@ impl<'w> Begun<'w> {
     /// The overlays, in the order of the guest's disks: what may be written to.
     pub fn overlays(&self) -> &[PathBuf] {
         &self.overlays
+    }
+
+    /// The same, with their format.
+    pub(super) fn images(&self) -> Vec<(PathBuf, ImageFormat)> {
+        let overlays = self.overlays.iter().cloned();
+        overlays.map(|path| (path, ImageFormat::Qcow2)).collect()
     }
 
     /// Writes to the disks what is in the overlays, which nobody has open any

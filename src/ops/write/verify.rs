@@ -25,7 +25,7 @@ const PIECE: usize = 1 << 20;
 /// # Errors
 ///
 /// [`Kind::Storage`] if one has not.
-pub(super) fn contents(
+pub(in crate::ops) fn contents(
     disks: &[(String, Chain)],
     Written { mounts, changes }: Written<'_>,
     interrupt: &Interrupt,

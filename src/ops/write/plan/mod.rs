@@ -44,10 +44,15 @@ pub struct Draft<'t> {
 impl<'t> Draft<'t> {
     /// Nothing is to be changed yet.
     pub fn new(writing: &'t super::Writing<'_>) -> Self {
+        Self::over(writing.tree(), writing.scratch(), writing.host.interrupt)
+    }
+
+    /// The same for files that are looked at, with a place for what is on its way.
+    pub fn over(tree: &'t Tree, scratch: &'t Scratch, interrupt: &'t Interrupt) -> Self {
         Self {
-            tree: writing.tree(),
-            scratch: writing.scratch(),
-            interrupt: writing.host.interrupt,
+            tree,
+            scratch,
+            interrupt,
             changes: Vec::new(),
             made: HashSet::new(),
             gone: HashSet::new(),
