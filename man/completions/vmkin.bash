@@ -1299,7 +1299,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__customize)
-            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --allow-dir --key --isolate --dry-run --hostname --machine-id --ssh-host-keys --known-hosts --ssh-key --root-password --password --timezone --firstboot --copy-in --write --mkdir --delete --generalize --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --allow-dir --key --isolate --dry-run --plan --known-hosts --hostname --machine-id --ssh-host-keys --ssh-key --root-password --password --timezone --firstboot --copy-in --write --mkdir --delete --generalize --connect --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1341,6 +1341,14 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --plan)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --known-hosts)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --hostname)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1350,10 +1358,6 @@ _vmkin() {
                     return 0
                     ;;
                 --ssh-host-keys)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --known-hosts)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

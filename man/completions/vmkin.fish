@@ -813,10 +813,11 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand customize" -l format -d 'The
 complete -c vmkin -n "__fish_vmkin_using_subcommand customize" -s m -l mount -d 'Mount this, such as /dev/sda1 or /dev/vg/home:/home, and not what the guest mounts' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand customize" -l allow-dir -d 'Trust backing files in this directory too' -r -F
 complete -c vmkin -n "__fish_vmkin_using_subcommand customize" -l key -d 'The key of an encrypted volume: DEVICE:file:PATH, with a device, a UUID or \'all\', and \'-\' for standard input' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand customize" -l plan -d 'A file in TOML or YAML with what is different for each guest, instead of the options below' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand customize" -l known-hosts -d 'Add the keys of the SSH server to this file of the host, for `ssh` to know the guest by' -r -F
 complete -c vmkin -n "__fish_vmkin_using_subcommand customize" -l hostname -d 'The host name, or a pattern such as \'{name}.lab\' or \'node-{n:02}\'' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand customize" -l machine-id -d 'The machine id: \'new\', \'empty\' for one that the guest takes when it starts, or 32 hexadecimal digits' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand customize" -l ssh-host-keys -d 'Give the SSH server other keys, or remove them for the guest to make others when it starts' -r
-complete -c vmkin -n "__fish_vmkin_using_subcommand customize" -l known-hosts -d 'Add the keys of the SSH server to this file of the host, for `ssh` to know the guest by' -r -F
 complete -c vmkin -n "__fish_vmkin_using_subcommand customize" -l ssh-key -d 'Public keys that may log in as USER, or as root; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand customize" -l root-password -d 'The password of root: file:FILE, with \'-\' for standard input' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand customize" -l password -d 'The password of a user that is there: USER:file:FILE, with \'-\' for standard input; may be repeated' -r

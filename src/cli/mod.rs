@@ -1,6 +1,7 @@
 //! The command line: arguments in, text and an exit code out.
 
 mod commands;
+mod plan_file;
 mod session;
 mod table;
 mod ui;

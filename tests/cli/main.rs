@@ -31,6 +31,7 @@ mod clone_names;
 mod clone_states;
 mod concurrency;
 mod customize;
+mod customize_plan;
 mod delete;
 mod disk_check;
 mod doctor;

@@ -1,9 +1,11 @@
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, Command, FromArgMatches as _};
 
 use super::identity_args::{keys, password};
 use super::to_guest::{Plan, ToGuest};
+use crate::cli::plan_file::PlanFile;
 use crate::cli::session::Session;
 use crate::cli::ui::Ui;
 use crate::error::{Error, Kind, Result};
@@ -11,7 +13,7 @@ use crate::model::HostnamePattern;
 use crate::ops::Observer as _;
 use crate::ops::customize::{
     AccountPassword, CopyInto, FileText, HostKeys, MachineId, Timezone, UserFile, Which, Wishes,
-    add_known_hosts,
+    add_known_hosts, must_differ,
 };
 use crate::ops::write::Writing;
 use crate::ops::write::plan::Draft;
@@ -27,6 +29,26 @@ pub(in crate::cli) struct CustomizeArgs {
     #[command(flatten)]
     guests: ToGuest,
 
+    /// A file in TOML or YAML with what is different for each guest, instead of the options below
+    ///
+    /// It has a table 'guests' with a table for each guest, by the name of its domain,
+    /// and may have a table 'all'. Their keys are the options below without the
+    /// dashes. Without -d, the guests that are in it are meant.
+    #[arg(long, value_name = "FILE")]
+    plan: Option<PathBuf>,
+
+    /// Add the keys of the SSH server to this file of the host, for `ssh` to know the guest by
+    #[arg(long, value_name = "FILE")]
+    known_hosts: Option<PathBuf>,
+
+    #[command(flatten)]
+    options: Options,
+}
+
+/// What a guest is to be.
+#[derive(Debug, Args)]
+#[group(skip)]
+struct Options {
     /// The host name, or a pattern such as '{name}.lab' or 'node-{n:02}'
     #[arg(long, value_name = "NAME")]
     hostname: Option<HostnamePattern>,
@@ -38,10 +60,6 @@ pub(in crate::cli) struct CustomizeArgs {
     /// Give the SSH server other keys, or remove them for the guest to make others when it starts
     #[arg(long, value_name = "HOW", value_parser = host_keys)]
     ssh_host_keys: Option<HostKeys>,
-
-    /// Add the keys of the SSH server to this file of the host, for `ssh` to know the guest by
-    #[arg(long, value_name = "FILE")]
-    known_hosts: Option<PathBuf>,
 
     /// Public keys that may log in as USER, or as root; may be repeated
     #[arg(long, value_name = "[USER:]FILE")]
@@ -100,7 +118,21 @@ fn host_keys(text: &str) -> std::result::Result<HostKeys, &'static str> {
     }
 }
 
-impl CustomizeArgs {
+impl Options {
+    /// What a plan says of a guest.
+    fn of_plan(plan: &PlanFile, guest: &str) -> Result<Self> {
+        let command = Command::new("plan").no_binary_name(true);
+        let command = Self::augment_args(command.disable_help_flag(true));
+        let matches = command.try_get_matches_from(plan.arguments(guest));
+        let options = matches.and_then(|matches| Self::from_arg_matches(&matches));
+        options.map_err(|error| {
+            let why = error.to_string();
+            let why = why.lines().next().unwrap_or_default();
+            let why = why.strip_prefix("error: ").unwrap_or(why);
+            usage(format!("guest '{guest}' in the plan: {why}"))
+        })
+    }
+
     /// What is asked for, with the files read.
     fn wishes(&self) -> Result<Wishes> {
         let ssh_keys = self.ssh_key.iter().map(|UserFile { user, file }| {
@@ -124,7 +156,7 @@ impl CustomizeArgs {
             hostname: self.hostname.clone(),
             machine_id: self.machine_id.clone(),
             host_keys: self.ssh_host_keys,
-            known_hosts: self.known_hosts.is_some(),
+            known_hosts: false,
             ssh_keys: ssh_keys.collect::<Result<_>>()?,
             passwords,
             timezone: self.timezone.clone(),
@@ -143,47 +175,90 @@ fn usage(message: impl std::fmt::Display) -> Error {
 }
 
 pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &CustomizeArgs) -> Result<()> {
-    let wishes = args.wishes()?;
-    if wishes.is_empty() {
-        return Err(usage("nothing is to be changed").hint("see what there is: `--help`"));
-    }
     let mut plan = Customizing {
         ui,
         args,
-        wishes,
+        wishes: args.options.wishes()?,
+        file: args.plan.as_deref().map(PlanFile::read).transpose()?,
+        own: HashMap::new(),
         number: 0,
         known: Vec::new(),
     };
+    if plan.file.is_some() && !plan.wishes.is_empty() {
+        return Err(
+            usage("a plan says all that is to be changed, and there are options")
+                .hint("put what is for all guests into its table 'all'"),
+        );
+    }
+    plan.wishes.known_hosts = args.known_hosts.is_some();
+    if plan.file.is_none() && plan.wishes.is_empty() {
+        return Err(usage("nothing is to be changed").hint("see what there is: `--help`"));
+    }
     args.guests.each(ui, session, &mut plan)
 }
 
 struct Customizing<'c> {
     ui: &'c Ui,
     args: &'c CustomizeArgs,
+    /// What all are to be, if there is no plan.
     wishes: Wishes,
+    file: Option<PlanFile>,
+    /// What each is to be, if there is one.
+    own: HashMap<String, Wishes>,
     /// How many guests were drafted.
     number: u64,
     /// The keys of each that was drafted.
     known: Vec<Vec<String>>,
 }
 
+impl Customizing<'_> {
+    /// What a guest is called: the domain, or the image without its extension.
+    fn name_of<'n>(&self, name: &'n str) -> &'n str {
+        match self.args.guests.is_image() {
+            true => {
+                let stem = Path::new(name).file_stem();
+                stem.and_then(|stem| stem.to_str()).unwrap_or(name)
+            }
+            false => name,
+        }
+    }
+}
+
 impl Plan for Customizing<'_> {
-    fn begin(&mut self, guests: usize) -> Result<()> {
-        self.wishes.check_for(guests)
+    fn guests(&self) -> Vec<String> {
+        self.file.as_ref().map(PlanFile::guests).unwrap_or_default()
+    }
+
+    fn begin(&mut self, guests: &[String]) -> Result<()> {
+        let Some(file) = &self.file else {
+            return self.wishes.check_for(guests.len());
+        };
+        let known = file.guests();
+        for guest in guests {
+            let name = self.name_of(guest);
+            let mut wishes = Options::of_plan(file, name)?.wishes()?;
+            if wishes.is_empty() {
+                return Err(usage(format!("the plan says nothing of '{name}'"))
+                    .hint(format!("it has: {}", known.join(", "))));
+            }
+            wishes.known_hosts = self.args.known_hosts.is_some();
+            self.own.insert(guest.clone(), wishes);
+        }
+        let each = guests.iter().zip(1..).filter_map(|(guest, number)| {
+            let name = self.name_of(guest);
+            Some((Which { name, number }, self.own.get(guest)?))
+        });
+        must_differ(each)
     }
 
     fn draft(&mut self, writing: &Writing<'_>, draft: &mut Draft<'_>) -> Result<()> {
         self.number = self.number.saturating_add(1);
-        let mut name = writing.name.as_str();
-        if self.args.guests.is_image() {
-            let stem = Path::new(name).file_stem();
-            name = stem.and_then(|stem| stem.to_str()).unwrap_or(name);
-        }
         let which = Which {
-            name,
+            name: self.name_of(&writing.name),
             number: self.number,
         };
-        let outcome = self.wishes.draft(which, draft)?;
+        let wishes = self.own.get(&writing.name).unwrap_or(&self.wishes);
+        let outcome = wishes.draft(which, draft)?;
         for warning in &outcome.warnings {
             self.ui.warning(&format!("{}: {warning}", writing.name));
         }

@@ -79,8 +79,13 @@ struct Drafted<'a> {
 
 /// What is drafted for each guest.
 pub(super) trait Plan {
-    /// Looks at how many guests there are before anything is changed.
-    fn begin(&mut self, _guests: usize) -> Result<()> {
+    /// Which guests are meant if none is named.
+    fn guests(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Looks at the names of the guests before anything is changed.
+    fn begin(&mut self, _guests: &[String]) -> Result<()> {
         Ok(())
     }
 
@@ -111,7 +116,11 @@ impl ToGuest {
             interrupt: session.interrupt().clone(),
             ..View::default()
         };
-        if self.domain.is_empty() && self.add.is_none() {
+        let named = match self.domain.as_slice() {
+            [] => plan.guests(),
+            named => named.to_vec(),
+        };
+        if named.is_empty() && self.add.is_none() {
             return Err(Error::new(Kind::Usage, "no guest is named")
                 .hint("name a domain: `-d NAME`; or an image: `-a IMAGE --format qcow2`"));
         }
@@ -121,8 +130,8 @@ impl ToGuest {
         };
         let host = session.host(&hypervisor);
         if let Some(image) = &self.add {
-            plan.begin(1)?;
             let writing = Writing::of_image(host, image.clone(), self.format, &view)?;
+            plan.begin(std::slice::from_ref(&writing.name))?;
             let drafted = self.draft(ui, session, writing, plan)?;
             let mut failed = Vec::new();
             let done = self.carry_out(ui, vec![drafted], plan, &mut failed);
@@ -133,8 +142,9 @@ impl ToGuest {
         }
         let mut failed = Vec::new();
         let mut drafts = Vec::new();
-        let domains = domains(host.hypervisor, &self.domain)?;
-        plan.begin(domains.len())?;
+        let domains = domains(host.hypervisor, &named)?;
+        let names: Vec<String> = domains.iter().map(|domain| domain.name.clone()).collect();
+        plan.begin(&names)?;
         for domain in domains {
             session.check()?;
             let writing = Writing::of_domain(host, &domain, &view);

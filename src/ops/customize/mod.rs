@@ -25,6 +25,7 @@ mod timezone;
 mod unit;
 mod wishes;
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use crate::error::{Error, Kind, Result};
@@ -199,6 +200,36 @@ impl Wishes {
         }
         Ok(())
     }
+}
+
+/// Refuses guests that would be alike in what they must not share.
+///
+/// # Errors
+///
+/// [`Kind::Usage`], with both.
+pub fn must_differ<'w>(each: impl Iterator<Item = (Which<'w>, &'w Wishes)>) -> Result<()> {
+    let mut seen: HashMap<String, &str> = HashMap::new();
+    for (which, wishes) in each {
+        let hostname = wishes.hostname.as_ref();
+        let hostname = hostname
+            .map(|pattern| hostname_of(pattern, which))
+            .transpose()?;
+        let hostname = hostname.map(|name| format!("the host name {name}").to_ascii_lowercase());
+        let id = match &wishes.machine_id {
+            Some(MachineId::This(id)) => Some(format!("the machine id {id}")),
+            _ => None,
+        };
+        for what in hostname.into_iter().chain(id) {
+            if let Some(other) = seen.insert(what.clone(), which.name) {
+                let name = which.name;
+                return Err(Error::new(
+                    Kind::Usage,
+                    format!("'{other}' and '{name}' cannot both have {what}"),
+                ));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn must_be_linux(draft: &Draft<'_>) -> Result<()> {
