@@ -78,7 +78,7 @@ fn the_readme_has_every_command() {
         .skip_while(|line| *line != "| command | what it does |")
         .take_while(|line| line.starts_with('|'))
         .collect();
-    let parents = ["base", "disk", "snapshot", "template"];
+    let parents = ["base", "disk", "image", "snapshot", "template"];
     let prefixes = parents.map(|parent| (format!("{parent} "), Some(parent)));
     for (prefix, parent) in std::iter::once((String::new(), None)).chain(prefixes) {
         for command in subcommands(parent) {

@@ -440,6 +440,23 @@ fn files_of_guests_are_as_documented() {
     assert_eq!(result("cat", &["/etc/link"])[0]["text"], "golden\n");
     assert_eq!(result("ls", &["-l", "/etc"])[1]["target"], "hostname");
     assert_eq!(result("df", &[])[0]["health"], "clean");
+    // It would not boot, which is an exit code of its own.
+    let output = bench.run(&["rescue", "-d", "golden"]);
+    assert_eq!(output.status.code(), Some(4));
+    let examined: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_fits("rescue", &examined);
+    assert_eq!(examined[0]["checks"][0]["id"], "image");
+    let (image, from) = (bench.path("f.img"), tree.display().to_string());
+    let image = image.to_str().unwrap();
+    fs::remove_file(tree.join("etc/link")).unwrap();
+    let build = ["image", "build", image, "--from", &from];
+    let planned = bench.result(
+        "image-build",
+        &[&build[..], &["--lvm", "vg/a", "--dry-run"]].concat(),
+    );
+    assert_eq!(planned["volumes"][1]["device"], "/dev/vg/a");
+    let made = bench.result("image-build", &[&build[..], &["--floppy"]].concat());
+    assert_eq!(made["size"], 1_474_560);
     let inspected = result("inspect", &[]);
     assert_eq!(inspected[0]["users"][0]["name"], "root");
     assert_eq!(inspected[0]["mounts"][0]["at"], "/");

@@ -70,7 +70,10 @@ const OWNED: &[(&str, &[&str])] = &[
     ("virt", &["hypervisor/libvirt.rs", "hypervisor/libvirt/"]),
     ("quick_xml", &["xml/"]),
     ("handlebars", &["template/"]),
-    ("fatfs", &["image/seed.rs", "guest/native/fs/fat"]),
+    (
+        "fatfs",
+        &["image/fat.rs", "image/seed.rs", "guest/native/fs/fat"],
+    ),
     ("fs_ntfs", &["guest/native/fs/ntfs"]),
     ("hadris_fs", &["guest/native/fs/iso.rs"]),
     ("hadris_io", &["guest/native/fs/iso.rs"]),
@@ -106,8 +109,16 @@ const WRITERS: &[(&str, &[&str])] = &[
     ),
     // A new file, which is nobody's disk yet.
     ("OFlags::RDWR", &["image/overlay.rs"]),
-    // A new file of the user's, made with `O_EXCL`; holes in a leased image.
-    ("OFlags::WRONLY", &["guest/extract/dir.rs", "image/lock.rs"]),
+    // A new file of the user's, made with `O_EXCL`; holes in a leased image; a
+    // pipe of our own.
+    (
+        "OFlags::WRONLY",
+        &[
+            "guest/build/pour.rs",
+            "guest/extract/dir.rs",
+            "image/lock.rs",
+        ],
+    ),
     ("write(true)", &["store/"]),
     ("append(true)", &["store/", "failpoint.rs"]),
     (" File::create(", &[]),

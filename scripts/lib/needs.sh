@@ -41,6 +41,7 @@ file:/usr/lib/*/guestfs/supermin.d/*packages-xfs /usr/lib64/guestfs/supermin.d/*
 cmd:setfacl | acl | acl
 cmd:mtype | mtools | mtools
 cmd:mcopy | mtools | mtools
+cmd:mdir | mtools | mtools
 cmd:fsck.fat | dosfstools | dosfstools
 cmd:mkfs.xfs | xfsprogs | xfsprogs
 cmd:xfs_io | xfsprogs | xfsprogs
@@ -88,6 +89,8 @@ cmd:db_load | db-util | libdb-utils
 cmd:mkntfs | ntfs-3g | ntfsprogs
 cmd:ntfs-3g | ntfs-3g | ntfs-3g
 cmd:xorrisofs | xorriso | xorriso
+cmd:xorriso | xorriso | xorriso
+cmd:dumpe2fs | e2fsprogs | e2fsprogs
 cmd:shellcheck | shellcheck | ShellCheck
 LIST
 }

@@ -1,6 +1,7 @@
 //! The command line: arguments in, text and an exit code out.
 
 mod commands;
+mod mistake;
 mod plan_file;
 mod session;
 mod table;
@@ -15,7 +16,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use self::commands as c;
 use self::session::Session;
 use self::ui::Ui;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 
 /// What the help of the whole program ends with.
 const EXAMPLES: &str = "\
@@ -112,6 +113,8 @@ enum Command {
     Base(c::base::BaseCommand),
     #[command(subcommand)]
     Disk(c::disk::DiskCommand),
+    #[command(subcommand)]
+    Image(c::image::ImageCommand),
     Inspect(c::inspect::InspectArgs),
     Ls(c::ls::LsArgs),
     Cat(c::cat::CatArgs),
@@ -121,6 +124,7 @@ enum Command {
     Find(c::find::FindArgs),
     Diff(c::diff::DiffArgs),
     Log(c::log::LogArgs),
+    Rescue(c::rescue::RescueArgs),
     Edit(c::edit::EditArgs),
     Write(c::write::WriteArgs),
     CopyIn(c::copy_in::CopyInArgs),
@@ -150,7 +154,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() && args.iter().any(|arg| arg == "--json") => {
-            let error = usage_error(&error);
+            let error = mistake::usage_error(&error);
             Ui::new(false, true, false, ColorChoice::Never).error(&error);
             return ExitCode::from(error.kind().exit_code());
         }
@@ -173,16 +177,6 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             ExitCode::from(error.kind().exit_code())
         }
     }
-}
-
-/// A mistake in the arguments as an error of ours, for JSON.
-fn usage_error(error: &clap::Error) -> Error {
-    let text = error.to_string();
-    let first = text.split("\n\n").next().unwrap_or_default();
-    let words: Vec<&str> = first.split_whitespace().collect();
-    let message = words.join(" ");
-    let message = message.strip_prefix("error: ").unwrap_or(&message);
-    Error::new(Kind::Usage, message).hint("see what there is: `vmkin --help`")
 }
 
 fn dispatch(ui: &Ui, cli: &Cli) -> Result<()> {
@@ -212,6 +206,7 @@ fn dispatch(ui: &Ui, cli: &Cli) -> Result<()> {
         Command::Delete(args) => c::delete::run(ui, &session, args),
         Command::Base(command) => c::base::run(ui, &session, command),
         Command::Disk(command) => c::disk::run(ui, &session, command),
+        Command::Image(command) => c::image::run(ui, &session, command),
         Command::Inspect(args) => c::inspect::run(ui, &session, args),
         Command::Ls(args) => c::ls::run(ui, &session, args),
         Command::Cat(args) => c::cat::run(ui, &session, args),
@@ -221,6 +216,7 @@ fn dispatch(ui: &Ui, cli: &Cli) -> Result<()> {
         Command::Find(args) => c::find::run(ui, &session, args),
         Command::Diff(args) => c::diff::run(ui, &session, args),
         Command::Log(args) => c::log::run(ui, &session, args),
+        Command::Rescue(args) => c::rescue::run(ui, &session, args),
         Command::Edit(args) => c::edit::run(ui, &session, args),
         Command::Write(args) => c::write::run(ui, &session, args),
         Command::CopyIn(args) => c::copy_in::run(ui, &session, args),

@@ -6,6 +6,7 @@ use crate::error::{Error, Kind, Result};
 use crate::hypervisor::{Connection, Hypervisor};
 use crate::interrupt::Interrupt;
 use crate::model::{Domain, DomainRef};
+use crate::ops::build::Workshop;
 use crate::ops::doctor::{Finding, examine};
 use crate::ops::recover::{Recovered, Recovery, recover};
 use crate::ops::{Host, Observer as _};
@@ -53,6 +54,25 @@ impl<'a> Session<'a> {
             }
         }
         Ok(libvirt)
+    }
+
+    /// What images are made with, where no domain is concerned.
+    pub(super) fn workshop(&self) -> Workshop<'_> {
+        Workshop {
+            store: &self.store,
+            interrupt: &self.interrupt,
+            observer: self.ui,
+        }
+    }
+
+    /// Recovers what was left behind and is about no domain, without a connection.
+    pub(super) fn recover_apart(&self) -> Result<()> {
+        if self.store.count_journals() > 0 {
+            for recovered in self.recover_where(&|_| false)? {
+                self.say(&recovered);
+            }
+        }
+        Ok(())
     }
 
     /// Looks at everything that vmkin needs, libvirt reachable or not.

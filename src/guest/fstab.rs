@@ -19,6 +19,34 @@ impl Line {
     }
 }
 
+/// A line as it is, whatever it mounts.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Entry {
+    /// What is mounted, as it is written there.
+    pub text: String,
+    /// What that means, if it is something on a disk.
+    pub source: Option<Source>,
+    /// Where.
+    pub at: String,
+    /// Which file system.
+    pub kind: String,
+    /// Its options, separated by commas.
+    pub options: String,
+}
+
+impl Entry {
+    /// Whether one of its options is this.
+    pub fn has(&self, option: &str) -> bool {
+        self.options.split(',').any(|one| one == option)
+    }
+
+    /// Whether the kernel of the guest, or another host, has what it mounts.
+    pub fn is_elsewhere(&self) -> bool {
+        self.kind != "swap"
+            && (NOT_ON_DISKS.contains(&self.kind.as_str()) || self.kind.starts_with("fuse."))
+    }
+}
+
 /// How a line names what is to be mounted.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Source {
@@ -86,47 +114,66 @@ pub fn parse(text: &str) -> (Vec<Line>, Vec<String>) {
     (lines, problems)
 }
 
-fn line(text: &str) -> Result<Option<Line>, &'static str> {
+/// All lines but comments, by their numbers from 1 on; or why one makes no sense.
+pub fn entries(text: &str) -> Vec<(usize, Result<Entry, &'static str>)> {
+    let lines = text.lines().map(str::trim).enumerate();
+    let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+    lines
+        .map(|(index, line)| (index.saturating_add(1), entry(line)))
+        .collect()
+}
+
+fn entry(text: &str) -> Result<Entry, &'static str> {
     let fields: Vec<String> = text.split_whitespace().map(unescaped).collect();
     let [source, at, kind, rest @ ..] = fields.as_slice() else {
         return Err("has too few fields");
     };
-    let is_bind = |options: &String| {
-        options
-            .split(',')
-            .any(|one| one == "bind" || one == "rbind")
-    };
-    let elsewhere = NOT_ON_DISKS.contains(&kind.as_str()) || kind.starts_with("fuse.");
-    if elsewhere || at == "none" || at == "swap" || rest.first().is_some_and(is_bind) {
+    Ok(Entry {
+        text: source.clone(),
+        source: source_of(source),
+        at: at.clone(),
+        kind: kind.clone(),
+        options: rest.first().cloned().unwrap_or_default(),
+    })
+}
+
+fn line(text: &str) -> Result<Option<Line>, &'static str> {
+    let entry = entry(text)?;
+    let bound = entry.has("bind") || entry.has("rbind");
+    let swap = entry.kind == "swap" || entry.at == "none" || entry.at == "swap";
+    if entry.is_elsewhere() || swap || bound {
         return Ok(None);
     }
-    if !at.starts_with('/') {
+    if !entry.at.starts_with('/') {
         return Err("mounts at what is no absolute path");
     }
+    Ok(entry.source.map(|source| Line {
+        source,
+        at: entry.at,
+        options: entry.options,
+    }))
+}
+
+/// What is meant by a name; `None` if that is a file, or nothing that is known.
+pub fn source_of(text: &str) -> Option<Source> {
     let value = |text: &str| text.trim_matches('"').to_owned();
-    let source = match source.split_once('=') {
+    Some(match text.split_once('=') {
         Some(("UUID", uuid)) => Source::Uuid(value(uuid).to_ascii_lowercase()),
         Some(("LABEL", label)) => Source::Label(value(label)),
         Some(("PARTUUID", uuid)) => Source::PartUuid(value(uuid).to_ascii_lowercase()),
         Some(("PARTLABEL", label)) => Source::PartLabel(value(label)),
-        _ => match source.strip_prefix("/dev/disk/by-") {
+        _ => match text.strip_prefix("/dev/disk/by-") {
             Some(name) => match name.split_once('/') {
                 Some(("uuid", uuid)) => Source::Uuid(uuid.to_ascii_lowercase()),
                 Some(("label", label)) => Source::Label(label.to_owned()),
                 Some(("partuuid", uuid)) => Source::PartUuid(uuid.to_ascii_lowercase()),
                 Some(("partlabel", label)) => Source::PartLabel(label.to_owned()),
-                _ => Source::Device(source.clone()),
+                _ => Source::Device(text.to_owned()),
             },
-            None if source.starts_with("/dev/") => Source::Device(source.clone()),
-            // A file that is mounted, or nothing that is known.
-            None => return Ok(None),
+            None if text.starts_with("/dev/") => Source::Device(text.to_owned()),
+            None => return None,
         },
-    };
-    Ok(Some(Line {
-        source,
-        at: at.clone(),
-        options: rest.first().cloned().unwrap_or_default(),
-    }))
+    })
 }
 
 /// A field with `\040` and the like for what separates fields.

@@ -3,8 +3,10 @@
 //! | place | what it knows |
 //! |---|---|
 //! | `appliance` | the other read engine: libguestfs, for what takes a kernel |
+//! | `build` | what a new disk is filled with |
 //! | `change` | what is to be changed in a guest |
 //! | `compare` | what differs between the files of two guests |
+//! | `log` | the end of a system log |
 //! | `native` | the read engine: volumes and file systems, parsed by this process |
 //! | `inspect` | which operating system it is, and what is set up in it |
 //! | `scratch` | a place on the host for what goes into a guest |
@@ -18,11 +20,13 @@
 //! guest, or whoever made the image, has written there.
 
 pub mod appliance;
+pub mod build;
 pub mod change;
 pub mod compare;
 pub mod extract;
 pub mod fstab;
 pub mod inspect;
+pub mod log;
 pub mod native;
 pub mod scratch;
 pub mod search;

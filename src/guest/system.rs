@@ -9,6 +9,7 @@ use std::rc::Rc;
 use crate::error::{Error, Kind, Result};
 use crate::guest::fstab::{self, Line, Source};
 use crate::guest::native::fs::{self, FileKind, FileSystem, FsKind, Node, Opened};
+use crate::guest::native::partition::{Partition, TableKind};
 use crate::guest::native::{Content, Volume, VolumeKind, Volumes};
 use crate::guest::tree::Tree;
 
@@ -31,8 +32,23 @@ pub struct Part {
     pub fs: Option<Rc<dyn FileSystem>>,
     /// Why it could not be opened.
     pub problem: Option<Error>,
+    /// What swap space is called, if it is that.
+    pub swap: Option<SwapName>,
     kind: VolumeKind,
 }
+
+/// What swap space is called.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SwapName {
+    /// Its UUID as text.
+    pub uuid: String,
+    /// Its label; none, if it is empty.
+    pub label: Option<Vec<u8>>,
+}
+
+/// Where the name of swap space is, in bytes (`struct swap_header` of Linux): the
+/// UUID, then the label.
+const SWAP_NAME: u64 = 1024 + 12;
 
 /// What is on the disks of a guest.
 #[derive(Default)]
@@ -240,7 +256,19 @@ impl System {
         Ok(())
     }
 
-    fn by_source(&self, source: &Source) -> Option<&Part> {
+    /// The swap space that a line of `/etc/fstab` means.
+    pub fn swap_by_source(&self, source: &Source) -> Option<&Part> {
+        let mut parts = self.parts.iter();
+        parts.find(|part| match (source, &part.swap) {
+            (Source::Uuid(uuid), Some(swap)) => swap.uuid == *uuid,
+            (Source::Label(label), Some(swap)) => swap.label.as_deref() == Some(label.as_bytes()),
+            _ => false,
+        })
+    }
+
+    /// The volume that a line of `/etc/fstab` means, as far as its file system is
+    /// read here.
+    pub fn by_source(&self, source: &Source) -> Option<&Part> {
         let with_fs = |wanted: &dyn Fn(&dyn FileSystem) -> bool| {
             self.parts
                 .iter()
@@ -282,6 +310,14 @@ impl System {
 }
 
 impl Part {
+    /// What the table says of it, if it is a partition.
+    pub fn partition(&self) -> Option<(TableKind, &Partition)> {
+        match &self.kind {
+            VolumeKind::Partition { table, partition } => Some((*table, partition)),
+            VolumeKind::Disk | VolumeKind::Logical { .. } => None,
+        }
+    }
+
     /// A volume that a kernel has read, which calls what is in it by this word.
     pub fn of_kernel(
         device: String,
@@ -299,6 +335,7 @@ impl Part {
             len,
             fs,
             problem,
+            swap: None,
             kind: VolumeKind::Disk,
         }
     }
@@ -358,8 +395,12 @@ fn part(volume: &Volume) -> Part {
         len: volume.len(),
         fs: None,
         problem: None,
+        swap: None,
         kind: volume.kind.clone(),
     };
+    if part.content == Content::Swap {
+        part.swap = swap_name(volume);
+    }
     let kind = match volume.content {
         Content::Ext => FsKind::Ext,
         Content::Xfs => FsKind::Xfs,
@@ -375,6 +416,17 @@ fn part(volume: &Volume) -> Part {
         Err(error) => part.problem = Some(error),
     }
     part
+}
+
+fn swap_name(volume: &Volume) -> Option<SwapName> {
+    let mut name = [0; 32];
+    volume.blocks().read_at(SWAP_NAME, &mut name).ok()?;
+    let (uuid, label) = name.split_at_checked(16)?;
+    let label = label.split(|&byte| byte == 0).next().unwrap_or_default();
+    Some(SwapName {
+        uuid: uuid::Uuid::from_slice(uuid).ok()?.to_string(),
+        label: (!label.is_empty()).then(|| label.to_vec()),
+    })
 }
 
 /// The root directory of an operating system, if this file system has one, and

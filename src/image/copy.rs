@@ -233,32 +233,40 @@ impl Copy<'_> {
             .iter()
             .fold(0_u64, |sum, layer| sum.saturating_add(taken(layer)));
         let needed = all.min(top.virtual_size.max(top.file_size));
-        let dir = match self.to.parent() {
-            Some(dir) if dir != Path::new("") => dir,
-            _ => Path::new("."),
-        };
-        let stat = rustix::fs::statvfs(dir).map_err(|errno| {
-            Error::io(format_args!("cannot look at {}", shown(dir)), errno.into())
-        })?;
-        let blocks = if rustix::process::geteuid().is_root() {
-            stat.f_bfree
-        } else {
-            stat.f_bavail
-        };
-        let free = blocks.saturating_mul(stat.f_frsize);
-        if needed <= free {
-            return Ok(());
-        }
-        Err(Error::new(
-            Kind::Storage,
-            format_args!(
-                "no space left on {} (needs ~{}, has {})",
-                shown(dir),
-                human_bytes(needed),
-                human_bytes(free)
-            ),
-        ))
+        must_have_room_for(self.to, needed)
     }
+}
+
+/// Refuses to begin with a new file that is not going to fit, of so many bytes.
+///
+/// # Errors
+///
+/// [`Kind::Storage`].
+pub fn must_have_room_for(new: &Path, needed: u64) -> Result<()> {
+    let dir = match new.parent() {
+        Some(dir) if dir != Path::new("") => dir,
+        _ => Path::new("."),
+    };
+    let stat = rustix::fs::statvfs(dir)
+        .map_err(|errno| Error::io(format_args!("cannot look at {}", shown(dir)), errno.into()))?;
+    let blocks = if rustix::process::geteuid().is_root() {
+        stat.f_bfree
+    } else {
+        stat.f_bavail
+    };
+    let free = blocks.saturating_mul(stat.f_frsize);
+    if needed <= free {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Storage,
+        format_args!(
+            "no space left on {} (needs ~{}, has {})",
+            shown(dir),
+            human_bytes(needed),
+            human_bytes(free)
+        ),
+    ))
 }
 
 /// Has `qemu-img` read what `from` describes, a disk of `size` bytes, into a
@@ -298,7 +306,11 @@ pub(super) fn convert(
 /// Makes sure that the tables of a new image are on the disk: `qemu-img` writes
 /// the last of them when it closes the image, and ends well if that fails. What
 /// is missing then shows as clusters that belong to nothing.
-fn all_of_it(to: &Path, format: ImageFormat, cancel: &AtomicBool) -> Result<()> {
+///
+/// # Errors
+///
+/// [`Kind::Storage`] if they are not; those of [`check`].
+pub fn all_of_it(to: &Path, format: ImageFormat, cancel: &AtomicBool) -> Result<()> {
     let found = check(&resolve(to, format, &Trust::default())?, cancel)?;
     if found.is_sound() && found.leaks == 0 {
         return Ok(());

@@ -22,6 +22,8 @@
 //! | `seal` | making a base hard to change |
 //! | `copy`, `transfer` | full copies, and moving the bytes |
 //! | `qemu_img` | every run of `qemu-img`: formats, limits, what it says |
+//! | `fat` | making FAT file systems |
+//! | `iso` | making CD images |
 //! | `seed` | the disk that tells a guest who it is |
 //! | `self_test` | whether `qemu-img` and we heed each other's locks |
 //! | `read` | the data in images |
@@ -34,11 +36,13 @@ mod abilities;
 mod chain;
 mod check;
 mod copy;
+mod fat;
 mod file;
 mod files;
 mod foreign;
 mod giving_back;
 mod identity;
+mod iso;
 mod lock;
 mod look;
 mod magic;
@@ -62,10 +66,12 @@ mod trust;
 pub use self::abilities::{Abilities, abilities};
 pub use self::chain::{MAX_OVERLAYS, Survey, resolve, survey};
 pub use self::check::{Checked, can_be_checked, check, repair};
-pub use self::copy::{Copy, CopyMethod, ReflinkRule, copy_small};
+pub use self::copy::{Copy, CopyMethod, ReflinkRule, all_of_it, copy_small, must_have_room_for};
+pub use self::fat::{FatSpec, FatVolume, mend_directories};
 pub use self::file::{ImageFile, id_of, shell_word, shown};
 pub(crate) use self::file::{ShownBytes, be16, be32, le16, le32, le64};
 pub use self::identity::{Comparison, compare, content_sha256, identity, identity_of};
+pub use self::iso::{IsoSpec, write_iso};
 pub use self::lock::{Guard, Lease, LockState, probe};
 pub use self::look::{
     SealState, born_ns, file_id, looks_like_qcow2, open_to_all, readable_by_all, same_file,

@@ -1,21 +1,18 @@
 //! The small disk from which cloud-init learns who a guest is (its data source
 //! NoCloud): a FAT file system with the label CIDATA and up to three files.
 
-use std::io::{Cursor, Write as _};
+use std::io::Cursor;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use fatfs::{
-    Date, DateTime, FatType, FileSystem, FormatVolumeOptions, FsOptions, Time, TimeProvider,
-};
-
+use super::fat::{FatSpec, FatVolume};
 use super::file::ImageFile;
 use super::overlay::{NewFile, cannot_write};
 use crate::error::{Error, Kind, Result};
 use crate::model::SecretText;
 
 /// The label that cloud-init looks for.
-const LABEL: &[u8; 11] = b"CIDATA     ";
+const LABEL: &str = "CIDATA";
 
 /// The size of an image; a larger one is needed for few.
 const SIZE: usize = 1 << 20;
@@ -108,22 +105,22 @@ impl Seed {
         // Besides the files there are the tables and the ends of clusters.
         let size = SIZE.saturating_add(total.next_multiple_of(SIZE));
         let mut image = Cursor::new(vec![0_u8; size]);
-        let made = (|| -> std::io::Result<()> {
-            let options = FormatVolumeOptions::new()
-                .fat_type(FatType::Fat12)
-                .volume_id(self.volume_id)
-                .volume_label(*LABEL);
-            fatfs::format_volume(&mut image, options)?;
-            let options = FsOptions::new().time_provider(&NoTime);
-            let system = FileSystem::new(&mut image, options)?;
+        let spec = FatSpec {
+            label: Some(LABEL),
+            volume_id: self.volume_id,
+            fat12: true,
+            floppy: false,
+        };
+        let fill = || -> Result<()> {
+            let mut volume = FatVolume::format(&mut image, &spec)?;
             for (name, text) in files {
-                let mut file = system.root_dir().create_file(name)?;
-                file.write_all(text.expose().as_bytes())?;
-                file.flush()?;
+                // The first second that FAT knows: when it was made is nobody's
+                // business, and would make two images of one seed differ.
+                volume.file(name.as_bytes(), 0, &mut text.expose().as_bytes())?;
             }
-            system.unmount()
-        })();
-        made.map_err(|e| Error::wrap(Kind::Storage, "cannot make a disk for cloud-init", e))?;
+            volume.finish()
+        };
+        fill().map_err(|error| error.context("cannot make a disk for cloud-init"))?;
         Ok(image.into_inner())
     }
 }
@@ -144,36 +141,11 @@ pub fn looks_like_seed(path: &Path) -> bool {
     holds(0, b"FAT1", 43, 11) || holds(0, b"FAT32", 71, 11) || holds(32768, b"CD001", 40, 32)
 }
 
-/// The first second that FAT knows, for all files: when they were made is
-/// nobody's business, and would make two images of one seed differ.
-#[derive(Debug)]
-struct NoTime;
-
-impl TimeProvider for NoTime {
-    fn get_current_date(&self) -> Date {
-        Date {
-            year: 1980,
-            month: 1,
-            day: 1,
-        }
-    }
-
-    fn get_current_date_time(&self) -> DateTime {
-        DateTime {
-            date: self.get_current_date(),
-            time: Time {
-                hour: 0,
-                min: 0,
-                sec: 0,
-                millis: 0,
-            },
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Read as _;
+
+    use fatfs::{FileSystem, FsOptions};
 
     use super::*;
 

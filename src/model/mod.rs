@@ -9,6 +9,7 @@ mod guest_identity;
 mod hostname;
 mod image;
 pub mod import;
+pub mod layout;
 mod lineage;
 mod mac;
 mod mode;

@@ -2,6 +2,7 @@
 
 pub mod base;
 pub mod blueprint;
+pub mod build;
 pub mod clone;
 pub mod customize;
 pub mod delete;
@@ -17,6 +18,7 @@ pub mod lifecycle;
 pub mod list;
 pub mod read_guard;
 pub mod recover;
+pub mod rescue;
 pub mod reservations;
 pub mod reset;
 pub mod saved;

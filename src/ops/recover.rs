@@ -91,6 +91,11 @@ fn one(
     steps: &[Step],
     journal: Journal,
 ) -> Result<Option<Recovered>> {
+    if let Operation::Build { file } = &begun.operation {
+        // It is about no domain, and so on no connection.
+        let result = super::build::recover(file)?;
+        return finished(begun, journal, result).map(Some);
+    }
     let Some(hypervisor) = (recovery.connect)(&begun.uri)? else {
         return Ok(None);
     };
@@ -123,14 +128,19 @@ fn one(
         } => super::reset::recover(host, *uuid, disks, allow_dirs, steps)?,
         Operation::Snapshot(intent) => super::snapshot::recover::recover(host, intent, steps)?,
         Operation::Write(intent) => super::write::recover::recover(intent, steps)?,
+        Operation::Build { file } => super::build::recover(file)?,
     };
+    finished(begun, journal, result).map(Some)
+}
+
+fn finished(begun: &Begun, journal: Journal, result: String) -> Result<Recovered> {
     crate::failpoint::hit("recover.done")?;
     journal.finish()?;
-    Ok(Some(Recovered {
+    Ok(Recovered {
         what: what(&begun.operation),
         pid: begun.pid,
         result,
-    }))
+    })
 }
 
 /// Removes the files of a domain that is gone, but for those that somebody uses
@@ -169,6 +179,7 @@ fn what(operation: &Operation) -> String {
         Operation::Delete { name, .. } => format!("deleting '{name}'"),
         Operation::Reset { name, .. } => format!("resetting '{name}'"),
         Operation::Write(intent) => format!("changing files of '{}'", intent.name),
+        Operation::Build { file } => format!("building {}", image::shown(&file.path)),
         Operation::Snapshot(intent) => {
             let act = match intent.act {
                 SnapshotAct::Create | SnapshotAct::CreateMemory => "making",

@@ -48,7 +48,8 @@ pub fn under_way(host: Host<'_>, journals: &[Found]) -> Vec<(u32, Reservation)> 
         Operation::Delete { .. }
         | Operation::Reset { .. }
         | Operation::Snapshot(_)
-        | Operation::Write(_) => Vec::new(),
+        | Operation::Write(_)
+        | Operation::Build { .. } => Vec::new(),
     })
     .collect()
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal};
 
 use super::pipes::{Chunk, listen};
-use super::{OBSERVER, Run, Running, TICK};
+use super::{OBSERVER, Run, Running, TICK, bytes_moved};
 use crate::error::{Error, Kind, Result};
 use crate::interrupt::Interrupt;
 
@@ -85,16 +85,23 @@ impl Dialogue {
     /// [`Kind::Storage`] if it has ended, or says nothing for too long; those of
     /// [`Interrupt::check`].
     pub fn hear(&mut self) -> Result<Heard> {
-        match self.hear_until(Instant::now().checked_add(self.patience))? {
-            Some(heard) => Ok(heard),
-            None => Err(Error::new(
-                Kind::Storage,
-                format_args!(
-                    "`{}` said nothing for {} s; stopped it",
-                    self.step,
-                    self.patience.as_secs()
-                ),
-            )),
+        let mut moved = None;
+        loop {
+            if let Some(heard) = self.hear_until(Instant::now().checked_add(self.patience))? {
+                return Ok(heard);
+            }
+            // It may be busy with much.
+            let now = bytes_moved(&self.child.0);
+            if moved.replace(now) == Some(now) {
+                return Err(Error::new(
+                    Kind::Storage,
+                    format_args!(
+                        "`{}` said nothing for {} s; stopped it",
+                        self.step,
+                        self.patience.as_secs()
+                    ),
+                ));
+            }
         }
     }
 

@@ -87,6 +87,12 @@ pub enum Operation {
     Snapshot(Box<SnapshotIntent>),
     /// Change the files of a guest.
     Write(WriteIntent),
+    /// Make a new image. Undone: what has its temporary name goes. Once it has
+    /// its own, it is whole.
+    Build {
+        /// The image.
+        file: FilePair,
+    },
 }
 
 /// A clone that is to be made. While the journal is locked this also reserves

@@ -43,6 +43,7 @@ mod guest_volumes;
 mod hostile;
 mod identity;
 mod identity_offline;
+mod image_build;
 mod import;
 mod json;
 mod lifecycle;

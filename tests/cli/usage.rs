@@ -118,6 +118,7 @@ fn the_commands() {
       delete       Delete guests: their definitions, and the files that are theirs alone
       base         Look after the images that clones are based on
       disk         Work on the disks of guests, or on images
+      image        Make images
       inspect      Tell what guests are: operating system, mounts, kernels, users, packages
       ls           List files of guests
       cat          Print files of guests
@@ -127,6 +128,7 @@ fn the_commands() {
       find         Look for files of guests
       diff         Tell which files differ between two guests
       log          Print the end of a guest's system log
+      rescue       Find out why a guest does not boot
       edit         Edit files of guests that are shut off
       write        Write a file of guests that are shut off
       copy-in      Copy files and directories of the host into guests that are shut off

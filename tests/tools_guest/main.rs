@@ -8,6 +8,7 @@
 )]
 
 mod appliance;
+mod building;
 mod common;
 mod customize;
 mod damage;
@@ -16,6 +17,7 @@ mod file_systems;
 mod hostile;
 mod iso;
 mod ntfs;
+mod rescue;
 mod rpm;
 mod together;
 mod windows;

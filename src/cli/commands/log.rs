@@ -5,6 +5,7 @@ use super::on_guest::{OnGuest, in_tree};
 use crate::cli::session::Session;
 use crate::cli::ui::{Ui, name_line};
 use crate::error::{Error, Kind, Result};
+use crate::guest::log::end_of_log;
 use crate::guest::tree::Tree;
 
 /// Print the end of a guest's system log
@@ -21,12 +22,6 @@ pub(in crate::cli) struct LogArgs {
     #[arg(short = 'n', long, value_name = "NUMBER", default_value_t = 100)]
     lines: usize,
 }
-
-/// Where systems log to, the best first.
-const LOGS: &[&str] = &["/var/log/syslog", "/var/log/messages", "/var/log/kern.log"];
-
-/// How much of the end of a log is read.
-const END: u64 = 4 << 20;
 
 #[derive(Serialize)]
 struct Log {
@@ -68,25 +63,12 @@ pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &LogArgs) -> Res
 }
 
 fn log(tree: &Tree, guest: String, lines: usize) -> Result<Log> {
-    for path in LOGS {
-        let Some(place) = tree.look(path)? else {
-            continue;
-        };
-        let size = tree.stat(&place)?.size;
-        let from = size.saturating_sub(END);
-        let mut bytes = vec![0; usize::try_from(size.saturating_sub(from)).unwrap_or(0)];
-        let count = tree.read(&place, from, &mut bytes)?;
-        bytes.truncate(count);
-        let mut raw: Vec<Vec<u8>> = bytes
-            .strip_suffix(b"\n")
-            .unwrap_or(&bytes)
-            .split(|&byte| byte == b'\n')
-            .map(<[u8]>::to_vec)
-            .collect();
+    if let Some(end) = end_of_log(tree)? {
+        let (path, mut raw) = (end.path, end.lines);
         raw.drain(..raw.len().saturating_sub(lines));
         return Ok(Log {
             guest,
-            path: (*path).to_owned(),
+            path: path.to_owned(),
             lines: raw
                 .iter()
                 .map(|line| String::from_utf8_lossy(line).into_owned())

@@ -1,5 +1,6 @@
 //! What the commands that read guests' files have in common.
 
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -11,6 +12,7 @@ use crate::error::{Error, Kind, Result};
 use crate::guest::appliance::Key;
 use crate::guest::tree::Tree;
 use crate::hypervisor::Hypervisor;
+use crate::image::shell_word;
 use crate::model::{Domain, Glob, ImageFormat};
 use crate::ops::Observer as _;
 use crate::ops::guest::{self, Guest, View, domains};
@@ -125,6 +127,17 @@ impl OnGuest {
     /// Whether the user named any guest.
     pub(super) fn is_given(&self) -> bool {
         !self.domain.is_empty() || !self.add.is_empty()
+    }
+
+    /// The images as they are named in another command, if images are named.
+    pub(super) fn images_as_typed(&self) -> Option<String> {
+        if self.add.is_empty() {
+            return None;
+        }
+        let word = |path: &PathBuf| format!("-a {}", shell_word(path.as_os_str().as_bytes()));
+        let mut words: Vec<String> = self.add.iter().map(word).collect();
+        words.extend(self.format.map(|format| format!("--format {format}")));
+        Some(words.join(" "))
     }
 
     /// Whether more than one guest may be meant.

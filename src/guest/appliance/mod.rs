@@ -14,6 +14,7 @@
 //! | `answer` | what its answers mean |
 //! | `files` | a mounted file system behind the trait |
 //! | `machine` | starting it, opening what is locked, finding file systems |
+//! | `maker` | laying out a new disk, and filling it |
 //! | `shield` | what stands between it and the disks |
 //! | `writer` | an appliance that changes guests, one after the other |
 //! | `changes` | carrying the changes of one guest out |
@@ -25,6 +26,7 @@ mod files;
 mod kernel;
 mod key;
 mod machine;
+mod maker;
 mod session;
 mod shield;
 mod writer;
@@ -32,4 +34,5 @@ mod writer;
 pub use self::changes::GuestDisks;
 pub use self::key::{Key, KeyError};
 pub use self::machine::{Drive, open};
+pub use self::maker::Maker;
 pub use self::writer::{MAX_DISKS, Writer};

@@ -118,7 +118,8 @@ fn wants(operation: &Operation, base: &Path) -> bool {
         Operation::Delete { .. }
         | Operation::Reset { .. }
         | Operation::Snapshot(_)
-        | Operation::Write(_) => false,
+        | Operation::Write(_)
+        | Operation::Build { .. } => false,
     }
 }
 

@@ -41,7 +41,7 @@ const GONE: &[(&str, &[&str])] = &[
 ];
 
 /// The files of connections, and the settings in them that bind one to a card.
-const PINS: &[(&str, &str, &[&str])] = &[
+pub(in crate::ops) const PINS: &[(&str, &str, &[&str])] = &[
     (
         "/etc/sysconfig/network-scripts",
         "ifcfg-*",
@@ -181,12 +181,15 @@ fn unpin(draft: &mut Draft<'_>, path: &[u8], settings: &[&str]) -> Result<()> {
 }
 
 fn unpinned(text: &str, settings: &[&str]) -> String {
-    let pins = |line: &&str| {
-        let (name, value) = line.split_once('=').unwrap_or((line, ""));
-        // Of the words that stand for an address, such as `preserve`, none has a colon.
-        !(settings.contains(&name.trim()) && value.contains(':'))
-    };
-    text.split_inclusive('\n').filter(pins).collect()
+    let free = |line: &&str| pinned_to(line, settings).is_none();
+    text.split_inclusive('\n').filter(free).collect()
+}
+
+/// The address that a line binds a connection to.
+pub(in crate::ops) fn pinned_to<'l>(line: &'l str, settings: &[&str]) -> Option<&'l str> {
+    let (name, value) = line.split_once('=')?;
+    // Of the words that stand for an address, such as `preserve`, none has a colon.
+    (settings.contains(&name.trim()) && value.contains(':')).then(|| value.trim())
 }
 
 #[cfg(test)]

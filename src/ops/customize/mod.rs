@@ -13,7 +13,7 @@
 
 mod accounts;
 mod firstboot;
-mod generalize;
+pub(in crate::ops) mod generalize;
 mod host_keys;
 mod hostname;
 mod hosts;

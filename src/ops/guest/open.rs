@@ -64,6 +64,8 @@ pub struct Guest {
     pub warnings: Vec<String>,
     /// What the user may want to know, a sentence each.
     pub details: Vec<String>,
+    /// What libvirt says of it; nothing of images that no domain is named for.
+    pub facts: Option<domain::DomainFacts>,
     view: View,
     /// The disks, for libguestfs.
     drives: Vec<Drive>,
@@ -208,6 +210,7 @@ impl Guest {
         let mut guest = Self::open(domain.name.clone(), disks, images, view)?;
         guest.system.problems.extend(problems.iter().cloned());
         guest.absent = problems;
+        guest.facts = Some(facts);
         match state {
             DomainState::ShutOff => {}
             DomainState::Saved => guest.warnings.push(format!(
@@ -302,6 +305,7 @@ impl Guest {
             system: System::open(&Volumes::find(&volumes)),
             warnings: Vec::new(),
             details: Vec::new(),
+            facts: None,
             view: view.clone(),
             drives: drives.collect(),
             in_appliance: false,
@@ -375,7 +379,14 @@ impl Guest {
         }
     }
 
-    fn is_elsewhere(&self) -> bool {
+    /// The images of its disks, by what those are called.
+    pub fn chains(&self) -> impl Iterator<Item = (&str, &Chain)> {
+        let drives = self.drives.iter();
+        drives.map(|drive| (drive.name.as_str(), &drive.chain))
+    }
+
+    /// Whether its images are on another host.
+    pub fn is_elsewhere(&self) -> bool {
         matches!(self.images, Images::There(_))
     }
 
