@@ -46,6 +46,11 @@ const STDOUT_KEPT: usize = 64 << 20;
 /// How often the wish to stop is looked at.
 const TICK: Duration = Duration::from_millis(50);
 
+/// How long is waited, at first and later, between two looks whether a program
+/// that has closed its pipes has ended: most are about to.
+const SHORTEST: Duration = Duration::from_micros(50);
+const LONGEST: Duration = Duration::from_millis(2);
+
 /// How long the pipes of a program that has ended are listened to.
 const LINGER: Duration = Duration::from_millis(200);
 
@@ -307,6 +312,7 @@ impl<'a> Run<'a> {
         let mut last_progress = Instant::now();
         let mut moved = 0;
         let mut listening = true;
+        let mut pause = SHORTEST;
         let mut ended = None;
         let status = loop {
             if self.cancel.is_some_and(|c| c.load(Ordering::Relaxed)) {
@@ -318,7 +324,8 @@ impl<'a> Run<'a> {
             let chunk = if listening {
                 chunks.recv_timeout(TICK)
             } else {
-                std::thread::sleep(Duration::from_millis(2));
+                std::thread::sleep(pause);
+                pause = LONGEST.min(pause.saturating_mul(2));
                 Err(RecvTimeoutError::Timeout)
             };
             match chunk {

@@ -54,6 +54,8 @@ impl std::fmt::Debug for Meanwhile {
 pub(crate) struct Fake {
     domains: Mutex<Vec<FakeDomain>>,
     pub(crate) pools: Vec<Pool>,
+    /// How often it was asked for something, or to do something.
+    pub(crate) asked: AtomicUsize,
     /// Its only network.
     pub(crate) network: Arc<Mutex<Option<(String, Network)>>>,
     pub(crate) leases: Vec<Lease>,
@@ -157,6 +159,7 @@ impl Fake {
     }
 
     fn answer(&self) -> Result<()> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
         if self.dead.load(Ordering::SeqCst) {
             return Err(Error::new(Kind::Environment, "the daemon is gone"));
         }
@@ -222,6 +225,10 @@ impl Hypervisor for Fake {
             act(self);
         }
         Ok(listed)
+    }
+
+    fn state(&self, domain: &Domain) -> Result<DomainState> {
+        self.status(domain).map(|status| status.state)
     }
 
     fn status(&self, domain: &Domain) -> Result<DomainStatus> {

@@ -3,6 +3,7 @@
 //! With the files in `libvirt/` it is the only one that names the `virt` crate.
 
 mod errors;
+mod handles;
 mod library;
 mod many;
 mod memory;
@@ -16,13 +17,14 @@ use std::path::PathBuf;
 
 use uuid::Uuid;
 use virt::connect::Connect;
-use virt::domain::{Domain as VirDomain, DomainState as VirState};
+use virt::domain::{Domain as VirDomain, DomainInfo, DomainState as VirState};
 use virt::enumutil::Enum::Known;
 use virt::error::ErrorNumber as Code;
 use virt::storage_pool::StoragePool;
 use virt::sys;
 
 use self::errors::{ambiguous, failed, gone, said};
+use self::handles::Handles;
 use self::many::of_many;
 use super::{Hypervisor, SnapshotCall, SnapshotRecords, Start, Undefine, uri};
 use crate::error::{Error, Kind, Result};
@@ -39,6 +41,7 @@ const MANY: usize = 16;
 /// An open libvirt connection.
 #[derive(Debug)]
 pub struct Libvirt {
+    handles: Handles,
     conn: Connect,
     uri: String,
     here: bool,
@@ -78,20 +81,18 @@ impl Libvirt {
         if !here {
             place::keep_alive(&conn);
         }
-        Ok(Self { conn, uri, here })
+        Ok(Self {
+            handles: Handles::default(),
+            conn,
+            uri,
+            here,
+        })
     }
 
     /// Whether the daemon has gone, so that no question can be answered any
     /// more. A driver without a daemon cannot be lost.
     pub(super) fn is_lost(&self) -> bool {
         self.conn.is_alive().is_ok_and(|alive| !alive)
-    }
-
-    fn handle(&self, domain: &Domain) -> Result<VirDomain> {
-        // By UUID, so that a rename between two calls cannot switch domains.
-        self.conn
-            .lookup_domain_by_uuid(domain.uuid)
-            .map_err(|e| failed(&e, format!("cannot look up domain '{}'", domain.name)))
     }
 
     /// Runs one call on a domain and names both in the error.
@@ -101,17 +102,19 @@ impl Libvirt {
         what: &str,
         call: impl FnOnce(&VirDomain) -> std::result::Result<(), virt::error::Error>,
     ) -> Result<()> {
-        call(&self.handle(domain)?)
-            .map_err(|e| failed(&e, format!("cannot {what} domain '{}'", domain.name)))
+        let handle = self.handle(domain)?;
+        call(&handle).map_err(|e| failed(&e, format!("cannot {what} domain '{}'", domain.name)))
     }
 
     fn xml(&self, domain: &Domain, flags: u32) -> Result<String> {
-        xml(domain, &self.handle(domain)?, flags)
+        self.handle(domain)?
+            .xml_desc(sys::VIR_DOMAIN_XML_INACTIVE | flags)
+            .map_err(|e| failed(&e, format!("cannot read the XML of '{}'", domain.name)))
     }
 
     /// All domains that these flags of `virConnectListAllDomains` leave, by their
     /// UUIDs: one question, where looking each up is one for each.
-    fn handles(&self, flags: u32) -> Result<HashMap<Uuid, VirDomain>> {
+    fn list(&self, flags: u32) -> Result<HashMap<Uuid, VirDomain>> {
         let handles = self
             .conn
             .list_all_domains(flags)
@@ -128,13 +131,13 @@ impl Libvirt {
     /// What libvirt knows of all domains without being asked about each.
     fn marks(&self) -> Result<Marks> {
         let having =
-            |flags| -> Result<HashSet<Uuid>> { Ok(self.handles(flags)?.into_keys().collect()) };
+            |flags| -> Result<HashSet<Uuid>> { Ok(self.list(flags)?.into_keys().collect()) };
         Ok(Marks {
             persistent: having(sys::VIR_CONNECT_LIST_DOMAINS_PERSISTENT)?,
             autostart: having(sys::VIR_CONNECT_LIST_DOMAINS_AUTOSTART)?,
             saved: having(sys::VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)?,
             // Last, for it tells which are active.
-            handles: self.handles(0)?,
+            handles: self.list(0)?,
         })
     }
 
@@ -173,7 +176,7 @@ impl Hypervisor for Libvirt {
         for answer in answers.into_iter().flatten() {
             match answer {
                 Ok(handle) => {
-                    let domain = identity(&handle)?;
+                    let domain = self.known(handle)?;
                     if found.iter().all(|known| known.uuid != domain.uuid) {
                         found.push(domain);
                     }
@@ -195,7 +198,7 @@ impl Hypervisor for Libvirt {
 
     fn find_uuid(&self, uuid: Uuid) -> Result<Option<Domain>> {
         match self.conn.lookup_domain_by_uuid(uuid) {
-            Ok(handle) => identity(&handle).map(Some),
+            Ok(handle) => self.known(handle).map(Some),
             Err(e) if e.code().is(Code::NoDomain) => Ok(None),
             Err(e) => Err(failed(&e, format!("cannot look up the domain {uuid}"))),
         }
@@ -208,16 +211,22 @@ impl Hypervisor for Libvirt {
             .map_err(|e| failed(&e, "cannot list the domains"))?;
         // A domain that has gone since is no error: it is just not listed.
         handles
-            .iter()
-            .filter_map(|handle| match identity(handle) {
+            .into_iter()
+            .filter_map(|handle| match self.known(handle) {
                 Err(e) if e.kind() == Kind::NotFound => None,
                 other => Some(other),
             })
             .collect()
     }
 
+    fn state(&self, domain: &Domain) -> Result<DomainState> {
+        let handle = self.fresh_handle(domain)?;
+        state(domain, &handle)
+    }
+
     fn status(&self, domain: &Domain) -> Result<DomainStatus> {
-        status(domain, &self.handle(domain)?, None)
+        let handle = self.fresh_handle(domain)?;
+        status(domain, &handle, None)
     }
 
     fn status_of(&self, domains: &[Domain]) -> Result<Vec<Option<DomainStatus>>> {
@@ -244,26 +253,19 @@ impl Hypervisor for Libvirt {
     }
 
     fn public_xml_of(&self, domains: &[Domain]) -> Result<Vec<Option<String>>> {
-        if domains.len() < MANY {
-            return of_many(domains, |domain| self.public_xml(domain));
-        }
-        let handles = self.handles(0)?;
-        of_many(domains, |domain| match handles.get(&domain.uuid) {
-            Some(handle) => xml(domain, handle, 0),
-            None => Err(gone(domain)),
-        })
+        of_many(domains, |domain| self.public_xml(domain))
     }
 
     fn current_xml(&self) -> Result<Vec<(Uuid, String)>> {
         let mut all = Vec::new();
-        for (uuid, handle) in self.handles(sys::VIR_CONNECT_LIST_DOMAINS_ACTIVE)? {
+        for (uuid, handle) in self.list(sys::VIR_CONNECT_LIST_DOMAINS_ACTIVE)? {
             match handle.xml_desc(0) {
                 Ok(xml) => all.push((uuid, xml)),
                 Err(e) if e.code().is(Code::NoDomain) => {}
                 Err(e) => return Err(failed(&e, "cannot read the XML of an active domain")),
             }
         }
-        for (uuid, handle) in self.handles(sys::VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)? {
+        for (uuid, handle) in self.list(sys::VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)? {
             match saved_xml(&handle) {
                 Ok(xml) => all.push((uuid, xml)),
                 // A driver that has no memory to save, or it is gone by now.
@@ -516,8 +518,34 @@ struct Marks {
     saved: HashSet<Uuid>,
 }
 
-/// What a domain is doing. `handle` must be fresh: it has told whether the
-/// domain is active. With `marks` there is one question left to ask.
+/// What a domain is doing, and no more. `handle` must be fresh: only an active
+/// domain has an id.
+fn state(domain: &Domain, handle: &VirDomain) -> Result<DomainState> {
+    let failed = |e| failed(&e, format!("cannot read the state of '{}'", domain.name));
+    if handle.id().is_some() {
+        return Ok(active_state(&handle.info().map_err(failed)?));
+    }
+    Ok(if handle.has_managed_save(0).map_err(failed)? {
+        DomainState::Saved
+    } else {
+        DomainState::ShutOff
+    })
+}
+
+fn active_state(info: &DomainInfo) -> DomainState {
+    match info.state {
+        Known(VirState::Paused) => DomainState::Paused,
+        Known(VirState::Shutdown) => DomainState::ShuttingDown,
+        Known(VirState::PMSuspended) => DomainState::PmSuspended,
+        Known(VirState::Crashed) => DomainState::Crashed,
+        // Whatever libvirt invents next counts as running: the safe side.
+        _ => DomainState::Running,
+    }
+}
+
+/// What a domain is doing, and what else can be said of it without its XML.
+/// `handle` must be fresh: it has told whether the domain is active. With `marks`
+/// there is one question left to ask.
 fn status(domain: &Domain, handle: &VirDomain, marks: Option<&Marks>) -> Result<DomainStatus> {
     let failed = |e| failed(&e, format!("cannot read the state of '{}'", domain.name));
     // `info`, not `state`: virt 0.5.0 drops the error of the latter.
@@ -531,14 +559,7 @@ fn status(domain: &Domain, handle: &VirDomain, marks: Option<&Marks>) -> Result<
         None => handle.has_managed_save(0).map_err(failed),
     };
     let state = if active {
-        match info.state {
-            Known(VirState::Paused) => DomainState::Paused,
-            Known(VirState::Shutdown) => DomainState::ShuttingDown,
-            Known(VirState::PMSuspended) => DomainState::PmSuspended,
-            Known(VirState::Crashed) => DomainState::Crashed,
-            // Whatever libvirt invents next counts as running: the safe side.
-            _ => DomainState::Running,
-        }
+        active_state(&info)
     } else if saved()? {
         DomainState::Saved
     } else {
@@ -563,12 +584,6 @@ fn status(domain: &Domain, handle: &VirDomain, marks: Option<&Marks>) -> Result<
         memory: Size(info.max_mem.saturating_mul(1024)),
         vcpus: info.nr_virt_cpu,
     })
-}
-
-fn xml(domain: &Domain, handle: &VirDomain, flags: u32) -> Result<String> {
-    handle
-        .xml_desc(sys::VIR_DOMAIN_XML_INACTIVE | flags)
-        .map_err(|e| failed(&e, format!("cannot read the XML of '{}'", domain.name)))
 }
 
 /// What a saved domain goes on as. The `virt` crate has no call for it.

@@ -19,7 +19,8 @@ use uuid::Uuid;
 
 use crate::error::Result;
 use crate::model::{
-    Address, AddressSource, Capabilities, Domain, DomainRef, DomainStatus, Pool, SecretText,
+    Address, AddressSource, Capabilities, Domain, DomainRef, DomainState, DomainStatus, Pool,
+    SecretText,
 };
 
 pub use self::libvirt::Libvirt;
@@ -55,6 +56,9 @@ pub trait Hypervisor: Memory + Networks + Volumes + Send + Sync {
 
     /// What the domain is doing now. It may have changed by the time the
     /// caller looks at the answer.
+    fn state(&self, domain: &Domain) -> Result<DomainState>;
+
+    /// The same with what else is known of it, which takes more questions.
     fn status(&self, domain: &Domain) -> Result<DomainStatus>;
 
     /// The same of many domains, `None` for those that are gone by now.

@@ -163,6 +163,10 @@ impl Hypervisor for Connection {
         self.ask(Libvirt::domains)
     }
 
+    fn state(&self, domain: &Domain) -> Result<DomainState> {
+        self.ask(|libvirt| libvirt.state(domain))
+    }
+
     fn status(&self, domain: &Domain) -> Result<DomainStatus> {
         self.ask(|libvirt| libvirt.status(domain))
     }

@@ -14,7 +14,7 @@ use super::{Host, Problem, ShutOff, Strays, Usage, Use, base};
 use crate::error::{Error, Kind, Result};
 use crate::image::{self, Guard, ImageFile, Lease, Trust, shown};
 use crate::model::{Chain, Disk, DiskSource, DiskTarget, Domain, FileId, ImageFormat};
-use crate::xml::domain;
+use crate::xml::domain::{self, DomainFacts};
 
 /// Evidence that a domain was seen shut off, and that its disks are locked and
 /// its alone.
@@ -31,18 +31,42 @@ pub struct WriteGuard<'a>(Locked<'a>);
 /// make of one of them then has been defined, or fails.
 pub struct Locked<'a> {
     host: Host<'a>,
-    owner: Option<Owner>,
+    owner: Option<Seen>,
     disks: Vec<LeasedDisk>,
     trust: Trust,
     /// On every lower layer, once each.
     _below: Vec<Guard>,
 }
 
-/// The domain whose disks these are, and what its XML said.
+/// A domain that was seen shut off, and what its XML said then.
 #[derive(Debug)]
-struct Owner {
+pub struct Seen {
     domain: Domain,
     xml: String,
+    facts: DomainFacts,
+}
+
+impl Seen {
+    /// Looks at a domain.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::WrongState`] if it is not shut off.
+    pub fn shut_off(host: Host<'_>, domain: &Domain) -> Result<Self> {
+        host.must_be_here()?;
+        ShutOff::check(host.hypervisor, domain)?;
+        let xml = host.hypervisor.public_xml(domain)?;
+        Ok(Self {
+            domain: domain.clone(),
+            facts: domain::read(&xml)?,
+            xml,
+        })
+    }
+
+    /// What its XML said.
+    pub fn facts(&self) -> &DomainFacts {
+        &self.facts
+    }
 }
 
 /// An image that is ours alone to write to.
@@ -113,7 +137,16 @@ impl<'a> WriteGuard<'a> {
     ///
     /// Those of [`Locked::domain`] and [`Locked::examine`].
     pub fn of_domain(host: Host<'a>, domain: &Domain, wanted: Wanted<'_>) -> Result<Self> {
-        let locked = Locked::domain(host, domain, wanted)?;
+        Self::of_seen(host, Seen::shut_off(host, domain)?, wanted)
+    }
+
+    /// The same where the domain was looked at a moment ago.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`WriteGuard::of_domain`].
+    pub fn of_seen(host: Host<'a>, seen: Seen, wanted: Wanted<'_>) -> Result<Self> {
+        let locked = Locked::seen(host, seen, wanted)?;
         locked.examine(&Usage::read_allowing(host.hypervisor, wanted.allow.dirs)?)
     }
 
@@ -185,10 +218,11 @@ impl<'a> Locked<'a> {
     /// [`Kind::Unsafe`] if a chain cannot be trusted, or a base is not what it
     /// was; [`Kind::NotFound`] if there is no such disk.
     pub fn domain(host: Host<'a>, domain: &Domain, wanted: Wanted<'_>) -> Result<Self> {
-        host.must_be_here()?;
-        ShutOff::check(host.hypervisor, domain)?;
-        let xml = host.hypervisor.public_xml(domain)?;
-        let facts = domain::read(&xml)?;
+        Self::seen(host, Seen::shut_off(host, domain)?, wanted)
+    }
+
+    fn seen(host: Host<'a>, seen: Seen, wanted: Wanted<'_>) -> Result<Self> {
+        let Seen { domain, facts, .. } = &seen;
         let trust = wanted.allow.trust(host, &facts.disks)?;
         let mut images = Vec::new();
         for disk in chosen(domain, &facts.disks, wanted.targets)? {
@@ -204,16 +238,12 @@ impl<'a> Locked<'a> {
                 images.push((None, image::resolve(path, nvram.format, &trust)?));
             }
         }
-        let owner = Owner {
-            domain: domain.clone(),
-            xml,
-        };
-        Self::take(host, Some(owner), images, trust)
+        Self::take(host, Some(seen), images, trust)
     }
 
     fn take(
         host: Host<'a>,
-        owner: Option<Owner>,
+        owner: Option<Seen>,
         images: Vec<(Option<Disk>, Chain)>,
         trust: Trust,
     ) -> Result<Self> {
@@ -274,21 +304,19 @@ impl<'a> Locked<'a> {
     }
 
     fn recheck(&self) -> Result<()> {
-        let Some(Owner { domain, xml }) = &self.owner else {
+        let Some(Seen { domain, xml, .. }) = &self.owner else {
             return Ok(());
         };
         let name = &domain.name;
-        let Some(now) = self.host.hypervisor.find_uuid(domain.uuid)? else {
-            return Err(Error::new(
+        ShutOff::check(self.host.hypervisor, domain).map_err(|error| match error.kind() {
+            Kind::WrongState => error.context(format!("domain '{name}' was started meanwhile")),
+            Kind::NotFound => Error::new(
                 Kind::WrongState,
                 format!("domain '{name}' is gone: somebody has undefined it meanwhile"),
-            ));
-        };
-        ShutOff::check(self.host.hypervisor, &now).map_err(|error| match error.kind() {
-            Kind::WrongState => error.context(format!("domain '{name}' was started meanwhile")),
+            ),
             _ => error,
         })?;
-        if self.host.hypervisor.public_xml(&now)? != *xml {
+        if self.host.hypervisor.public_xml(domain)? != *xml {
             return Err(Error::new(
                 Kind::WrongState,
                 format!("the definition of domain '{name}' was changed meanwhile"),

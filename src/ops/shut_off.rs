@@ -23,6 +23,10 @@ impl<'a> ShutOff<'a> {
     ///
     /// [`Kind::WrongState`] if it is active, saved, or transient.
     pub fn check(hypervisor: &dyn Hypervisor, domain: &'a Domain) -> Result<Self> {
+        // Only an active domain can lack a stored definition.
+        if hypervisor.state(domain)? == DomainState::ShutOff {
+            return Ok(Self(domain));
+        }
         let name = &domain.name;
         let status = hypervisor.status(domain)?;
         if !status.persistent {

@@ -57,6 +57,9 @@ pub(super) fn records(libvirt: &Libvirt, domain: &Domain) -> Result<SnapshotReco
             Err(e) => return Err(failed(e)),
         }
     }
+    if snapshots.is_empty() {
+        return Ok(found);
+    }
     found.current = match handle.current_snapshot(0) {
         Ok(current) => Some(current.name().map_err(failed)?),
         Err(e) if e.code().is(Code::NoDomainSnapshot) => None,
@@ -178,7 +181,8 @@ pub(super) fn find(
     domain: &Domain,
     name: &str,
 ) -> Result<Option<DomainSnapshot>> {
-    match VirDomain::lookup_snapshot_by_name(&libvirt.handle(domain)?, name, 0) {
+    let handle = libvirt.handle(domain)?;
+    match VirDomain::lookup_snapshot_by_name(&handle, name, 0) {
         Ok(snapshot) => Ok(Some(snapshot)),
         Err(e) if matches!(e.code(), Known(Code::NoDomainSnapshot | Code::NoSupport)) => Ok(None),
         Err(e) => Err(failed(

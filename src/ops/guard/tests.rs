@@ -58,7 +58,7 @@ fn only_a_domain_that_is_shut_off_is_written_to() {
         refused(guard(&bench, "a"), Kind::WrongState, "must be shut off");
     }
     bench.fake.change("a", |domain| {
-        domain.state = DomainState::ShutOff;
+        domain.state = DomainState::Running;
         domain.persistent = false;
     });
     refused(guard(&bench, "a"), Kind::WrongState, "transient");

@@ -7,11 +7,10 @@ use crate::error::{Error, Kind, Result};
 use crate::image::qcow2::Snapshot;
 use crate::image::{self, refuse_export, shown};
 use crate::model::{Disk, DiskSource, Domain, ImageFormat};
-use crate::ops::guard::{Allowed, LeasedDisk, Wanted, WriteGuard};
+use crate::ops::Host;
+use crate::ops::guard::{Allowed, LeasedDisk, Seen, Wanted, WriteGuard};
 use crate::ops::images::{dirty, real};
-use crate::ops::{Host, ShutOff};
 use crate::store::SnapshotImage;
-use crate::xml::domain;
 
 /// The images of a domain, or one without a domain: nobody else can open them
 /// while this lives.
@@ -58,10 +57,9 @@ impl<'a> Held<'a> {
     }
 
     fn of_domain(host: Host<'a>, domain: &Domain, allow: Allowed<'_>) -> Result<Self> {
-        host.must_be_here()?;
-        ShutOff::check(host.hypervisor, domain)?;
-        let facts = domain::read(&host.hypervisor.public_xml(domain)?)?;
-        let disks = facts.disks;
+        let seen = Seen::shut_off(host, domain)?;
+        let facts = seen.facts();
+        let disks = facts.disks.clone();
         for disk in disks.iter().filter(|disk| disk.is_private()) {
             can_hold_snapshots(domain, disk)?;
         }
@@ -70,14 +68,15 @@ impl<'a> Held<'a> {
             allow,
             variables: true,
         };
-        let guard = WriteGuard::of_domain(host, domain, wanted)?;
-        let raw = facts.nvram.filter(|nvram| nvram.format == ImageFormat::Raw);
-        let at = raw.and_then(|nvram| nvram.path);
+        let raw = facts.nvram.as_ref();
+        let raw = raw.filter(|nvram| nvram.format == ImageFormat::Raw);
+        let at = raw.and_then(|nvram| nvram.path.as_deref());
+        let (variables_at, tpm) = (at.map(real), facts.tpm_emulator);
         Ok(Self {
-            guard,
+            guard: WriteGuard::of_seen(host, seen, wanted)?,
             disks,
-            variables_at: at.map(|path| real(&path)),
-            tpm: facts.tpm_emulator,
+            variables_at,
+            tpm,
         })
     }
 

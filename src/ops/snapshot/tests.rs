@@ -212,3 +212,21 @@ fn times_that_no_calendar_has_are_none() {
     assert_eq!(time(-1), None);
     assert_eq!(time(i64::MAX), None);
 }
+
+#[test]
+fn libvirt_is_asked_no_more_than_it_takes() {
+    let bench = bench();
+    let asked = |act: &dyn Fn() -> Result<()>| {
+        bench.fake.asked.store(0, Ordering::SeqCst);
+        act().unwrap();
+        bench.fake.asked.load(Ordering::SeqCst)
+    };
+    // The domain by its name; its state and XML, and both again when the disks
+    // are locked and when all is about to be final; the pools, twice; the list of
+    // the domains, the XML of both, and what they are now. The rest is the record,
+    // and the definition that belongs to it.
+    let guard = 1 + 3 * 2 + 2 + 1 + 2 + 1;
+    assert_eq!(asked(&|| create(&bench, "s1")), guard + 3);
+    assert_eq!(asked(&|| apply_to(&bench, "s1")), guard + 5);
+    assert_eq!(asked(&|| delete(&bench, "s1")), guard + 2);
+}
