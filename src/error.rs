@@ -81,6 +81,12 @@ impl Kind {
         }
     }
 
+    /// The kind of failure that this exit code stands for.
+    pub fn of_exit_code(code: u8) -> Option<Self> {
+        let mut all = Self::ALL.iter().copied();
+        all.find(|kind| kind.exit_code() == code)
+    }
+
     /// The word for this kind in JSON output.
     pub fn word(self) -> &'static str {
         match self {
@@ -129,6 +135,7 @@ pub struct Error {
     source: anyhow::Error,
     parts: Vec<String>,
     hints: Vec<String>,
+    told: bool,
 }
 
 impl Error {
@@ -139,6 +146,7 @@ impl Error {
             source: anyhow::anyhow!("{message}"),
             parts: Vec::new(),
             hints: Vec::new(),
+            told: false,
         }
     }
 
@@ -152,6 +160,7 @@ impl Error {
             source: anyhow::Error::new(source).context(message.to_string()),
             parts: Vec::new(),
             hints: Vec::new(),
+            told: false,
         }
     }
 
@@ -167,6 +176,18 @@ impl Error {
             _ => Kind::Storage,
         };
         Self::wrap(kind, message, source)
+    }
+
+    /// Says that another process has told the user already.
+    #[must_use]
+    pub fn told(mut self) -> Self {
+        self.told = true;
+        self
+    }
+
+    /// Whether the user has been told already.
+    pub fn is_told(&self) -> bool {
+        self.told
     }
 
     /// Says in one sentence what to do next, preferably as a command to type.

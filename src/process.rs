@@ -21,11 +21,13 @@ use rustix::process::{Pid, Resource, Rlimit, Signal};
 use self::pipes::{Chunk, Lines, keep_tail, listen};
 use crate::error::{Error, Kind, Result};
 
+pub use self::background::{Background, leave_terminal, say_to};
 pub use self::dialogue::{Dialogue, Heard};
 pub use self::pipes::printable;
 pub use self::service::Service;
 
 mod attended;
+mod background;
 mod dialogue;
 mod pipes;
 mod service;
@@ -179,6 +181,7 @@ fn not_found(name: &str) -> Error {
         "guestfish" | "guestmount" | "virt-customize" => ("libguestfs-tools", "guestfs-tools"),
         "ssh-keygen" => ("openssh-client", "openssh"),
         "virsh" => ("libvirt-clients", "libvirt-client"),
+        "fusermount3" => ("fuse3", "fuse3"),
         _ => return error,
     };
     error.hint(format!(

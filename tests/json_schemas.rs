@@ -392,6 +392,32 @@ fn seals_are_as_documented() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "it makes the file system")]
+fn what_is_mounted_is_as_documented() {
+    let bench = Bench::new();
+    let (image, dir) = (bench.path("fs.img"), bench.path("mnt"));
+    fs::create_dir(&dir).unwrap();
+    fs::write(&image, vec![0; 4 << 20]).unwrap();
+    let mut mkfs = Command::new("mke2fs");
+    assert!(mkfs.arg("-q").arg(&image).status().unwrap().success());
+    let (image, dir) = (image.to_str().unwrap(), dir.to_str().unwrap());
+    let words = [
+        "mount", "-a", image, "--format", "raw", "-m", "/dev/sda", dir,
+    ];
+    let rehearsed = bench.result("mount", &[&words[..], &["--dry-run"]].concat());
+    assert_eq!(rehearsed["pid"], Value::Null);
+    let mounted = bench.result("mount", &words);
+    assert_eq!(mounted["file_systems"][0]["at"], "/");
+    let listed = bench.result("mount-list", &["mount", "--list"]);
+    assert_eq!(listed[0]["pid"], mounted["pid"]);
+    let rehearsed = bench.result("umount", &["umount", "--dry-run", dir]);
+    assert_eq!(rehearsed[0]["result"], "unchanged");
+    let unmounted = bench.result("umount", &["umount", dir]);
+    assert_eq!(unmounted[0]["result"], "unmounted");
+    assert_eq!(bench.result("mount-list", &["mount"]), json!([]));
+}
+
+#[test]
 fn what_was_recovered_is_as_documented() {
     let bench = Bench::new();
     assert_eq!(bench.result("recover", &["recover"]), json!([]));

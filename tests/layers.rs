@@ -74,6 +74,7 @@ const OWNED: &[(&str, &[&str])] = &[
         "fatfs",
         &["image/fat.rs", "image/seed.rs", "guest/native/fs/fat"],
     ),
+    ("fuser", &["guest/fuse/"]),
     ("fs_ntfs", &["guest/native/fs/ntfs"]),
     ("hadris_fs", &["guest/native/fs/iso.rs"]),
     ("hadris_io", &["guest/native/fs/iso.rs"]),

@@ -37,6 +37,7 @@ cmd:mke2fs | e2fsprogs | e2fsprogs
 cmd:debugfs | e2fsprogs | e2fsprogs
 cmd:blkid | util-linux | util-linux
 cmd:guestfish | libguestfs-tools | guestfs-tools
+cmd:fusermount3 | fuse3 | fuse3
 file:/usr/lib/*/guestfs/supermin.d/*packages-xfs /usr/lib64/guestfs/supermin.d/*packages-xfs | libguestfs-xfs | libguestfs-xfs
 cmd:setfacl | acl | acl
 cmd:mtype | mtools | mtools

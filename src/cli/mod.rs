@@ -11,11 +11,11 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use anstream::ColorChoice;
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand};
 
 use self::commands as c;
 use self::session::Session;
-use self::ui::Ui;
+use self::ui::{Color, Ui};
 use crate::error::Result;
 
 /// What the help of the whole program ends with.
@@ -72,23 +72,6 @@ struct GlobalArgs {
     color: Color,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Color {
-    Auto,
-    Always,
-    Never,
-}
-
-impl From<Color> for ColorChoice {
-    fn from(color: Color) -> Self {
-        match color {
-            Color::Auto => Self::Auto,
-            Color::Always => Self::Always,
-            Color::Never => Self::Never,
-        }
-    }
-}
-
 #[derive(Debug, Subcommand)]
 enum Command {
     List(c::list::ListArgs),
@@ -125,6 +108,8 @@ enum Command {
     Diff(c::diff::DiffArgs),
     Log(c::log::LogArgs),
     Rescue(c::rescue::RescueArgs),
+    Mount(Box<c::mount::MountArgs>),
+    Umount(c::umount::UmountArgs),
     Edit(c::edit::EditArgs),
     Write(c::write::WriteArgs),
     CopyIn(c::copy_in::CopyInArgs),
@@ -217,6 +202,8 @@ fn dispatch(ui: &Ui, cli: &Cli) -> Result<()> {
         Command::Diff(args) => c::diff::run(ui, &session, args),
         Command::Log(args) => c::log::run(ui, &session, args),
         Command::Rescue(args) => c::rescue::run(ui, &session, args),
+        Command::Mount(args) => c::mount::run(ui, &session, args),
+        Command::Umount(args) => c::umount::run(ui, &session, args),
         Command::Edit(args) => c::edit::run(ui, &session, args),
         Command::Write(args) => c::write::run(ui, &session, args),
         Command::CopyIn(args) => c::copy_in::run(ui, &session, args),

@@ -82,6 +82,11 @@ impl<'a> Session<'a> {
         examine(&libvirt, &self.store)
     }
 
+    /// What is remembered between runs.
+    pub(super) fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// Whether the user wants to know more than the result.
     pub(super) fn is_verbose(&self) -> bool {
         self.verbose

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
+use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
@@ -37,6 +38,24 @@ struct Bar {
     what: String,
     since: Instant,
     bar: Option<ProgressBar>,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+impl From<Color> for ColorChoice {
+    fn from(color: Color) -> Self {
+        match color {
+            Color::Auto => Self::Auto,
+            Color::Always => Self::Always,
+            Color::Never => Self::Never,
+        }
+    }
 }
 
 impl Ui {
@@ -94,9 +113,12 @@ impl Ui {
         Stdout::default()
     }
 
-    /// Explains a failure.
+    /// Explains a failure, unless another process has done so.
     pub(super) fn error(&self, error: &Error) {
         self.clear_bar();
+        if error.is_told() {
+            return;
+        }
         if self.json {
             self.json_error(error);
             return;

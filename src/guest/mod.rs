@@ -7,6 +7,7 @@
 //! | `change` | what is to be changed in a guest |
 //! | `compare` | what differs between the files of two guests |
 //! | `log` | the end of a system log |
+//! | `fuse` | the file tree of a guest, mounted on this host |
 //! | `native` | the read engine: volumes and file systems, parsed by this process |
 //! | `inspect` | which operating system it is, and what is set up in it |
 //! | `scratch` | a place on the host for what goes into a guest |
@@ -25,6 +26,7 @@ pub mod change;
 pub mod compare;
 pub mod extract;
 pub mod fstab;
+pub mod fuse;
 pub mod inspect;
 pub mod log;
 pub mod native;

@@ -9,7 +9,7 @@ use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 
 use crate::error::{Error, Kind, Result};
-use crate::guest::native::fs::{FileKind, FileSystem, Health, Node, Stat, name_is_sound};
+use crate::guest::native::fs::{FileKind, FileSystem, Health, Node, Stat, Usage, name_is_sound};
 
 /// How many symbolic links one path may lead through, as in Linux.
 const MAX_LINKS: u32 = 40;
@@ -266,7 +266,7 @@ impl Tree {
     }
 
     /// A name in a directory.
-    fn child(&self, dir: &Place, name: &[u8]) -> Result<Option<Place>> {
+    pub(super) fn child(&self, dir: &Place, name: &[u8]) -> Result<Option<Place>> {
         let path = joined(&dir.path, name);
         if let Some(at) = self.by_path.get(&path) {
             return Ok(Some(Place { at: *at, path }));
@@ -358,6 +358,20 @@ impl Tree {
     pub fn identity(&self, place: &Place) -> Result<Option<(usize, u64, u32)>> {
         let links = self.stat(place)?.links;
         Ok(links.map(|links| (place.at.fs, links.inode, links.count)))
+    }
+
+    /// The number of the file system that a file is on, and that of the file in it.
+    pub(super) fn key(&self, place: &Place) -> (usize, u64) {
+        (place.at.fs, place.at.node.0)
+    }
+
+    /// Space and inodes of the file system that a file is on.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`FileSystem`].
+    pub(super) fn usage(&self, place: &Place) -> Result<Usage> {
+        self.fs(place.at)?.usage()
     }
 
     /// Whether two files are on one file system.

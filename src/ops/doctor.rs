@@ -68,7 +68,21 @@ pub fn examine(hypervisor: &Result<Box<dyn Hypervisor>>, store: &Store) -> Vec<F
             findings.extend(pools(&**hypervisor));
         }
     }
+    findings.extend(mounts(store));
     findings
+}
+
+/// The mounts that there is something to say about.
+fn mounts(store: &Store) -> Vec<Finding> {
+    const WHAT: &str = "mounted guests";
+    let all = match super::mount::list(store) {
+        Err(e) => return vec![Finding::of_error(WHAT, &e)],
+        Ok(all) => all,
+    };
+    let complaints = all.iter().filter_map(super::mount::Listed::complaint);
+    let finding =
+        |(what, hint)| Finding::new(Health::Fair, WHAT, what).hint(format!("unmount it: {hint}"));
+    complaints.map(finding).collect()
 }
 
 fn libvirt(hypervisor: &Result<Box<dyn Hypervisor>>) -> Finding {

@@ -258,7 +258,8 @@ impl<'a> Locked<'a> {
                     below.push(Guard::layer(layer)?);
                 }
             }
-            let lease = Lease::exclusive(&chain.top().path)?;
+            let lease = Lease::exclusive(&chain.top().path)
+                .map_err(|error| super::mount::explained(host.store, &chain.top().path, error))?;
             disks.push(LeasedDisk { disk, chain, lease });
         }
         crate::failpoint::hit("guard.locked")?;

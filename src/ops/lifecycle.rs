@@ -46,6 +46,7 @@ pub fn start(host: Host<'_>, usage: &Usage, domain: &Domain, how: Start) -> Resu
         }
         _ => {}
     }
+    super::mount::must_not_be_writable(host.store, domain)?;
     may_start(host, usage, domain)?;
     host.hypervisor.start(domain, how)?;
     Ok(Change::Done)

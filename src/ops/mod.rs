@@ -16,6 +16,7 @@ pub mod import;
 pub mod kvm;
 pub mod lifecycle;
 pub mod list;
+pub mod mount;
 pub mod read_guard;
 pub mod recover;
 pub mod rescue;

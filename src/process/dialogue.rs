@@ -63,6 +63,11 @@ impl Run<'_> {
 }
 
 impl Dialogue {
+    /// Lets it be silent for longer from now on.
+    pub fn be_patient(&mut self, patience: Duration) {
+        self.patience = patience;
+    }
+
     /// Tells it something. No more than a pipe holds, 64 KiB, may be told before
     /// it has answered.
     ///

@@ -6,6 +6,8 @@
 //!   names.lock              held while names and addresses are chosen
 //!   journal/<uuid>.jsonl    one per operation under way; locked by its process
 //!   bases/<hash>.json       one per sealed base
+//!   mounts/<uuid>.json      one per mounted guest; locked by its process
+//!   mount.log               what those processes say
 //! ```
 //!
 //! Nothing here is a secret, and nothing here is needed to run a clone: a host
@@ -13,6 +15,7 @@
 
 mod bases;
 mod journal;
+mod mounts;
 mod snapshot;
 mod write;
 
@@ -34,6 +37,7 @@ pub use self::journal::{
     Begun, CloneFiles, DeletedFile, FilePair, Found, Holder, Journal, Operation, ReplacedFile,
     SealIntent, Step,
 };
+pub use self::mounts::{FoundMount, MountEnd, MountRecord, ServedMount};
 pub use self::snapshot::{
     IntentDomain, SavedVariables, SnapshotAct, SnapshotImage, SnapshotIntent,
 };

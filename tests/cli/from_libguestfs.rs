@@ -105,6 +105,7 @@ fn words(host: &Host, line: &str) -> Vec<String> {
     let words = words.map(|word| match word {
         "/mykvm/vms/vm1" | "/kvm-vm/vmtest01.qcow2" => host.image("vm1").display().to_string(),
         "/path/on/host" => host.root().join("home/localdir").display().to_string(),
+        "/mnt/vm" => host.root().join("mnt").display().to_string(),
         "disk.img" => host.root().join("disk.raw").display().to_string(),
         // The image here has no partitions.
         "/dev/sda1" => "/dev/sda".to_owned(),
@@ -136,6 +137,12 @@ fn every_line_that_reads_works() {
             fs::remove_file(host.root().join("home").join(name)).unwrap();
         }
         fs::remove_file(host.root().join("home/localdir/one")).unwrap();
+        let mount = host.root().join("mnt");
+        fs::create_dir(&mount).unwrap();
+        if line.starts_with("vmkin umount") {
+            let words = args!["mount", "-d", "instance-00000020", &mount];
+            host.vmkin_args(&words).success();
+        }
         let outcome = host.command().args(words(&host, &line)).output().unwrap();
         let said = String::from_utf8_lossy(&outcome.stderr);
         // The guest here would not boot, which is for `rescue` to say.
@@ -145,8 +152,15 @@ fn every_line_that_reads_works() {
         let made = host.paths_below(&host.root().join("home"));
         assert_eq!(made.iter().any(|path| path.is_file()), copies, "{line}");
         // Of one image, nothing differs.
-        let silent = copies || line.contains("diff");
+        let mounts = line.starts_with("vmkin mount");
+        let silent = copies || mounts || line.contains("diff") || line.contains("umount");
         assert_eq!(outcome.stdout.is_empty(), silent, "{line}");
+        if mounts {
+            let name = fs::read_to_string(mount.join("etc/hostname")).unwrap();
+            assert_eq!(name, "vmtest01\n", "{line}");
+            host.vmkin_args(&args!["umount", &mount]).success();
+        }
+        assert_eq!(fs::read_dir(&mount).unwrap().count(), 0, "{line}");
     }
 }
 

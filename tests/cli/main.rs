@@ -48,6 +48,7 @@ mod import;
 mod json;
 mod lifecycle;
 mod list;
+mod mount;
 mod recover;
 mod reservations;
 mod reset;

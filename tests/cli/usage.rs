@@ -129,6 +129,8 @@ fn the_commands() {
       diff         Tell which files differ between two guests
       log          Print the end of a guest's system log
       rescue       Find out why a guest does not boot
+      mount        Mount the file systems of a guest on a directory
+      umount       Unmount guests
       edit         Edit files of guests that are shut off
       write        Write a file of guests that are shut off
       copy-in      Copy files and directories of the host into guests that are shut off

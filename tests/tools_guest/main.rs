@@ -16,6 +16,7 @@ mod fat;
 mod file_systems;
 mod hostile;
 mod iso;
+mod mount;
 mod ntfs;
 mod rescue;
 mod rpm;

@@ -26,7 +26,7 @@ impl Observer for Silent {
 }
 
 /// Fills `$MNT`.
-const FILL: &str = r#"
+pub(crate) const FILL: &str = r#"
     cd "$MNT"; mkdir -p etc/d usr/bin srv/old/deep var
     echo 'name=old' > etc/config; cp etc/config etc/setuid; cp etc/config etc/capable
     echo 'PasswordAuthentication yes' > etc/sshd_config; echo stays > srv/stays

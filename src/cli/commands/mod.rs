@@ -30,6 +30,7 @@ pub(super) mod ls;
 mod making;
 pub(super) mod man;
 pub(super) mod mkdir;
+pub(super) mod mount;
 pub(super) mod mv;
 mod on_guest;
 pub(super) mod reboot;
@@ -50,6 +51,7 @@ pub(super) mod template;
 mod to_guest;
 pub(super) mod touch;
 pub(super) mod tree;
+pub(super) mod umount;
 pub(super) mod write;
 
 use std::time::Duration;

@@ -14,8 +14,10 @@ use crate::guest::tree::Tree;
 use crate::hypervisor::Hypervisor;
 use crate::image::shell_word;
 use crate::model::{Domain, Glob, ImageFormat};
+use crate::ops::Host;
 use crate::ops::Observer as _;
 use crate::ops::guest::{self, Guest, View, domains};
+use crate::ops::write::Writing;
 
 /// The guests whose files are read.
 #[derive(Debug, Args)]
@@ -154,6 +156,58 @@ impl OnGuest {
             .hint("name a domain: `-d NAME`; or an image: `-a IMAGE --format qcow2`"))
     }
 
+    /// Opens the only guest that is meant, and tells which domain it is, if any.
+    pub(super) fn only(&self, session: &Session<'_>) -> Result<(Guest, Option<Domain>)> {
+        self.must_be_given()?;
+        let view = self.view(session)?;
+        if !self.add.is_empty() {
+            let connect = || -> Result<Box<dyn Hypervisor>> { Ok(Box::new(session.connect()?)) };
+            let guest = Guest::of_images(&connect, &self.add, self.format, &view)?;
+            return Ok((guest, None));
+        }
+        let hypervisor = session.connect()?;
+        let host = session.host(&hypervisor);
+        let domain = only_domain(&hypervisor, &self.domain)?;
+        let guest = Guest::of_domain(host, &domain, &view)?;
+        Ok((guest, Some(domain)))
+    }
+
+    /// Locks the only guest that is meant for writing, and tells which domain it is.
+    pub(super) fn writing<'h>(
+        &self,
+        session: &Session<'_>,
+        host: Host<'h>,
+    ) -> Result<(Writing<'h>, Option<Domain>)> {
+        let view = self.view(session)?;
+        let reads = [
+            ("--snapshot", self.snapshot.is_some()),
+            ("--engine native", view.engine == guest::Engine::Native),
+        ];
+        if let Some((option, _)) = reads.iter().find(|(_, given)| *given) {
+            let what = format!(
+                "what is written to is the guest as it is now, by libguestfs, and `{option}` is for what is read"
+            );
+            return Err(
+                Error::new(Kind::Usage, what).hint(format!("leave `{option}` out, or `--rw`"))
+            );
+        }
+        match self.add.as_slice() {
+            [] => {
+                let domain = only_domain(host.hypervisor, &self.domain)?;
+                let writing = Writing::of_domain(host, &domain, &view)?;
+                Ok((writing, Some(domain)))
+            }
+            [image] => {
+                let writing = Writing::of_image(host, image.clone(), self.format, &view)?;
+                Ok((writing, None))
+            }
+            _ => Err(
+                Error::new(Kind::Usage, "of images, one can be written to at a time")
+                    .hint("name a domain that has them as its disks: `-d NAME`"),
+            ),
+        }
+    }
+
     /// Opens each guest and does something with it, several at a time, and hands
     /// the results over in the order of the guests. It goes on when one fails.
     /// `what` is what is done, as in "could not be read".
@@ -262,9 +316,30 @@ struct Said {
     details: Vec<String>,
 }
 
+/// The only domain that is meant.
+pub(super) fn only_domain(hypervisor: &dyn Hypervisor, named: &[String]) -> Result<Domain> {
+    let mut found = domains(hypervisor, named)?;
+    match (found.pop(), found.len()) {
+        (Some(domain), 0) => Ok(domain),
+        (_, more) => {
+            let what = format!("{} domains are meant, and must be one", more + 1);
+            Err(Error::new(Kind::Usage, what))
+        }
+    }
+}
+
+/// Says what there is to be said about a guest that was opened.
+pub(super) fn tell_about(ui: &Ui, session: &Session<'_>, guest: &Guest) {
+    tell(ui, session, &said(guest));
+}
+
 fn done<T>(guest: &mut Guest, act: &(dyn Fn(&mut Guest) -> Result<T> + Sync)) -> (Result<T>, Said) {
     let result = act(guest);
     let result = result.and_then(|value| guest.finish().map(|()| value));
+    (result, said(guest))
+}
+
+fn said(guest: &Guest) -> Said {
     let mut warnings = guest.warnings.clone();
     let problems = guest.system.problems.iter();
     warnings.extend(problems.map(|problem| format!("{}: {problem}.", guest.name)));
@@ -277,7 +352,7 @@ fn done<T>(guest: &mut Guest, act: &(dyn Fn(&mut Guest) -> Result<T> + Sync)) ->
     });
     let mut details: Vec<String> = details.collect();
     details.extend(guest.details.iter().cloned());
-    (result, Said { warnings, details })
+    Said { warnings, details }
 }
 
 fn tell(ui: &Ui, session: &Session<'_>, said: &Said) {

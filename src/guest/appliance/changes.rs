@@ -250,13 +250,26 @@ impl<'w> Changing<'w> {
     }
 }
 
-/// Mounts a file system of a guest, and returns where.
+/// Mounts a file system of a guest in a place of its own, and returns where.
 pub(super) fn mounted(
     session: &mut Session,
     guest: &GuestDisks,
     first: usize,
     fs: usize,
 ) -> Result<String> {
+    let place = session.mount_point()?;
+    mount_at(session, guest, first, fs, &place)?;
+    Ok(place)
+}
+
+/// Mounts a file system of a guest on a directory, whose name is quoted.
+pub(super) fn mount_at(
+    session: &mut Session,
+    guest: &GuestDisks,
+    first: usize,
+    fs: usize,
+    place: &str,
+) -> Result<()> {
     let mount = guest
         .mounts
         .get(fs)
@@ -272,7 +285,6 @@ pub(super) fn mounted(
     let options = quoted(options.join(",").as_bytes());
     let device = in_appliance(&guest.drives, first, &mount.device);
     let device = device.unwrap_or_else(|| mount.device.clone());
-    let place = session.mount_point()?;
     let command = format!(
         "mount-options {options} {} {place}",
         quoted(device.as_bytes())
@@ -288,7 +300,7 @@ pub(super) fn mounted(
             return Err(odd("mounts another file system than it was told"));
         }
     }
-    Ok(place)
+    Ok(())
 }
 
 /// A label with another type: the third of `user:role:type:level`.

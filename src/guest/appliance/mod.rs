@@ -18,6 +18,7 @@
 //! | `shield` | what stands between it and the disks |
 //! | `writer` | an appliance that changes guests, one after the other |
 //! | `changes` | carrying the changes of one guest out |
+//! | `local` | changes that come through a directory of this host |
 //! | `key` | keys of encrypted volumes |
 
 mod answer;
@@ -25,6 +26,7 @@ mod changes;
 mod files;
 mod kernel;
 mod key;
+mod local;
 mod machine;
 mod maker;
 mod session;

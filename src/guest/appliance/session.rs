@@ -23,6 +23,9 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// How long one answer may be, in bytes.
 const MAX_ANSWER: usize = 256 << 20;
 
+/// How much is kept of what is of no matter: more than a mark is long.
+const KEPT: usize = 4 << 10;
+
 /// How much is told before the answers are waited for, in bytes: less than a
 /// pipe holds. And how many commands, whose answers are short then.
 const AT_ONCE: usize = 32 << 10;
@@ -200,6 +203,37 @@ impl Session {
         self.must("set-verbose false").map(drop)
     }
 
+    /// Has it do one thing that takes as long as others like. What it says meanwhile
+    /// is of no matter: an error of theirs is none of the command.
+    pub(super) fn wait_for(&mut self, command: &str) -> Result<()> {
+        self.dialogue.be_patient(Duration::MAX);
+        self.count += 1;
+        let mark = format!("{}x{}x", self.word, self.count);
+        let text = format!("-{command}\necho {mark}\n-{mark}\n");
+        self.dialogue.tell(text.as_bytes())?;
+        let mut streams = [
+            (format!("{mark}\n"), Stream::default(), false),
+            (
+                format!("{mark}: unknown command\n"),
+                Stream::default(),
+                false,
+            ),
+        ];
+        while streams.iter().any(|(.., ended)| !ended) {
+            let heard = self.dialogue.hear()?;
+            let [out, err] = &mut streams;
+            let ((end, stream, ended), bytes) = match heard {
+                Heard::Out(bytes) => (out, bytes),
+                Heard::Err(bytes) => (err, bytes),
+            };
+            stream.push(&bytes)?;
+            *ended = *ended || stream.cut(end.as_bytes()).is_some();
+            stream.keep_end();
+        }
+        self.dialogue.be_patient(PATIENCE);
+        Ok(())
+    }
+
     /// A place where nothing is mounted yet.
     pub(super) fn mount_point(&mut self) -> Result<String> {
         let place = format!("/fs{}", self.mounts);
@@ -223,6 +257,13 @@ impl Stream {
         }
         self.bytes.extend_from_slice(bytes);
         Ok(())
+    }
+
+    /// Drops what cannot be a part of what is still looked for.
+    fn keep_end(&mut self) {
+        let surplus = self.bytes.len().saturating_sub(KEPT);
+        self.bytes.drain(..surplus);
+        self.searched = self.searched.saturating_sub(surplus);
     }
 
     /// Everything before `end`, if that is there.
@@ -308,6 +349,22 @@ mod tests {
         assert_eq!(stream.cut(b"END\n").unwrap(), b"onetwo");
         assert_eq!(stream.cut(b"END\n").unwrap(), b"three");
         assert_eq!(stream.cut(b"END\n"), None);
+    }
+
+    #[test]
+    fn a_mark_is_found_though_nothing_before_it_is_kept() {
+        let mut stream = Stream::default();
+        for _ in 0..100 {
+            stream.push(&[b'x'; 1000]).unwrap();
+            assert_eq!(stream.cut(b"END\n"), None);
+            stream.keep_end();
+            assert!(stream.bytes.len() <= KEPT);
+        }
+        stream.push(b"EN").unwrap();
+        assert_eq!(stream.cut(b"END\n"), None);
+        stream.keep_end();
+        stream.push(b"D\n").unwrap();
+        assert!(stream.cut(b"END\n").is_some());
     }
 
     #[test]

@@ -45,8 +45,8 @@ fn is_of_lvm(device: &str) -> bool {
 
 /// An appliance that changes the files of guests.
 pub struct Writer {
-    session: Session,
-    guests: Vec<GuestDisks>,
+    pub(super) session: Session,
+    pub(super) guests: Vec<GuestDisks>,
 }
 
 impl Writer {

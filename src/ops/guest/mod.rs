@@ -8,5 +8,6 @@ pub mod df;
 
 mod open;
 mod there;
+mod watch;
 
 pub use self::open::{Engine, Guest, View, domains};

@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::there::chain_there;
+use super::watch::Watched;
 use crate::error::{Error, Kind, Result};
 use crate::guest::appliance::{self, Drive, Key};
 use crate::guest::native::{Blocks, Volumes};
@@ -77,12 +79,17 @@ pub struct Guest {
     images: Images,
     /// Whether it has been said that somebody writes to them.
     torn: bool,
+    /// When it was last asked whether they have changed.
+    asked: Option<Instant>,
 }
+
+/// How often it is asked whether images of another host have changed.
+const BETWEEN: Duration = Duration::from_secs(5);
 
 /// Where the images are.
 enum Images {
     /// On this host.
-    Here(Vec<PathBuf>),
+    Here(Vec<Watched>),
     /// On another.
     There(Remote),
 }
@@ -96,15 +103,35 @@ impl Images {
             Self::There(remote) => return remote.written(must_know),
             Self::Here(images) => images,
         };
-        for image in images {
-            match image::probe(image) {
-                Ok(LockState::Writer) => return Ok(Some(image.clone())),
+        for Watched { path, .. } in images {
+            match image::probe(path) {
+                Ok(LockState::Writer) => return Ok(Some(path.clone())),
                 Ok(_) => {}
                 Err(error) if must_know || error.kind() != Kind::Environment => return Err(error),
                 Err(_) => {}
             }
         }
         Ok(None)
+    }
+
+    /// The first that is not what it was when it was opened. On another host that
+    /// costs time, and is asked every few seconds.
+    fn changed(&mut self, asked: &mut Option<Instant>) -> Result<Option<PathBuf>> {
+        match self {
+            Self::Here(images) => {
+                for image in images {
+                    if image.is_written()? {
+                        return Ok(Some(image.path.clone()));
+                    }
+                }
+                Ok(None)
+            }
+            Self::There(_) if asked.is_some_and(|at| at.elapsed() < BETWEEN) => Ok(None),
+            Self::There(remote) => {
+                *asked = Some(Instant::now());
+                remote.written(false)
+            }
+        }
     }
 
     fn open(&self, chain: &Chain, snapshot: Option<&str>) -> Result<image::read::Disk> {
@@ -311,6 +338,7 @@ impl Guest {
             in_appliance: false,
             absent: Vec::new(),
             torn: false,
+            asked: None,
             images,
             name,
         };
@@ -407,6 +435,38 @@ impl Guest {
         }
     }
 
+    /// Its images, from the top of each disk down; none where they are elsewhere.
+    pub fn images(&self) -> Vec<PathBuf> {
+        match &self.images {
+            Images::Here(images) => images.iter().map(|image| image.path.clone()).collect(),
+            Images::There(_) => Vec::new(),
+        }
+    }
+
+    /// Whether somebody wrote to the disks when they were opened, which was told.
+    pub fn is_torn(&self) -> bool {
+        self.torn
+    }
+
+    /// Looks whether the disks are what they were when they were opened, after
+    /// something was read. Those that somebody wrote to then are left at that.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Busy`] if not.
+    pub fn must_be_unchanged(&mut self) -> Result<()> {
+        if self.torn {
+            return Ok(());
+        }
+        match self.images.changed(&mut self.asked)? {
+            None => Ok(()),
+            Some(image) => Err(Error::new(
+                Kind::Busy,
+                format!("{} was written to, or replaced", shown(&image)),
+            )),
+        }
+    }
+
     /// Looks whether somebody has begun to write to the disks since they were
     /// opened. To be called after everything was read.
     ///
@@ -432,7 +492,7 @@ impl Guest {
 /// The images of these disks, which are files of this host.
 fn here(disks: &[(String, Chain)]) -> Images {
     let layers = disks.iter().flat_map(|(_, chain)| chain.layers());
-    Images::Here(layers.map(|layer| layer.path.clone()).collect())
+    Images::Here(layers.map(|layer| Watched::new(&layer.path)).collect())
 }
 
 /// The chain of an image. If the user says which format it has, and it is based

@@ -109,7 +109,7 @@ impl<'w> Begun<'w> {
     }
 
     /// The same, with their format.
-    pub(super) fn images(&self) -> Vec<(PathBuf, ImageFormat)> {
+    pub fn images(&self) -> Vec<(PathBuf, ImageFormat)> {
         let overlays = self.overlays.iter().cloned();
         overlays.map(|path| (path, ImageFormat::Qcow2)).collect()
     }

@@ -3,6 +3,8 @@
 //! A journal that was not written back is replayed in memory by the library;
 //! one that it cannot replay makes it refuse.
 
+mod acl;
+
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -226,9 +228,11 @@ impl FileSystem for Ext {
         let loaded = self.load(node)?;
         let (_, inode, raw) = loaded.as_ref();
         let xattrs = xattr::read_all_resolved(&self.fs, inode, raw).map_err(explain)?;
-        let xattrs = xattrs
-            .into_iter()
-            .map(|one| (one.name.into_bytes(), one.value));
+        let xattrs = xattrs.into_iter().map(|one| {
+            let name = one.name.into_bytes();
+            let value = acl::as_handed_out(&name, one.value);
+            (name, value)
+        });
         Ok(Some(xattrs.collect()))
     }
 
