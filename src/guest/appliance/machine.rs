@@ -132,7 +132,7 @@ fn start(
         // Not `readonly`: see `shield`.
         session.must(&format!("add-drive {path} format:{format}"))?;
     }
-    session.launch()?;
+    session.launch(!emulated && !Session::is_set_up())?;
     Ok(session)
 }
 

@@ -181,15 +181,16 @@ impl Session {
         Ok(heard)
     }
 
-    /// Starts the appliance, whose disks are added.
+    /// Starts the appliance, whose disks are added. If it is `watched`, its kernel has
+    /// to start soon: one that is emulated on a busy host need not.
     ///
     /// # Errors
     ///
     /// [`Kind::Environment`] if it does not start.
-    pub(super) fn launch(&mut self) -> Result<()> {
+    pub(super) fn launch(&mut self, watched: bool) -> Result<()> {
         // Its console is on stderr then.
         self.must("set-verbose true")?;
-        self.boot = Some(Boot::default());
+        self.boot = watched.then(Boot::default);
         let answer = self.ask("launch")?;
         self.boot = None;
         answer.map_err(|why| {
