@@ -1,7 +1,7 @@
 //! Whether the user wants the program to stop.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
@@ -12,7 +12,8 @@ use crate::error::{Error, Kind, Result};
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt {
     seen: Arc<AtomicBool>,
-    signal: Arc<AtomicUsize>,
+    /// Whether it was another signal than SIGINT.
+    ending: Arc<AtomicBool>,
 }
 
 impl Interrupt {
@@ -30,10 +31,14 @@ impl Interrupt {
             if is_ignored(signal) {
                 continue;
             }
-            let number = usize::try_from(signal).unwrap_or_default();
-            signal_hook::flag::register_usize(signal, Arc::clone(&interrupt.signal), number)
-                .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&interrupt.seen)))
-                .map_err(|e| Error::wrap(Kind::Environment, "cannot watch for signals", e))?;
+            let flags = [
+                (signal != SIGINT).then_some(&interrupt.ending),
+                Some(&interrupt.seen),
+            ];
+            for flag in flags.into_iter().flatten() {
+                signal_hook::flag::register(signal, Arc::clone(flag))
+                    .map_err(|e| Error::wrap(Kind::Environment, "cannot watch for signals", e))?;
+            }
         }
         Ok(interrupt)
     }
@@ -41,6 +46,28 @@ impl Interrupt {
     /// The flag that is raised when a signal has come, for code that polls.
     pub fn flag(&self) -> &AtomicBool {
         &self.seen
+    }
+
+    /// Forgets that the user wanted to stop what was going on, for what goes on to
+    /// something else then. That the program is to end is not forgotten.
+    pub fn forget(&self) {
+        if !self.is_ending() {
+            self.seen.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// The same without SIGINT, for what goes on when the user has stopped a part of
+    /// it.
+    pub fn only_ending(&self) -> Self {
+        Self {
+            seen: Arc::clone(&self.ending),
+            ending: Arc::clone(&self.ending),
+        }
+    }
+
+    /// Whether SIGTERM or SIGHUP has come.
+    pub fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::Relaxed)
     }
 
     /// Whether a signal has come.
@@ -62,10 +89,9 @@ impl Interrupt {
 
     /// The error that says which signal has come.
     pub fn error(&self) -> Error {
-        if self.signal.load(Ordering::Relaxed) == usize::try_from(SIGINT).unwrap_or_default() {
-            Error::new(Kind::Interrupted, "interrupted")
-        } else {
-            Error::new(Kind::Terminated, "terminated")
+        match self.is_ending() {
+            true => Error::new(Kind::Terminated, "terminated"),
+            false => Error::new(Kind::Interrupted, "interrupted"),
         }
     }
 }

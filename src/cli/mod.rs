@@ -4,6 +4,7 @@ mod commands;
 mod mistake;
 mod plan_file;
 mod session;
+mod shell;
 mod table;
 mod ui;
 
@@ -110,6 +111,7 @@ enum Command {
     Rescue(c::rescue::RescueArgs),
     Mount(Box<c::mount::MountArgs>),
     Umount(c::umount::UmountArgs),
+    Shell(c::shell::ShellArgs),
     Edit(c::edit::EditArgs),
     Write(c::write::WriteArgs),
     CopyIn(c::copy_in::CopyInArgs),
@@ -204,6 +206,7 @@ fn dispatch(ui: &Ui, cli: &Cli) -> Result<()> {
         Command::Rescue(args) => c::rescue::run(ui, &session, args),
         Command::Mount(args) => c::mount::run(ui, &session, args),
         Command::Umount(args) => c::umount::run(ui, &session, args),
+        Command::Shell(args) => c::shell::run(ui, &session, args),
         Command::Edit(args) => c::edit::run(ui, &session, args),
         Command::Write(args) => c::write::run(ui, &session, args),
         Command::CopyIn(args) => c::copy_in::run(ui, &session, args),

@@ -119,6 +119,11 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Where the lines are kept that a user has typed.
+    pub(super) fn shell_history(&self) -> Result<std::path::PathBuf> {
+        self.store.shell_history()
+    }
+
     /// Recovers what was left behind on the connections that `wanted` accepts.
     pub(super) fn recover_where(&self, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<Recovered>> {
         recover(&Recovery {

@@ -157,6 +157,16 @@ impl System {
         self.needs_kernel || self.parts.iter().any(unread)
     }
 
+    /// Has the file systems of a tree take the place of those that they are of.
+    pub fn read_by(&mut self, tree: &Tree) {
+        for part in &mut self.parts {
+            let mut mounts = tree.mounts().iter();
+            if let Some(mount) = mounts.find(|mount| mount.device == part.device) {
+                part.fs = Some(Rc::clone(&mount.fs));
+            }
+        }
+    }
+
     /// Takes over what another engine has found out about the partitions.
     pub fn learn_from(&mut self, other: &Self) {
         for part in &mut self.parts {

@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 use crate::error::{Error, Kind, Result};
 use crate::guest::native::fs::{FileKind, FileSystem, Health, Node, Stat, Usage, name_is_sound};
+use crate::interrupt::Interrupt;
 
 /// How many symbolic links one path may lead through, as in Linux.
 const MAX_LINKS: u32 = 40;
@@ -51,6 +52,7 @@ pub struct End {
 }
 
 /// A mounted file system.
+#[derive(Clone)]
 pub struct Mounted {
     /// Where: an absolute path.
     pub at: Vec<u8>,
@@ -63,11 +65,22 @@ pub struct Mounted {
     root: At,
 }
 
+impl Mounted {
+    /// The directory of the file system that is seen there.
+    pub fn root(&self) -> Node {
+        self.root.node
+    }
+}
+
 /// The file tree of a guest.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Tree {
     mounts: Vec<Mounted>,
     by_path: HashMap<Vec<u8>, At>,
+    /// Where paths begin that are not absolute: the root, unless somebody has
+    /// gone elsewhere.
+    current: Option<Vec<u8>>,
+    interrupt: Interrupt,
 }
 
 impl Tree {
@@ -96,6 +109,81 @@ impl Tree {
         }
         self.push(place.path, device, fs, root);
         Ok(())
+    }
+
+    /// The same file systems without those that are mounted at a path and below.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::NotFound`] if nothing is mounted there.
+    pub fn without(&self, path: &[u8]) -> Result<Self> {
+        let below = joined(path, b"");
+        let is_below = |at: &[u8]| at == path || at.starts_with(&below);
+        if !self.mounts.iter().any(|mount| mount.at == path) {
+            return Err(Error::new(
+                Kind::NotFound,
+                format!("nothing is mounted on '{}'", path.escape_ascii()),
+            )
+            .hint("see what is mounted: `mount`"));
+        }
+        let left = self.mounts.iter().filter(|mount| !is_below(&mount.at));
+        Ok(self.with(left.map(|mount| (mount, Rc::clone(&mount.fs), mount.root.node))))
+    }
+
+    /// The same mounts, of the file systems that `fs` has for them by their
+    /// numbers.
+    ///
+    /// # Errors
+    ///
+    /// Those of `fs`.
+    pub fn read_by(
+        &self,
+        mut fs: impl FnMut(usize, &Mounted) -> Result<(Rc<dyn FileSystem>, Node)>,
+    ) -> Result<Self> {
+        let mounts = self.mounts.iter().enumerate();
+        let read =
+            mounts.map(|(number, mount)| fs(number, mount).map(|(fs, root)| (mount, fs, root)));
+        Ok(self.with(read.collect::<Result<Vec<_>>>()?.into_iter()))
+    }
+
+    fn with<'m>(
+        &self,
+        mounts: impl Iterator<Item = (&'m Mounted, Rc<dyn FileSystem>, Node)>,
+    ) -> Self {
+        let mut tree = Self {
+            current: self.current.clone(),
+            interrupt: self.interrupt.clone(),
+            ..Self::default()
+        };
+        for (mount, fs, root) in mounts {
+            tree.push(mount.at.clone(), mount.device.clone(), fs, root);
+            tree.mounted_with(&mount.options);
+        }
+        tree
+    }
+
+    /// Has all that reads this tree stop when the user wants to.
+    pub fn stopped_by(&mut self, interrupt: &Interrupt) {
+        self.interrupt = interrupt.clone();
+    }
+
+    /// Goes to a directory: paths that are not absolute begin there.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Tree::find`]; [`Kind::WrongState`] if it is no directory.
+    pub fn go_to(&mut self, path: &[u8]) -> Result<()> {
+        let place = self.find(path)?;
+        if self.stat(&place)?.kind != FileKind::Directory {
+            return Err(not_a_directory(&place.path));
+        }
+        self.current = Some(place.path);
+        Ok(())
+    }
+
+    /// The directory that [`Tree::go_to`] went to.
+    pub fn current(&self) -> Option<&[u8]> {
+        self.current.as_deref()
     }
 
     fn push(&mut self, path: Vec<u8>, device: String, fs: Rc<dyn FileSystem>, root: Node) {
@@ -216,6 +304,11 @@ impl Tree {
     fn walk(&self, path: &[u8], follow: bool) -> Result<Place> {
         let mut stack = vec![self.root()?];
         let mut todo: VecDeque<Vec<u8>> = components(path);
+        if let Some(current) = self.current().filter(|_| !path.starts_with(b"/")) {
+            for name in components(current).into_iter().rev() {
+                todo.push_front(name);
+            }
+        }
         let mut links = 0;
         // A slash at the end asks for a directory.
         let follow = follow || path.ends_with(b"/");
@@ -282,6 +375,7 @@ impl Tree {
     }
 
     fn fs(&self, at: At) -> Result<&dyn FileSystem> {
+        self.interrupt.check()?;
         let mount = self.mounts.get(at.fs);
         mount
             .map(|mount| mount.fs.as_ref())

@@ -135,7 +135,7 @@ impl Dialogue {
     /// # Errors
     ///
     /// [`Kind::Storage`] if it does not end, or not well.
-    pub fn end(mut self) -> Result<()> {
+    pub fn end(&mut self) -> Result<()> {
         drop(self.stdin.take());
         let begun = Instant::now();
         while begun.elapsed() < self.patience {

@@ -114,6 +114,23 @@ impl Store {
         Ok(dir)
     }
 
+    /// Where the lines are kept that a user has typed; this user alone can read it.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Environment`] if it cannot be made, or somebody else can write to it.
+    pub fn shell_history(&self) -> Result<PathBuf> {
+        let path = self.directory("")?.join("shell-history");
+        let made = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(&path);
+        made.map_err(|e| Error::io(format!("cannot write {}", path.display()), e))?;
+        trusted(&path)?;
+        Ok(path)
+    }
+
     /// Waits for the right to choose names, UUIDs and addresses, so that two
     /// processes cannot choose the same. Given back on drop.
     ///

@@ -52,6 +52,7 @@ mod mount;
 mod recover;
 mod reservations;
 mod reset;
+mod shell;
 mod show;
 mod snapshot;
 mod snapshot_memory;

@@ -131,6 +131,7 @@ fn the_commands() {
       rescue       Find out why a guest does not boot
       mount        Mount the file systems of a guest on a directory
       umount       Unmount guests
+      shell        Work with the files of a guest line by line
       edit         Edit files of guests that are shut off
       write        Write a file of guests that are shut off
       copy-in      Copy files and directories of the host into guests that are shut off

@@ -20,6 +20,7 @@ mod mount;
 mod ntfs;
 mod rescue;
 mod rpm;
+mod shell;
 mod together;
 mod windows;
 mod writing;

@@ -43,10 +43,18 @@ pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &CatArgs) -> Res
     if ui.is_json() {
         return as_json(ui, session, args);
     }
-    let checked = ui.is_terminal() && !args.raw;
+    let act = |guest: &mut crate::ops::guest::Guest| {
+        in_tree(guest, |tree| print(ui, tree, &args.files, args.raw))
+    };
+    args.guests.one_by_one(ui, session, "read", &act, Ok)
+}
+
+/// Prints files, one after the other.
+pub(in crate::cli) fn print(ui: &Ui, tree: &Tree, files: &[String], raw: bool) -> Result<()> {
+    let checked = ui.is_terminal() && !raw;
     let sink = ui.sink();
-    let print = |tree: &Tree| -> Result<()> {
-        for file in &args.files {
+    let print = || -> Result<()> {
+        for file in files {
             let place = tree.find(file.as_bytes())?;
             must_be_a_file(&place, &tree.stat(&place)?)?;
             if checked {
@@ -63,9 +71,8 @@ pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &CatArgs) -> Res
         }
         Ok(())
     };
-    let act = |guest: &mut crate::ops::guest::Guest| in_tree(guest, print);
-    let result = args.guests.one_by_one(ui, session, "read", &act, Ok);
-    result.and(sink.close())
+    let printed = print();
+    printed.and(sink.close())
 }
 
 fn as_json(ui: &Ui, session: &Session<'_>, args: &CatArgs) -> Result<()> {
@@ -97,7 +104,8 @@ fn as_json(ui: &Ui, session: &Session<'_>, args: &CatArgs) -> Result<()> {
     result
 }
 
-fn pieces(
+/// Reads a file from its beginning, until there is no more or it is enough.
+pub(in crate::cli) fn pieces(
     tree: &Tree,
     place: &Place,
     take: &mut dyn FnMut(&[u8]) -> Result<()>,
@@ -117,7 +125,7 @@ fn pieces(
 }
 
 /// Refuses what a terminal would obey and not show.
-fn fit_for_terminal(file: &str, piece: &[u8]) -> Result<()> {
+pub(in crate::cli) fn fit_for_terminal(file: &str, piece: &[u8]) -> Result<()> {
     let obeyed =
         |byte: &u8| (*byte < b' ' && !matches!(byte, b'\n' | b'\t' | b'\r')) || *byte == 0x7f;
     // C1 controls, in UTF-8: some terminals obey them.

@@ -1,11 +1,10 @@
 use clap::Args;
 
-use super::to_guest::{ToGuest, paths};
+use super::to_guest::{Drafts, ToGuest, paths};
 use crate::cli::session::Session;
 use crate::cli::ui::Ui;
 use crate::error::Result;
 use crate::model::ModeChange;
-use crate::ops::write::Writing;
 use crate::ops::write::plan::Draft;
 
 /// Give files of guests that are shut off another mode
@@ -14,6 +13,14 @@ pub(in crate::cli) struct ChmodArgs {
     #[command(flatten)]
     guests: ToGuest,
 
+    #[command(flatten)]
+    what: Modes,
+}
+
+/// Which mode what gets.
+#[derive(Debug, Args)]
+#[group(skip)]
+pub(in crate::cli) struct Modes {
     /// Of directories, all that is in them too
     #[arg(short = 'R', long)]
     recursive: bool,
@@ -27,9 +34,12 @@ pub(in crate::cli) struct ChmodArgs {
     paths: Vec<String>,
 }
 
+impl Drafts for Modes {
+    fn draft(&self, draft: &mut Draft<'_>) -> Result<()> {
+        paths(&self.paths).try_for_each(|path| draft.chmod(path, &self.mode, self.recursive))
+    }
+}
+
 pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &ChmodArgs) -> Result<()> {
-    let mut plan = |_: &Writing<'_>, draft: &mut Draft<'_>| {
-        paths(&args.paths).try_for_each(|path| draft.chmod(path, &args.mode, args.recursive))
-    };
-    args.guests.each(ui, session, &mut plan)
+    args.guests.change(ui, session, &args.what)
 }

@@ -1,10 +1,9 @@
 use clap::Args;
 
-use super::to_guest::{ToGuest, paths};
+use super::to_guest::{Drafts, ToGuest, paths};
 use crate::cli::session::Session;
 use crate::cli::ui::Ui;
 use crate::error::Result;
-use crate::ops::write::Writing;
 use crate::ops::write::plan::{Draft, OwnerChange};
 
 /// Give files of guests that are shut off another owner
@@ -13,6 +12,14 @@ pub(in crate::cli) struct ChownArgs {
     #[command(flatten)]
     guests: ToGuest,
 
+    #[command(flatten)]
+    what: Owners,
+}
+
+/// Which owner what gets.
+#[derive(Debug, Args)]
+#[group(skip)]
+pub(in crate::cli) struct Owners {
     /// Of directories, all that is in them too
     #[arg(short = 'R', long)]
     recursive: bool,
@@ -26,9 +33,12 @@ pub(in crate::cli) struct ChownArgs {
     paths: Vec<String>,
 }
 
+impl Drafts for Owners {
+    fn draft(&self, draft: &mut Draft<'_>) -> Result<()> {
+        paths(&self.paths).try_for_each(|path| draft.chown(path, &self.owner, self.recursive))
+    }
+}
+
 pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &ChownArgs) -> Result<()> {
-    let mut plan = |_: &Writing<'_>, draft: &mut Draft<'_>| {
-        paths(&args.paths).try_for_each(|path| draft.chown(path, &args.owner, args.recursive))
-    };
-    args.guests.each(ui, session, &mut plan)
+    args.guests.change(ui, session, &args.what)
 }

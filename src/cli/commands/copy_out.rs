@@ -1,6 +1,6 @@
 use std::ffi::OsStr;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::Args;
@@ -10,6 +10,8 @@ use crate::cli::session::Session;
 use crate::cli::ui::Ui;
 use crate::error::{Error, Kind, Result};
 use crate::guest::extract::{self, Copied, Keep};
+use crate::guest::tree::Tree;
+use crate::interrupt::Interrupt;
 use crate::ops::Observer as _;
 
 /// Copy files and directories of a guest to the host
@@ -23,6 +25,18 @@ pub(in crate::cli) struct CopyOutArgs {
     #[command(flatten)]
     guests: OnGuest,
 
+    #[command(flatten)]
+    kept: Kept,
+
+    /// Files and directories, by their absolute paths in the guest; then a directory of the host
+    #[arg(value_name = "PATH", num_args = 2.., required = true)]
+    paths: Vec<String>,
+}
+
+/// What is kept of files besides what always is.
+#[derive(Debug, Args)]
+#[group(skip)]
+pub(in crate::cli) struct Kept {
     /// Keep owners and set-user-id bits, too; only for root
     #[arg(long)]
     owners: bool,
@@ -30,10 +44,76 @@ pub(in crate::cli) struct CopyOutArgs {
     /// Keep extended attributes, too
     #[arg(long)]
     xattrs: bool,
+}
 
-    /// Files and directories, by their absolute paths in the guest; then a directory of the host
-    #[arg(value_name = "PATH", num_args = 2.., required = true)]
-    paths: Vec<String>,
+impl Kept {
+    fn keep(&self) -> Result<Keep> {
+        if self.owners && !rustix::process::geteuid().is_root() {
+            return Err(Error::new(Kind::Usage, "only root can keep owners"));
+        }
+        Ok(Keep {
+            owners: self.owners,
+            xattrs: self.xattrs,
+        })
+    }
+}
+
+/// How much is copied, of all guests: several are copied from at a time.
+#[derive(Default)]
+struct Progress {
+    done: AtomicU64,
+    total: AtomicU64,
+}
+
+/// Copies paths of one guest to a directory of the host.
+fn copy(
+    ui: &Ui,
+    tree: &Tree,
+    (paths, to): (&[String], &Path),
+    keep: Keep,
+    interrupt: &Interrupt,
+    progress: &Progress,
+) -> Result<Vec<Copied>> {
+    let Progress { done, total } = progress;
+    let more = |more: u64| {
+        let done = done.fetch_add(more, Ordering::Relaxed).saturating_add(more);
+        ui.progress("copying", done, total.load(Ordering::Relaxed));
+    };
+    // It takes a look at every file.
+    if ui.shows_progress() {
+        for path in paths {
+            let bytes = extract::measure(tree, path, interrupt)?;
+            total.fetch_add(bytes, Ordering::Relaxed);
+        }
+    }
+    let mut copied = Vec::new();
+    for path in paths {
+        copied.extend(extract::copy(tree, path, to, keep, interrupt, &more)?);
+    }
+    Ok(copied)
+}
+
+fn warn_of_left_out(ui: &Ui, all: &[Copied]) {
+    let left_out: u64 = all.iter().map(|one| one.left_out).sum();
+    if left_out > 0 {
+        ui.warning(&format!(
+            "{left_out} devices, pipes or sockets were not copied."
+        ));
+    }
+}
+
+/// Copies paths of a guest that is open to a directory of the host.
+pub(in crate::cli) fn copy_out(
+    ui: &Ui,
+    tree: &Tree,
+    (paths, to): (&[String], &Path),
+    kept: &Kept,
+    interrupt: &Interrupt,
+) -> Result<()> {
+    let progress = Progress::default();
+    let all = copy(ui, tree, (paths, to), kept.keep()?, interrupt, &progress)?;
+    warn_of_left_out(ui, &all);
+    Ok(())
 }
 
 pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &CopyOutArgs) -> Result<()> {
@@ -41,40 +121,16 @@ pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &CopyOutArgs) ->
     let Some((to, paths)) = args.paths.split_last() else {
         return Err(Error::new(Kind::Usage, "nothing is to be copied"));
     };
-    let keep = Keep {
-        owners: args.owners,
-        xattrs: args.xattrs,
-    };
-    if keep.owners && !rustix::process::geteuid().is_root() {
-        return Err(Error::new(Kind::Usage, "only root can keep owners"));
-    }
+    let keep = args.kept.keep()?;
     if to == "-" {
         return archive(ui, session, args, paths);
     }
     let to = PathBuf::from(OsStr::new(to));
     let mut all: Vec<Copied> = Vec::new();
-    // Of all guests: several are copied from at a time.
-    let (done, total) = (AtomicU64::new(0), AtomicU64::new(0));
-    let progress = |more: u64| {
-        let done = done.fetch_add(more, Ordering::Relaxed).saturating_add(more);
-        ui.progress("copying", done, total.load(Ordering::Relaxed));
-    };
+    let progress = Progress::default();
     let act = |guest: &mut crate::ops::guest::Guest| {
         in_tree(guest, |tree| {
-            let interrupt = session.interrupt();
-            // It takes a look at every file.
-            if ui.shows_progress() {
-                for path in paths {
-                    let bytes = extract::measure(tree, path, interrupt)?;
-                    total.fetch_add(bytes, Ordering::Relaxed);
-                }
-            }
-            let mut copied = Vec::new();
-            for path in paths {
-                let one = extract::copy(tree, path, &to, keep, interrupt, &progress)?;
-                copied.extend(one);
-            }
-            Ok(copied)
+            copy(ui, tree, (paths, &to), keep, session.interrupt(), &progress)
         })
     };
     let result = args
@@ -83,12 +139,7 @@ pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &CopyOutArgs) ->
             all.extend(copied);
             Ok(())
         });
-    let left_out: u64 = all.iter().map(|one| one.left_out).sum();
-    if left_out > 0 {
-        ui.warning(&format!(
-            "{left_out} devices, pipes or sockets were not copied."
-        ));
-    }
+    warn_of_left_out(ui, &all);
     ui.result("", &all)?;
     result
 }
@@ -100,7 +151,7 @@ fn archive(ui: &Ui, session: &Session<'_>, args: &CopyOutArgs, paths: &[String])
                 .hint("send it elsewhere: `> FILE`, `| tar -x`"),
         );
     }
-    if ui.is_json() || args.xattrs {
+    if ui.is_json() || args.kept.xattrs {
         return Err(Error::new(
             Kind::Usage,
             "an archive is no JSON document and holds no extended attributes",

@@ -19,13 +19,8 @@ pub(in crate::cli) struct DfArgs {
     #[command(flatten)]
     guests: OnGuest,
 
-    /// Show sizes in units that people read, and not in blocks of 1 KiB
-    #[arg(short, long)]
-    human_readable: bool,
-
-    /// Show inodes and not space
-    #[arg(short, long)]
-    inodes: bool,
+    #[command(flatten)]
+    how: Columns,
 
     /// Print comma-separated values
     #[arg(long, conflicts_with = "json")]
@@ -36,9 +31,22 @@ pub(in crate::cli) struct DfArgs {
     help: Option<bool>,
 }
 
+/// What is shown of file systems.
+#[derive(Debug, Args)]
+#[group(skip)]
+pub(in crate::cli) struct Columns {
+    /// Show sizes in units that people read, and not in blocks of 1 KiB
+    #[arg(short, long)]
+    human_readable: bool,
+
+    /// Show inodes and not space
+    #[arg(short, long)]
+    inodes: bool,
+}
+
 pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &DfArgs) -> Result<()> {
     let mut all: Vec<Filled> = Vec::new();
-    let act = |guest: &mut crate::ops::guest::Guest| Ok(df(guest));
+    let act = |guest: &mut crate::ops::guest::Guest| Ok(df(&guest.name, &guest.system));
     let result = args.guests.each(ui, session, "read", &act, |filled| {
         all.extend(filled);
         Ok(())
@@ -46,7 +54,7 @@ pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &DfArgs) -> Resu
     let text = if args.csv {
         csv(&all)
     } else {
-        table(&all, args)
+        table(&all, &args.how)
     };
     ui.result(&text, &all)?;
     for one in &all {
@@ -80,8 +88,9 @@ fn percent(used: Option<u64>, free: Option<u64>) -> String {
     format!("{}%", (u128::from(used) * 100).div_ceil(all))
 }
 
-fn table(all: &[Filled], args: &DfArgs) -> String {
-    let heading = match (args.inodes, args.human_readable) {
+/// File systems as a table.
+pub(in crate::cli) fn table(all: &[Filled], how: &Columns) -> String {
+    let heading = match (how.inodes, how.human_readable) {
         (true, _) => ["Filesystem", "Type", "Inodes", "IUsed", "IFree", "IUse%"],
         (_, true) => ["Filesystem", "Type", "Size", "Used", "Available", "Use%"],
         (_, false) => [
@@ -95,13 +104,13 @@ fn table(all: &[Filled], args: &DfArgs) -> String {
     };
     let shown = |number: Option<u64>| match number {
         None => String::new(),
-        Some(number) if args.inodes => number.to_string(),
-        Some(number) if args.human_readable => human_bytes(number),
+        Some(number) if how.inodes => number.to_string(),
+        Some(number) if how.human_readable => human_bytes(number),
         Some(number) => (number / 1024).to_string(),
     };
     let rows = all.iter().map(|one| {
         let [size, used, free] = match &one.usage {
-            Some(usage) => numbers(usage, args.inodes),
+            Some(usage) => numbers(usage, how.inodes),
             None => [None; 3],
         };
         vec![

@@ -24,17 +24,12 @@ pub(in crate::cli) struct EditArgs {
     #[command(flatten)]
     guests: ToGuest,
 
-    /// Substitute in each line, as Perl and virt-edit do: 's/PATTERN/TEXT/', with g for all, i for any case; may be repeated
-    #[arg(short, long, value_name = "s/…/…/", conflicts_with = "from")]
-    expr: Vec<Substitution>,
+    #[command(flatten)]
+    how: Edited,
 
     /// Take the new contents from a file of the host; '-' is standard input
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "expr")]
     from: Option<PathBuf>,
-
-    /// Keep what the file was beside it: '.bak' is put behind its name, and its name for '*' in 'old-*'
-    #[arg(short, long, value_name = "EXT")]
-    backup: Option<String>,
 
     /// Show what changes, and ask
     #[arg(long)]
@@ -43,6 +38,41 @@ pub(in crate::cli) struct EditArgs {
     /// Files, by their absolute paths in the guest
     #[arg(value_name = "FILE", required = true)]
     files: Vec<String>,
+}
+
+/// How files are edited.
+#[derive(Debug, Args)]
+#[group(skip)]
+pub(in crate::cli) struct Edited {
+    /// Substitute in each line, as Perl and virt-edit do: 's/PATTERN/TEXT/', with g for all, i for any case; may be repeated
+    #[arg(short, long, value_name = "s/…/…/")]
+    expr: Vec<Substitution>,
+
+    /// Keep what the file was beside it: '.bak' is put behind its name, and its name for '*' in 'old-*'
+    #[arg(short, long, value_name = "EXT")]
+    backup: Option<String>,
+}
+
+impl Edited {
+    /// What a file is to be: by the substitutions or, without any, in an editor.
+    fn text(&self, draft: &Draft<'_>, file: &Editable) -> Result<Vec<u8>> {
+        match self.expr.as_slice() {
+            [] => in_editor(draft, &editor(), file),
+            all => Ok(all
+                .iter()
+                .fold(file.text.clone(), |text, one| one.apply(&text))),
+        }
+    }
+
+    /// Drafts the edits of files.
+    pub(in crate::cli) fn draft(&self, files: &[String], draft: &mut Draft<'_>) -> Result<()> {
+        for path in paths(files) {
+            let file = draft.editable(path)?;
+            let text = self.text(draft, &file)?;
+            draft.edit(&file, &text, self.backup.as_deref())?;
+        }
+        Ok(())
+    }
 }
 
 /// How long what is typed or piped in may be.
@@ -60,23 +90,18 @@ pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &EditArgs) -> Re
     }
     // Once, for all guests.
     let from = args.from.as_deref().map(read_input).transpose()?;
-    let editor = (from.is_none() && args.expr.is_empty()).then(editor);
     let mut plan = |_: &Writing<'_>, draft: &mut Draft<'_>| {
         for path in paths(&args.files) {
             session.check()?;
             let file = draft.editable(path)?;
-            let text = match (&from, &editor) {
-                (Some(from), _) => from.clone(),
-                (None, Some(editor)) => in_editor(draft, editor, &file)?,
-                (None, None) => args
-                    .expr
-                    .iter()
-                    .fold(file.text.clone(), |text, one| one.apply(&text)),
+            let text = match &from {
+                Some(from) => from.clone(),
+                None => args.how.text(draft, &file)?,
             };
             if args.diff && text != file.text {
                 agree(ui, args, &file, &text)?;
             }
-            draft.edit(&file, &text, args.backup.as_deref())?;
+            draft.edit(&file, &text, args.how.backup.as_deref())?;
         }
         Ok(())
     };

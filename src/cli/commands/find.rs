@@ -7,6 +7,7 @@ use crate::cli::ui::{Ui, name_line};
 use crate::error::Result;
 use crate::guest::native::fs::FileKind;
 use crate::guest::search::{Wanted, find};
+use crate::guest::tree::Tree;
 use crate::model::Glob;
 
 /// Look for files of guests
@@ -18,6 +19,22 @@ pub(in crate::cli) struct FindArgs {
     #[command(flatten)]
     guests: OnGuest,
 
+    #[command(flatten)]
+    which: Which,
+
+    /// End each path with a NUL and not with a line break, without the guest and unchanged
+    #[arg(short = '0', long)]
+    null: bool,
+
+    /// Directories, by their absolute paths in the guest
+    #[arg(value_name = "DIR", default_value = "/")]
+    dirs: Vec<String>,
+}
+
+/// Which files are looked for.
+#[derive(Debug, Args)]
+#[group(skip)]
+pub(in crate::cli) struct Which {
     /// Files named like this, such as '*.conf'
     #[arg(long, value_name = "PATTERN")]
     name: Option<Glob>,
@@ -37,14 +54,28 @@ pub(in crate::cli) struct FindArgs {
     /// Files of this length or more, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = 0)]
     min_size: u64,
+}
 
-    /// End each path with a NUL and not with a line break, without the guest and unchanged
-    #[arg(short = '0', long)]
-    null: bool,
-
-    /// Directories, by their absolute paths in the guest
-    #[arg(value_name = "DIR", default_value = "/")]
-    dirs: Vec<String>,
+impl Which {
+    /// The paths of those in directories.
+    pub(in crate::cli) fn find(&self, tree: &Tree, dirs: &[String]) -> Result<Vec<Vec<u8>>> {
+        let wanted = Wanted {
+            name: self.name.clone(),
+            kind: self.kind.map(|kind| match kind {
+                FoundKind::File => FileKind::File,
+                FoundKind::Directory => FileKind::Directory,
+                FoundKind::Link => FileKind::Link,
+            }),
+            mode: self.mode,
+            uid: self.uid,
+            min_size: self.min_size,
+        };
+        let mut found = Vec::new();
+        for dir in dirs {
+            find(tree, &tree.find(dir.as_bytes())?, &wanted, &mut found)?;
+        }
+        Ok(found)
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -78,27 +109,10 @@ struct File {
 
 pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &FindArgs) -> Result<()> {
     args.guests.must_be_given()?;
-    let wanted = Wanted {
-        name: args.name.clone(),
-        kind: args.kind.map(|kind| match kind {
-            FoundKind::File => FileKind::File,
-            FoundKind::Directory => FileKind::Directory,
-            FoundKind::Link => FileKind::Link,
-        }),
-        mode: args.mode,
-        uid: args.uid,
-        min_size: args.min_size,
-    };
     let mut all = Vec::new();
     let act = |guest: &mut crate::ops::guest::Guest| {
         let name = guest.name.clone();
-        in_tree(guest, |tree| {
-            let mut found = Vec::new();
-            for dir in &args.dirs {
-                find(tree, &tree.find(dir.as_bytes())?, &wanted, &mut found)?;
-            }
-            Ok((name, found))
-        })
+        in_tree(guest, |tree| Ok((name, args.which.find(tree, &args.dirs)?)))
     };
     let result = args
         .guests

@@ -1,5 +1,5 @@
 use clap::Args;
-use regex::bytes::RegexBuilder;
+use regex::bytes::{Regex, RegexBuilder};
 use serde::Serialize;
 
 use super::on_guest::{OnGuest, in_tree, path_text};
@@ -7,6 +7,7 @@ use crate::cli::session::Session;
 use crate::cli::ui::{Ui, name_line};
 use crate::error::{Error, Kind, Result};
 use crate::guest::search::{Found, grep};
+use crate::guest::tree::Tree;
 
 /// Look for lines in files of guests
 ///
@@ -19,6 +20,14 @@ pub(in crate::cli) struct GrepArgs {
     #[command(flatten)]
     guests: OnGuest,
 
+    #[command(flatten)]
+    what: Lines,
+}
+
+/// Which lines are looked for, and where.
+#[derive(Debug, Args)]
+#[group(skip)]
+pub(in crate::cli) struct Lines {
     /// Look into all files below directories
     #[arg(short, long)]
     recursive: bool,
@@ -44,6 +53,64 @@ pub(in crate::cli) struct GrepArgs {
     files: Vec<String>,
 }
 
+impl Lines {
+    /// What is looked for.
+    fn regex(&self) -> Result<Regex> {
+        let pattern = match self.fixed_strings {
+            true => regex::escape(&self.pattern),
+            false => self.pattern.clone(),
+        };
+        let regex = RegexBuilder::new(&pattern)
+            .case_insensitive(self.ignore_case)
+            .build();
+        regex.map_err(|error| {
+            Error::new(Kind::Usage, format!("the pattern makes no sense: {error}"))
+        })
+    }
+
+    /// The lines of one guest. If there are several, one may lack a file.
+    fn find(&self, tree: &Tree, what: &Regex, several: bool) -> Result<Vec<Found>> {
+        let mut found = Vec::new();
+        for file in &self.files {
+            let place = match tree.find(file.as_bytes()) {
+                Err(error) if several && error.kind() == Kind::NotFound => continue,
+                place => place?,
+            };
+            grep(tree, &place, what, self.recursive, &mut found)?;
+        }
+        if self.files_with_matches {
+            found.dedup_by(|one, other| one.path == other.path);
+        }
+        Ok(found)
+    }
+
+    /// How a line is printed.
+    fn text(&self, found: &Found) -> String {
+        let path = name_line(&found.path);
+        match self.files_with_matches {
+            true => format!("{path}\n"),
+            false => format!("{path}:{}:{}\n", found.number, name_line(&found.line)),
+        }
+    }
+
+    /// What is printed of one guest alone.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::NotFound`] if there is no such line.
+    pub(in crate::cli) fn printed(&self, tree: &Tree) -> Result<String> {
+        let found = self.find(tree, &self.regex()?, self.files.len() > 1)?;
+        if found.is_empty() {
+            return Err(self.none());
+        }
+        Ok(found.iter().map(|one| self.text(one)).collect())
+    }
+
+    fn none(&self) -> Error {
+        Error::new(Kind::NotFound, format!("no line has '{}'", self.pattern))
+    }
+}
+
 #[derive(Serialize)]
 struct Line {
     guest: String,
@@ -58,31 +125,13 @@ struct Line {
 
 pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &GrepArgs) -> Result<()> {
     args.guests.must_be_given()?;
-    let pattern = match args.fixed_strings {
-        true => regex::escape(&args.pattern),
-        false => args.pattern.clone(),
-    };
-    let what = RegexBuilder::new(&pattern)
-        .case_insensitive(args.ignore_case)
-        .build()
-        .map_err(|error| Error::new(Kind::Usage, format!("the pattern makes no sense: {error}")))?;
+    let what = args.what.regex()?;
     let mut all = Vec::new();
-    let several = args.files.len() > 1 || args.guests.may_be_several();
+    let several = args.what.files.len() > 1 || args.guests.may_be_several();
     let act = |guest: &mut crate::ops::guest::Guest| {
         let name = guest.name.clone();
         in_tree(guest, |tree| {
-            let mut found = Vec::new();
-            for file in &args.files {
-                let place = match tree.find(file.as_bytes()) {
-                    Err(error) if several && error.kind() == Kind::NotFound => continue,
-                    place => place?,
-                };
-                grep(tree, &place, &what, args.recursive, &mut found)?;
-            }
-            if args.files_with_matches {
-                found.dedup_by(|one, other| one.path == other.path);
-            }
-            Ok((name, found))
+            Ok((name, args.what.find(tree, &what, several)?))
         })
     };
     let result = args
@@ -94,24 +143,14 @@ pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &GrepArgs) -> Re
     let text: String = all
         .iter()
         .map(|one| {
-            let place = format!(
-                "{}:{}",
-                name_line(one.guest.as_bytes()),
-                name_line(&one.found.path)
-            );
-            match args.files_with_matches {
-                true => format!("{place}\n"),
-                false => format!("{place}:{}:{}\n", one.line, name_line(&one.found.line)),
-            }
+            let guest = name_line(one.guest.as_bytes());
+            format!("{guest}:{}", args.what.text(&one.found))
         })
         .collect();
     ui.result(&text, &all)?;
     result?;
     if all.is_empty() {
-        return Err(Error::new(
-            Kind::NotFound,
-            format!("no line has '{}'", args.pattern),
-        ));
+        return Err(args.what.none());
     }
     Ok(())
 }

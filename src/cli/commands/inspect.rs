@@ -6,6 +6,7 @@ use crate::cli::session::Session;
 use crate::cli::ui::{Ui, one_line};
 use crate::error::Result;
 use crate::guest::inspect::{Inspection, Packages, inspect};
+use crate::guest::tree::Tree;
 use crate::ops::Observer as _;
 use crate::xml::inspector;
 
@@ -34,16 +35,27 @@ struct Inspected {
     inspection: Inspection,
 }
 
+impl Inspected {
+    fn of(guest: String, tree: &Tree) -> Self {
+        Self {
+            guest,
+            inspection: inspect(tree),
+        }
+    }
+}
+
+/// What is printed of one guest, and what is wrong with it.
+pub(in crate::cli) fn printed(guest: &str, tree: &Tree, packages: bool) -> (String, Vec<String>) {
+    let one = Inspected::of(guest.to_owned(), tree);
+    (text(&one, packages), one.inspection.problems)
+}
+
 pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &InspectArgs) -> Result<()> {
     args.guests.must_be_given()?;
     let mut all: Vec<Inspected> = Vec::new();
     let act = |guest: &mut crate::ops::guest::Guest| {
         let name = guest.name.clone();
-        let inspection = in_tree(guest, |tree| Ok(inspect(tree)))?;
-        Ok(Inspected {
-            guest: name,
-            inspection,
-        })
+        in_tree(guest, |tree| Ok(Inspected::of(name, tree)))
     };
     let result = args.guests.each(ui, session, "inspected", &act, |one| {
         all.push(one);

@@ -1,10 +1,9 @@
 use clap::Args;
 
-use super::to_guest::ToGuest;
+use super::to_guest::{Drafts, ToGuest};
 use crate::cli::session::Session;
 use crate::cli::ui::Ui;
 use crate::error::Result;
-use crate::ops::write::Writing;
 use crate::ops::write::plan::Draft;
 
 /// Make links in guests that are shut off
@@ -13,6 +12,14 @@ pub(in crate::cli) struct LnArgs {
     #[command(flatten)]
     guests: ToGuest,
 
+    #[command(flatten)]
+    what: Link,
+}
+
+/// What leads where.
+#[derive(Debug, Args)]
+#[group(skip)]
+pub(in crate::cli) struct Link {
     /// Make symbolic links
     #[arg(short, long)]
     symbolic: bool,
@@ -30,9 +37,13 @@ pub(in crate::cli) struct LnArgs {
     link: String,
 }
 
+impl Drafts for Link {
+    fn draft(&self, draft: &mut Draft<'_>) -> Result<()> {
+        let (of, link) = (self.target.as_bytes(), self.link.as_bytes());
+        draft.ln(of, link, self.symbolic, self.force)
+    }
+}
+
 pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &LnArgs) -> Result<()> {
-    let (of, link) = (args.target.as_bytes(), args.link.as_bytes());
-    let mut plan =
-        |_: &Writing<'_>, draft: &mut Draft<'_>| draft.ln(of, link, args.symbolic, args.force);
-    args.guests.each(ui, session, &mut plan)
+    args.guests.change(ui, session, &args.what)
 }

@@ -19,6 +19,26 @@ pub(in crate::cli) struct LsArgs {
     #[command(flatten)]
     guests: OnGuest,
 
+    #[command(flatten)]
+    how: Listing,
+
+    /// End each name with a NUL and not with a line break, and change nothing in it
+    #[arg(short = '0', long, conflicts_with = "long")]
+    null: bool,
+
+    /// Print help
+    #[arg(long, action = ArgAction::Help)]
+    help: Option<bool>,
+
+    /// Files and directories, by their absolute paths in the guest
+    #[arg(value_name = "PATH", default_value = "/")]
+    paths: Vec<String>,
+}
+
+/// What is shown of files, and of which.
+#[derive(Debug, Args)]
+#[group(skip)]
+pub(in crate::cli) struct Listing {
     /// Show kind, mode, owner, group, size and time of change, too
     #[arg(short)]
     long: bool,
@@ -34,18 +54,6 @@ pub(in crate::cli) struct LsArgs {
     /// Show all times: of the last access, of the contents and of the inode
     #[arg(long, requires = "long")]
     times: bool,
-
-    /// End each name with a NUL and not with a line break, and change nothing in it
-    #[arg(short = '0', long, conflicts_with = "long")]
-    null: bool,
-
-    /// Print help
-    #[arg(long, action = ArgAction::Help)]
-    help: Option<bool>,
-
-    /// Files and directories, by their absolute paths in the guest
-    #[arg(value_name = "PATH", default_value = "/")]
-    paths: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -78,7 +86,7 @@ pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &LsArgs) -> Resu
         in_tree(guest, |tree| {
             let mut listed = Vec::new();
             for path in &args.paths {
-                list(tree, &name, path, args, &mut listed)?;
+                list(tree, &name, path, &args.how, &mut listed)?;
             }
             Ok(listed)
         })
@@ -90,16 +98,25 @@ pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &LsArgs) -> Resu
     if args.null && !ui.is_json() {
         null_terminated(ui, all.iter().map(|one| &*one.name))?;
     } else {
-        ui.result(&text(&all, args), &all)?;
+        ui.result(&text(&all, &args.how), &all)?;
     }
     result
+}
+
+/// What is printed of these paths.
+pub(in crate::cli) fn listing(tree: &Tree, paths: &[String], how: &Listing) -> Result<String> {
+    let mut listed = Vec::new();
+    for path in paths {
+        list(tree, "", path, how, &mut listed)?;
+    }
+    Ok(text(&listed, how))
 }
 
 fn list(
     tree: &Tree,
     guest: &str,
     path: &str,
-    args: &LsArgs,
+    how: &Listing,
     listed: &mut Vec<Listed>,
 ) -> Result<()> {
     let start = tree.find_itself(path.as_bytes())?;
@@ -111,7 +128,7 @@ fn list(
     if stat.kind != FileKind::Directory {
         return add(&start, &stat, &start.path);
     }
-    if args.recursive {
+    if how.recursive {
         return tree.visit(&start, &mut |place, stat, _| {
             add(place, stat, &place.path)?;
             Ok(true)
@@ -148,8 +165,8 @@ fn entry(tree: &Tree, guest: &str, place: &Place, stat: Stat, name: &[u8]) -> Re
     })
 }
 
-fn text(listed: &[Listed], args: &LsArgs) -> String {
-    let size = |one: &Listed| match args.human_readable {
+fn text(listed: &[Listed], how: &Listing) -> String {
+    let size = |one: &Listed| match how.human_readable {
         true => human_bytes(one.size),
         false => one.size.to_string(),
     };
@@ -157,7 +174,7 @@ fn text(listed: &[Listed], args: &LsArgs) -> String {
         let widths = listed.iter().map(|one| field(one).len());
         widths.max().unwrap_or(0)
     };
-    let (sizes, uids, gids) = match args.long {
+    let (sizes, uids, gids) = match how.long {
         true => (
             width(&size),
             width(&|one| one.uid.to_string()),
@@ -167,7 +184,7 @@ fn text(listed: &[Listed], args: &LsArgs) -> String {
     };
     let mut text = String::new();
     for one in listed {
-        if args.long {
+        if how.long {
             text.push_str(&format!(
                 "{}{} {:>uids$} {:>gids$} {:>sizes$} ",
                 one.stat.kind.letter(),
@@ -176,16 +193,16 @@ fn text(listed: &[Listed], args: &LsArgs) -> String {
                 one.gid,
                 size(one),
             ));
-            if args.times {
+            if how.times {
                 text.push_str(&format!("{} ", moment(one.accessed)));
             }
             text.push_str(&format!("{} ", moment(one.modified)));
-            if args.times {
+            if how.times {
                 text.push_str(&format!("{} ", one.changed.map_or("-".to_owned(), moment)));
             }
         }
         text.push_str(&name_line(&one.name));
-        if let Some(target) = one.target.as_ref().filter(|_| args.long) {
+        if let Some(target) = one.target.as_ref().filter(|_| how.long) {
             text.push_str(&format!(" -> {}", name_line(target.as_bytes())));
         }
         text.push('\n');
@@ -194,7 +211,7 @@ fn text(listed: &[Listed], args: &LsArgs) -> String {
 }
 
 /// Twelve bits as `ls` writes them.
-fn permissions(mode: u16) -> String {
+pub(in crate::cli) fn permissions(mode: u16) -> String {
     let mut text = String::new();
     for (shift, special, letter) in [(6, 0o4000, 's'), (3, 0o2000, 's'), (0, 0o1000, 't')] {
         let bits = mode >> shift;
@@ -211,7 +228,7 @@ fn permissions(mode: u16) -> String {
 }
 
 /// A time in UTC: the guest's own zone is the guest's business.
-fn moment(time: Time) -> String {
+pub(in crate::cli) fn moment(time: Time) -> String {
     let since = u64::try_from(time.seconds).ok();
     let moment = since.and_then(|seconds| {
         let since = std::time::Duration::from_secs(seconds);

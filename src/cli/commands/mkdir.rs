@@ -1,11 +1,10 @@
 use clap::Args;
 
-use super::to_guest::{ToGuest, paths};
+use super::to_guest::{Drafts, ToGuest, paths};
 use crate::cli::session::Session;
 use crate::cli::ui::Ui;
 use crate::error::Result;
 use crate::model::ModeChange;
-use crate::ops::write::Writing;
 use crate::ops::write::plan::Draft;
 
 /// Make directories in guests that are shut off
@@ -14,6 +13,14 @@ pub(in crate::cli) struct MkdirArgs {
     #[command(flatten)]
     guests: ToGuest,
 
+    #[command(flatten)]
+    what: Directories,
+}
+
+/// Which directories are made.
+#[derive(Debug, Args)]
+#[group(skip)]
+pub(in crate::cli) struct Directories {
     /// Make those above them too, and take those that are there
     #[arg(short, long)]
     parents: bool,
@@ -27,10 +34,13 @@ pub(in crate::cli) struct MkdirArgs {
     paths: Vec<String>,
 }
 
+impl Drafts for Directories {
+    fn draft(&self, draft: &mut Draft<'_>) -> Result<()> {
+        let mode = self.mode.as_ref().map(|mode| mode.apply(0o755, true));
+        paths(&self.paths).try_for_each(|path| draft.mkdir(path, self.parents, mode))
+    }
+}
+
 pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &MkdirArgs) -> Result<()> {
-    let mode = args.mode.as_ref().map(|mode| mode.apply(0o755, true));
-    let mut plan = |_: &Writing<'_>, draft: &mut Draft<'_>| {
-        paths(&args.paths).try_for_each(|path| draft.mkdir(path, args.parents, mode))
-    };
-    args.guests.each(ui, session, &mut plan)
+    args.guests.change(ui, session, &args.what)
 }

@@ -14,10 +14,9 @@ use crate::guest::tree::Tree;
 use crate::hypervisor::Hypervisor;
 use crate::image::shell_word;
 use crate::model::{Domain, Glob, ImageFormat};
-use crate::ops::Host;
-use crate::ops::Observer as _;
 use crate::ops::guest::{self, Guest, View, domains};
 use crate::ops::write::Writing;
+use crate::ops::{Host, Observer as _};
 
 /// The guests whose files are read.
 #[derive(Debug, Args)]
@@ -102,7 +101,8 @@ impl MountOption {
 }
 
 impl OnGuest {
-    fn view(&self, session: &Session<'_>) -> Result<View> {
+    /// How they are looked into.
+    pub(super) fn view(&self, session: &Session<'_>) -> Result<View> {
         let engine = match self.engine {
             Engine::Auto => guest::Engine::Auto,
             Engine::Native => guest::Engine::Native,
@@ -121,6 +121,7 @@ impl OnGuest {
             consistent: self.consistent,
             allow_dirs: self.allow_dir.clone(),
             engine,
+            bare: false,
             keys: self.key.clone(),
             interrupt: session.interrupt().clone(),
         })
@@ -246,6 +247,49 @@ impl OnGuest {
         self.each_of((THREADS, false), ui, session, what, act, take)
     }
 
+    /// Opens one guest alone, and does something with it.
+    pub(super) fn alone(
+        &self,
+        ui: &Ui,
+        session: &Session<'_>,
+        view: &View,
+        act: &mut dyn FnMut(&mut Guest) -> Result<()>,
+    ) -> Result<()> {
+        if !self.add.is_empty() {
+            let mut guest = self.of_images(session, view)?;
+            return act_alone(ui, &mut guest, act);
+        }
+        let hypervisor = session.connect()?;
+        let host = session.host(&hypervisor);
+        let mut guest = Guest::of_domain(host, &only_domain(host.hypervisor, &self.domain)?, view)?;
+        act_alone(ui, &mut guest, act)
+    }
+
+    fn of_images(&self, session: &Session<'_>, view: &View) -> Result<Guest> {
+        let connect = || -> Result<Box<dyn Hypervisor>> { Ok(Box::new(session.connect()?)) };
+        Guest::of_images(&connect, &self.add, self.format, view)
+    }
+
+    /// The only guest that is meant, to be changed.
+    pub(super) fn one_to_change(&self, host: Host<'_>) -> Result<ToChange> {
+        match self.add.as_slice() {
+            [] => Ok(ToChange::Domain(only_domain(
+                host.hypervisor,
+                &self.domain,
+            )?)),
+            [image] => {
+                // It stays the same wherever the user goes.
+                let path = std::path::absolute(image);
+                let path = path.map_err(|e| Error::io("the directory of the host is gone", e))?;
+                Ok(ToChange::Image(path, self.format))
+            }
+            _ => Err(Error::new(
+                Kind::Usage,
+                "of images that no domain has, one can be changed at a time",
+            )),
+        }
+    }
+
     fn each_of<T: Send>(
         &self,
         (at_once, tells): (usize, bool),
@@ -257,8 +301,7 @@ impl OnGuest {
     ) -> Result<()> {
         let view = self.view(session)?;
         if !self.add.is_empty() {
-            let connect = || -> Result<Box<dyn Hypervisor>> { Ok(Box::new(session.connect()?)) };
-            let mut guest = Guest::of_images(&connect, &self.add, self.format, &view)?;
+            let mut guest = self.of_images(session, &view)?;
             let (result, said) = done(&mut guest, act);
             if tells {
                 tell(ui, session, &said);
@@ -306,6 +349,22 @@ impl OnGuest {
     }
 }
 
+/// A guest that is to be changed.
+pub(super) enum ToChange {
+    Domain(Domain),
+    Image(PathBuf, Option<ImageFormat>),
+}
+
+impl ToChange {
+    /// Locks its disks, and looks into them.
+    pub(super) fn lock<'a>(&self, host: Host<'a>, view: &View) -> Result<Writing<'a>> {
+        match self {
+            Self::Domain(domain) => Writing::of_domain(host, domain, view),
+            Self::Image(path, format) => Writing::of_image(host, path.clone(), *format, view),
+        }
+    }
+}
+
 /// How many guests are read at once: each has its disks open.
 const THREADS: usize = 4;
 
@@ -331,6 +390,21 @@ pub(super) fn only_domain(hypervisor: &dyn Hypervisor, named: &[String]) -> Resu
 /// Says what there is to be said about a guest that was opened.
 pub(super) fn tell_about(ui: &Ui, session: &Session<'_>, guest: &Guest) {
     tell(ui, session, &said(guest));
+}
+
+fn act_alone(
+    ui: &Ui,
+    guest: &mut Guest,
+    act: &mut dyn FnMut(&mut Guest) -> Result<()>,
+) -> Result<()> {
+    let result = act(guest);
+    // What there was to say before was said.
+    let known = guest.warnings.len();
+    let result = result.and_then(|()| guest.finish());
+    for warning in guest.warnings.iter().skip(known) {
+        ui.warning(warning);
+    }
+    result
 }
 
 fn done<T>(guest: &mut Guest, act: &(dyn Fn(&mut Guest) -> Result<T> + Sync)) -> (Result<T>, Said) {

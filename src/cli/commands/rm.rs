@@ -1,10 +1,9 @@
 use clap::Args;
 
-use super::to_guest::{ToGuest, paths};
+use super::to_guest::{Drafts, ToGuest, paths};
 use crate::cli::session::Session;
 use crate::cli::ui::Ui;
 use crate::error::Result;
-use crate::ops::write::Writing;
 use crate::ops::write::plan::Draft;
 
 /// Remove files from guests that are shut off
@@ -16,6 +15,14 @@ pub(in crate::cli) struct RmArgs {
     #[command(flatten)]
     guests: ToGuest,
 
+    #[command(flatten)]
+    what: Removed,
+}
+
+/// What is removed.
+#[derive(Debug, Args)]
+#[group(skip)]
+pub(in crate::cli) struct Removed {
     /// Remove directories too, with all that is in them
     #[arg(short, long)]
     recursive: bool,
@@ -29,9 +36,12 @@ pub(in crate::cli) struct RmArgs {
     paths: Vec<String>,
 }
 
+impl Drafts for Removed {
+    fn draft(&self, draft: &mut Draft<'_>) -> Result<()> {
+        paths(&self.paths).try_for_each(|path| draft.rm(path, self.recursive, self.force))
+    }
+}
+
 pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &RmArgs) -> Result<()> {
-    let mut plan = |_: &Writing<'_>, draft: &mut Draft<'_>| {
-        paths(&args.paths).try_for_each(|path| draft.rm(path, args.recursive, args.force))
-    };
-    args.guests.each(ui, session, &mut plan)
+    args.guests.change(ui, session, &args.what)
 }

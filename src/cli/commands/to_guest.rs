@@ -99,6 +99,12 @@ pub(super) trait Plan {
     }
 }
 
+/// What is to be changed, whichever guest it is in.
+pub(in crate::cli) trait Drafts {
+    /// Drafts it.
+    fn draft(&self, draft: &mut Draft<'_>) -> Result<()>;
+}
+
 impl<F: FnMut(&Writing<'_>, &mut Draft<'_>) -> Result<()>> Plan for F {
     fn draft(&mut self, writing: &Writing<'_>, draft: &mut Draft<'_>) -> Result<()> {
         self(writing, draft)
@@ -158,6 +164,12 @@ impl ToGuest {
         batch_result(failed, done.len(), "changed")
     }
 
+    /// Makes the same changes in each guest.
+    pub(super) fn change(&self, ui: &Ui, session: &Session<'_>, what: &dyn Drafts) -> Result<()> {
+        let mut plan = |_: &Writing<'_>, draft: &mut Draft<'_>| what.draft(draft);
+        self.each(ui, session, &mut plan)
+    }
+
     fn draft<'a>(
         &self,
         ui: &Ui,
@@ -165,21 +177,11 @@ impl ToGuest {
         writing: Writing<'a>,
         plan: &mut dyn Plan,
     ) -> Result<Drafted<'a>> {
-        for warning in &writing.warnings {
-            ui.warning(warning);
-        }
-        if session.is_verbose() {
-            writing.details.iter().for_each(|detail| ui.note(detail));
-        }
+        say(ui, session, &writing);
         let mut draft = Draft::new(&writing);
         plan.draft(&writing, &mut draft)?;
         let (changes, left_out) = draft.finish();
-        if !left_out.is_empty() {
-            ui.warning(&format!(
-                "{} devices, pipes or sockets are not copied.",
-                left_out.len()
-            ));
-        }
+        warn_of_left_out(ui, &left_out);
         let held = writing.close();
         Ok(Drafted {
             job: Job { held, changes },
@@ -250,6 +252,26 @@ impl ToGuest {
     /// Whether nothing is to be changed.
     pub(super) fn is_dry_run(&self) -> bool {
         self.dry_run
+    }
+}
+
+/// Says what there is to say of a guest.
+pub(super) fn say(ui: &Ui, session: &Session<'_>, writing: &Writing<'_>) {
+    for warning in &writing.warnings {
+        ui.warning(warning);
+    }
+    if session.is_verbose() {
+        writing.details.iter().for_each(|detail| ui.note(detail));
+    }
+}
+
+/// Says how much of the host is not copied.
+pub(in crate::cli) fn warn_of_left_out(ui: &Ui, left_out: &[PathBuf]) {
+    if !left_out.is_empty() {
+        ui.warning(&format!(
+            "{} devices, pipes or sockets are not copied.",
+            left_out.len()
+        ));
     }
 }
 

@@ -53,8 +53,8 @@ pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &WriteArgs) -> R
         mode: args.mode.as_ref().map(|mode| mode.apply(0o644, false)),
         ..Given::default()
     };
-    let mut plan = |writing: &Writing<'_>, draft: &mut Draft<'_>| {
-        let from = writing.scratch().file("written", &bytes)?;
+    let mut plan = |_: &Writing<'_>, draft: &mut Draft<'_>| {
+        let from = draft.on_the_way(&bytes)?;
         draft
             .write(args.file.as_bytes(), &from, args.append, given)
             .map(drop)

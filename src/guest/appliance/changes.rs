@@ -32,8 +32,14 @@ pub(super) struct Changing<'w> {
     guest: &'w GuestDisks,
     /// How many disks of others are before its own.
     first: usize,
+    known: Known,
+}
+
+/// What is known of a guest that is being changed.
+#[derive(Default)]
+pub(super) struct Known {
     /// Where those of its file systems are mounted that are.
-    mounted: HashMap<usize, String>,
+    pub(super) mounted: HashMap<usize, String>,
     /// The labels of directories; none where there is no SELinux.
     labels: HashMap<Vec<u8>, Option<Vec<u8>>>,
 }
@@ -45,9 +51,39 @@ impl<'w> Changing<'w> {
             session,
             guest,
             first,
-            mounted: HashMap::new(),
-            labels: HashMap::new(),
+            known: Known::default(),
         }
+    }
+
+    /// Goes on with what is known.
+    pub(super) fn resumed(session: &'w mut Session, guest: &'w GuestDisks, known: Known) -> Self {
+        Self {
+            known,
+            ..Self::new(session, guest, 0)
+        }
+    }
+
+    /// What is known by now.
+    pub(super) fn into_known(self) -> Known {
+        self.known
+    }
+
+    /// Makes changes, in their order; `progress` is told how many are done.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::carry_out`].
+    pub(super) fn carry_out_all(
+        &mut self,
+        changes: &[Change],
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<()> {
+        for (number, change) in changes.iter().enumerate() {
+            self.carry_out(change)
+                .map_err(|error| error.context(format!("cannot {change}")))?;
+            progress(number + 1);
+        }
+        Ok(())
     }
 
     /// Makes one change.
@@ -185,7 +221,8 @@ impl<'w> Changing<'w> {
             // `lsetxattr`, for a link is labelled itself.
             let length = label.len().to_string();
             self.must(&["lsetxattr", LABEL, &quoted(label), &length, path])?;
-            self.labels
+            self.known
+                .labels
                 .insert(self.key(at, &at.inner), Some(label.clone()));
         }
         if let Some(time) = given.modified.filter(|_| has_mode) {
@@ -207,7 +244,7 @@ impl<'w> Changing<'w> {
     /// The label of the directory that something is in, as it is now.
     fn label_of_dir(&mut self, at: &Spot) -> Result<Option<Vec<u8>>> {
         let key = self.key(at, at.inner_dir());
-        if let Some(known) = self.labels.get(&key) {
+        if let Some(known) = self.known.labels.get(&key) {
             return Ok(known.clone());
         }
         let mount = self.mounted(at.fs)?;
@@ -221,7 +258,7 @@ impl<'w> Changing<'w> {
                 .map(<[u8]>::to_vec)
         });
         let label = label.flatten().filter(|label| !label.is_empty());
-        self.labels.insert(key, label.clone());
+        self.known.labels.insert(key, label.clone());
         Ok(label)
     }
 
@@ -237,11 +274,11 @@ impl<'w> Changing<'w> {
 
     /// Where a file system is mounted, which it is from now on.
     fn mounted(&mut self, fs: usize) -> Result<String> {
-        if let Some(known) = self.mounted.get(&fs) {
+        if let Some(known) = self.known.mounted.get(&fs) {
             return Ok(known.clone());
         }
         let place = mounted(self.session, self.guest, self.first, fs)?;
-        self.mounted.insert(fs, place.clone());
+        self.known.mounted.insert(fs, place.clone());
         Ok(place)
     }
 

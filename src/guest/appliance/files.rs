@@ -48,15 +48,7 @@ pub(super) struct Files {
 impl Files {
     /// Mounts a file system.
     pub(super) fn mount(session: Rc<RefCell<Session>>, about: About) -> Result<Self> {
-        let files = Self {
-            session,
-            about,
-            names: RefCell::default(),
-            by_name: RefCell::default(),
-            stats: RefCell::default(),
-            piece: RefCell::default(),
-            roots: RefCell::default(),
-        };
+        let files = Self::new(session, about);
         // A copy of a disk has the UUID of the disk.
         let options = match files.about.kind {
             FsKind::Xfs => "ro,nouuid",
@@ -64,6 +56,25 @@ impl Files {
         };
         files.mount_with(options)?;
         Ok(files)
+    }
+
+    /// The same of one that is mounted in this place.
+    pub(super) fn at(session: Rc<RefCell<Session>>, about: About, place: &str) -> Result<Self> {
+        let files = Self::new(session, about);
+        files.remember((None, Rc::from(place.as_bytes())))?;
+        Ok(files)
+    }
+
+    fn new(session: Rc<RefCell<Session>>, about: About) -> Self {
+        Self {
+            session,
+            about,
+            names: RefCell::default(),
+            by_name: RefCell::default(),
+            stats: RefCell::default(),
+            piece: RefCell::default(),
+            roots: RefCell::default(),
+        }
     }
 
     fn mount_with(&self, options: &str) -> Result<Node> {

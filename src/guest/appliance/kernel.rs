@@ -39,6 +39,11 @@ impl Boot {
         self.tail.drain(..old);
     }
 
+    /// Whether the kernel has started.
+    pub(super) fn is_over(&self) -> bool {
+        self.kernel
+    }
+
     /// When it is clear that no kernel starts, unless one does until then. `None`
     /// while the firmware is not done, or if the kernel has started.
     pub(super) fn deadline(&self) -> Option<Instant> {

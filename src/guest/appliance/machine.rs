@@ -34,6 +34,7 @@ const NO_FILES: &[&str] = &[
 ];
 
 /// A disk of the guest. What its image is based on was looked at before.
+#[derive(Clone)]
 pub struct Drive {
     /// What it is called in the guest: `vda`.
     pub name: String,
@@ -90,6 +91,35 @@ pub(super) fn started(
     Ok(session)
 }
 
+/// Starts it for the disks of a guest, and opens what the keys open.
+pub(super) fn opened(
+    drives: &[Drive],
+    images: &[(PathBuf, ImageFormat)],
+    keys: &[Key],
+    scratch: &Path,
+    interrupt: &Interrupt,
+) -> Result<Session> {
+    let secrets: Vec<(String, String)> = keys.iter().map(secret).collect::<Result<_>>()?;
+    let mut session = started(scratch, images, interrupt)?;
+    if !secrets.is_empty() {
+        unlock(&mut session, drives, &secrets, &mut Vec::new())?;
+    }
+    Ok(session)
+}
+
+/// Whether it has to do without KVM, which may be there and not work. Nothing is
+/// done to the overlay.
+pub(super) fn is_emulated(scratch: &Path, overlay: &Path, interrupt: &Interrupt) -> Result<bool> {
+    if Session::is_set_up() || !Path::new("/dev/kvm").exists() {
+        return Ok(false);
+    }
+    let mut session = Session::start(scratch, false, interrupt)?;
+    let path = quoted(overlay.as_os_str().as_bytes());
+    session.must(&format!("add-drive-ro {path}"))?;
+    // It says so if it cannot even begin.
+    Ok(!session.starts_kernel().unwrap_or(false))
+}
+
 fn start(
     scratch: &Path,
     images: &[(PathBuf, ImageFormat)],
@@ -102,7 +132,7 @@ fn start(
         // Not `readonly`: see `shield`.
         session.must(&format!("add-drive {path} format:{format}"))?;
     }
-    session.launch()?;
+    session.launch(!emulated && !Session::is_set_up())?;
     Ok(session)
 }
 

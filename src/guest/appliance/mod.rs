@@ -19,13 +19,17 @@
 //! | `writer` | an appliance that changes guests, one after the other |
 //! | `changes` | carrying the changes of one guest out |
 //! | `local` | changes that come through a directory of this host |
+//! | `live` | an appliance that changes one guest bit by bit, and reads it |
+//! | `hand_over` | the user talking to it |
 //! | `key` | keys of encrypted volumes |
 
 mod answer;
 mod changes;
 mod files;
+mod hand_over;
 mod kernel;
 mod key;
+mod live;
 mod local;
 mod machine;
 mod maker;
@@ -34,7 +38,9 @@ mod shield;
 mod writer;
 
 pub use self::changes::GuestDisks;
+pub use self::hand_over::HandOver;
 pub use self::key::{Key, KeyError};
+pub use self::live::Live;
 pub use self::machine::{Drive, open};
 pub use self::maker::Maker;
 pub use self::writer::{MAX_DISKS, Writer};

@@ -11,7 +11,7 @@ use super::kernel::Boot;
 use crate::error::{Error, Kind, Result};
 use crate::guest::scratch::Scratch;
 use crate::interrupt::Interrupt;
-use crate::process::{Dialogue, Heard, Tool, printable};
+use crate::process::{Dialogue, Heard, Run, Tool, printable};
 
 /// The program.
 pub(super) const PROGRAM: &str = "guestfish";
@@ -58,21 +58,8 @@ impl Session {
     /// Starts `guestfish`; without KVM if need be.
     pub(super) fn start(scratch: &Path, emulated: bool, interrupt: &Interrupt) -> Result<Self> {
         let tool = Tool::find(PROGRAM)?;
-        let mut run = tool.command(["--keys-from-stdin"]).patience(PATIENCE);
-        // What it leaves behind, should it be killed, goes with our own.
-        run = run.env("LIBGUESTFS_TMPDIR", scratch).env("TMPDIR", scratch);
-        // Its appliance is hundreds of megabytes, and is to be kept where it is
-        // kept otherwise: it would follow the directory for temporary files.
-        if std::env::var_os("LIBGUESTFS_CACHEDIR").is_none() {
-            run = run.env("LIBGUESTFS_CACHEDIR", "/var/tmp");
-        }
-        // The other one asks libvirt for a guest, who then may not read the disks.
-        if std::env::var_os("LIBGUESTFS_BACKEND").is_none() {
-            run = run.env("LIBGUESTFS_BACKEND", "direct");
-        }
-        if emulated {
-            run = run.env(SETTINGS, "force_tcg");
-        }
+        let run = tool.command(["--keys-from-stdin"]).patience(PATIENCE);
+        let run = surrounded(run, scratch, emulated);
         Ok(Self {
             dialogue: run.talk(interrupt.clone())?,
             word: uuid::Uuid::new_v4().simple().to_string(),
@@ -93,8 +80,20 @@ impl Session {
     /// # Errors
     ///
     /// [`Kind::Storage`] if it did not.
-    pub(super) fn end(self) -> Result<()> {
+    pub(super) fn end(&mut self) -> Result<()> {
         self.dialogue.end()
+    }
+
+    /// Ends the appliance; everything is written to its disks then.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Storage`] if it does not say so.
+    pub(super) fn finish(&mut self) -> Result<()> {
+        for command in ["umount-all", "sync", "shutdown"] {
+            self.must(command)?;
+        }
+        self.end()
     }
 
     /// Whether somebody has said how it is to start.
@@ -182,15 +181,16 @@ impl Session {
         Ok(heard)
     }
 
-    /// Starts the appliance, whose disks are added.
+    /// Starts the appliance, whose disks are added. If it is `watched`, its kernel has
+    /// to start soon: one that is emulated on a busy host need not.
     ///
     /// # Errors
     ///
     /// [`Kind::Environment`] if it does not start.
-    pub(super) fn launch(&mut self) -> Result<()> {
+    pub(super) fn launch(&mut self, watched: bool) -> Result<()> {
         // Its console is on stderr then.
         self.must("set-verbose true")?;
-        self.boot = Some(Boot::default());
+        self.boot = watched.then(Boot::default);
         let answer = self.ask("launch")?;
         self.boot = None;
         answer.map_err(|why| {
@@ -234,6 +234,24 @@ impl Session {
         Ok(())
     }
 
+    /// Whether a kernel starts in the appliance, whose disks are added. It is of no
+    /// use then.
+    pub(super) fn starts_kernel(&mut self) -> Result<bool> {
+        self.must("set-verbose true")?;
+        self.dialogue.tell(b"launch\n")?;
+        let mut boot = Boot::default();
+        loop {
+            match self.dialogue.hear_until(boot.deadline())? {
+                Some(Heard::Err(bytes)) => boot.see(&bytes, Instant::now()),
+                Some(Heard::Out(_)) => {}
+                None => return Ok(false),
+            }
+            if boot.is_over() {
+                return Ok(true);
+            }
+        }
+    }
+
     /// A place where nothing is mounted yet.
     pub(super) fn mount_point(&mut self) -> Result<String> {
         let place = format!("/fs{}", self.mounts);
@@ -241,6 +259,25 @@ impl Session {
         self.must(&format!("mkmountpoint {place}"))?;
         Ok(place)
     }
+}
+
+/// What `guestfish` is to know, whoever talks to it.
+pub(super) fn surrounded<'r>(mut run: Run<'r>, scratch: &Path, emulated: bool) -> Run<'r> {
+    // What it leaves behind, should it be killed, goes with our own.
+    run = run.env("LIBGUESTFS_TMPDIR", scratch).env("TMPDIR", scratch);
+    // Its appliance is hundreds of megabytes, and is to be kept where it is
+    // kept otherwise: it would follow the directory for temporary files.
+    if std::env::var_os("LIBGUESTFS_CACHEDIR").is_none() {
+        run = run.env("LIBGUESTFS_CACHEDIR", "/var/tmp");
+    }
+    // The other one asks libvirt for a guest, who then may not read the disks.
+    if std::env::var_os("LIBGUESTFS_BACKEND").is_none() {
+        run = run.env("LIBGUESTFS_BACKEND", "direct");
+    }
+    if emulated && !Session::is_set_up() {
+        run = run.env(SETTINGS, "force_tcg");
+    }
+    run
 }
 
 /// What comes out of a pipe and belongs to nothing yet.

@@ -12,7 +12,7 @@
 use super::answer;
 use super::changes::{Changing, GuestDisks};
 use super::key::Key;
-use super::machine::{Drive, device_of, in_appliance, secret, started, unlock};
+use super::machine::{Drive, device_of, in_appliance, opened};
 use super::session::{PROGRAM, Session, odd, quoted};
 use crate::error::{Error, Kind, Result};
 use crate::guest::change::{Change, Mountable};
@@ -85,11 +85,8 @@ impl Writer {
                 ),
             ));
         }
-        let secrets: Vec<(String, String)> = keys.iter().map(secret).collect::<Result<_>>()?;
-        let mut session = started(scratch.dir(), &images, interrupt)?;
-        if let Some(guest) = guests.first().filter(|_| !secrets.is_empty()) {
-            unlock(&mut session, &guest.drives, &secrets, &mut Vec::new())?;
-        }
+        let drives = guests.first().map_or(&[][..], |guest| &guest.drives);
+        let session = opened(drives, &images, keys, scratch.dir(), interrupt)?;
         Ok(Self { session, guests })
     }
 
@@ -111,13 +108,7 @@ impl Writer {
             return Err(odd("was not given this guest"));
         };
         let mut changing = Changing::new(&mut self.session, disks, first);
-        for (number, change) in changes.iter().enumerate() {
-            changing
-                .carry_out(change)
-                .map_err(|error| error.context(format!("cannot {change}")))?;
-            progress(number + 1);
-        }
-        Ok(())
+        changing.carry_out_all(changes, progress)
     }
 
     /// Unmounts what was mounted for a guest, whether all of it was done or not.
@@ -144,10 +135,7 @@ impl Writer {
     ///
     /// [`Kind::Storage`] if it does not say so: the overlays are no good then.
     pub fn finish(mut self) -> Result<()> {
-        for command in ["umount-all", "sync", "shutdown"] {
-            self.session.must(command)?;
-        }
-        self.session.end()
+        self.session.finish()
     }
 
     /// Has the kernel see the volumes of this guest, and no others.

@@ -111,3 +111,68 @@ fn a_directory_that_is_in_itself_has_an_end() {
     let error = tree.visit(&root, &mut |_, _, _| Ok(true)).unwrap_err();
     assert_eq!(error.kind(), Kind::Unsafe);
 }
+
+#[test]
+fn paths_begin_where_somebody_went() {
+    let mut tree = tree();
+    assert_eq!(text(&tree, "issue").unwrap_err().kind(), Kind::NotFound);
+    tree.go_to(b"/bin").unwrap();
+    // The directory, and not the link to it.
+    assert_eq!(tree.current(), Some(&b"/etc"[..]));
+    for path in ["issue", "./issue", "../etc/issue", "/etc/issue"] {
+        assert_eq!(text(&tree, path).unwrap(), "text", "{path}");
+    }
+    let end = tree.end_of(b"new", true).unwrap();
+    assert_eq!(
+        (end.dir.path, end.there.is_none()),
+        (b"/etc".to_vec(), true)
+    );
+    assert_eq!(tree.go_to(b"issue").unwrap_err().kind(), Kind::WrongState);
+    tree.go_to(b"..").unwrap();
+    assert_eq!(text(&tree, "boot/vmlinuz").unwrap(), "kernel");
+}
+
+#[test]
+fn what_is_mounted_can_be_taken_away_or_read_by_another() {
+    let mut tree = tree();
+    tree.go_to(b"/boot").unwrap();
+    let left = tree.without(b"/boot").unwrap();
+    assert_eq!(left.mounts().len(), 1);
+    assert_eq!(text(&left, "hidden").unwrap(), "text");
+    assert_eq!(tree.without(b"/etc").err().unwrap().kind(), Kind::NotFound);
+    assert_eq!(tree.without(b"/").unwrap().mounts().len(), 0);
+    let other: Rc<dyn FileSystem> = Rc::new(Fake(vec![
+        What::Dir(&[(b"vmlinuz", 1)]),
+        What::File(b"another"),
+    ]));
+    let read = tree.read_by(|number, mount| match number {
+        1 => Ok((Rc::clone(&other), Node(0))),
+        _ => Ok((Rc::clone(&mount.fs), mount.root())),
+    });
+    let read = read.unwrap();
+    assert_eq!(text(&read, "vmlinuz").unwrap(), "another");
+    assert_eq!(text(&read, "/etc/issue").unwrap(), "text");
+}
+
+#[test]
+fn reading_stops_when_the_user_wants_it_to() {
+    let mut tree = tree();
+    let interrupt = Interrupt::default();
+    tree.stopped_by(&interrupt);
+    assert_eq!(text(&tree, "/etc/issue").unwrap(), "text");
+    let set = |seen| {
+        let flag = interrupt.flag();
+        flag.store(seen, std::sync::atomic::Ordering::Relaxed);
+    };
+    set(true);
+    assert_eq!(
+        text(&tree, "/etc/issue").unwrap_err().kind(),
+        Kind::Interrupted
+    );
+    interrupt.forget();
+    assert_eq!(text(&tree, "/etc/issue").unwrap(), "text");
+    // What only ends with the program does not hear of it.
+    let only = interrupt.only_ending();
+    set(true);
+    assert!(interrupt.check().is_err() && only.check().is_ok());
+}

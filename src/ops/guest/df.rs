@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::Guest;
 use crate::guest::native::fs::{Health, Usage};
+use crate::guest::system::System;
 
 /// A file system of a guest, and how full it is.
 #[derive(Clone, Debug, Serialize)]
@@ -28,8 +28,8 @@ pub struct Filled {
 
 /// How full the file systems of a guest are. Volumes that only hold others, and
 /// swap space, are left out; so is what is empty.
-pub fn df(guest: &Guest) -> Vec<Filled> {
-    let parts = guest.system.parts.iter();
+pub fn df(guest: &str, system: &System) -> Vec<Filled> {
+    let parts = system.parts.iter();
     let parts = parts
         .filter(|part| part.fs.is_some() || part.problem.is_some() || part.is_unread_file_system());
     parts
@@ -37,7 +37,7 @@ pub fn df(guest: &Guest) -> Vec<Filled> {
             let usage = part.readable().and_then(|fs| fs.usage());
             let label = part.fs.as_ref().and_then(|fs| fs.label());
             Filled {
-                guest: guest.name.clone(),
+                guest: guest.to_owned(),
                 device: part.device.clone(),
                 fs: match &part.fs {
                     Some(fs) => fs.kind().as_str().to_owned(),

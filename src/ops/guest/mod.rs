@@ -6,8 +6,10 @@
 
 pub mod df;
 
+mod hand_over;
 mod open;
 mod there;
 mod watch;
 
+pub(in crate::ops) use self::hand_over::to_guestfish;
 pub use self::open::{Engine, Guest, View, domains};

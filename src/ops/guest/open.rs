@@ -50,6 +50,9 @@ pub struct View {
     pub allow_dirs: Vec<PathBuf>,
     /// Which engine reads.
     pub engine: Engine,
+    /// Whether a guest without an operating system is to be shown all the same, with
+    /// nothing mounted.
+    pub bare: bool,
     /// Keys of encrypted volumes. With one, it is libguestfs that reads.
     pub keys: Vec<Key>,
     /// Whether the user wants to stop.
@@ -361,17 +364,7 @@ impl Guest {
                     .hint("leave `--engine` and `--key` out, or `--snapshot`"),
             );
         }
-        if self.is_elsewhere() {
-            return Err(Error::new(
-                Kind::WrongState,
-                format!(
-                    "the images of '{}' are on another host, and libguestfs reads those of this \
-                     one only",
-                    self.name
-                ),
-            )
-            .hint("run vmkin on that host"));
-        }
+        self.must_be_here()?;
         let mut system = appliance::open(&self.drives, &self.view.keys, &self.view.interrupt)?;
         system.learn_from(&self.system);
         system.problems.extend(self.absent.iter().cloned());
@@ -388,6 +381,17 @@ impl Guest {
     ///
     /// Those of [`System::tree`] and [`System::tree_of`].
     pub fn tree(&mut self) -> Result<Tree> {
+        match self.tree_by_any() {
+            Err(error) if self.view.bare && error.kind() == Kind::WrongState => {
+                self.warnings
+                    .push(format!("{}: {error}; nothing is mounted.", self.name));
+                Ok(Tree::default())
+            }
+            other => other,
+        }
+    }
+
+    fn tree_by_any(&mut self) -> Result<Tree> {
         let problems = self.system.problems.len();
         let error = match self.tree_now() {
             Err(error) if self.view.engine == Engine::Auto && !self.in_appliance => error,
@@ -405,6 +409,32 @@ impl Guest {
             // Why it was asked for at all is a part of it.
             Err(other) => Err(other.part(error.to_string())),
         }
+    }
+
+    /// Refuses images that libguestfs cannot get at.
+    pub(super) fn must_be_here(&self) -> Result<()> {
+        if !self.is_elsewhere() {
+            return Ok(());
+        }
+        Err(Error::new(
+            Kind::WrongState,
+            format!(
+                "the images of '{}' are on another host, and libguestfs reads those of this one \
+                 only",
+                self.name
+            ),
+        )
+        .hint("run vmkin on that host"))
+    }
+
+    /// Whether the user wants to stop.
+    pub(super) fn interrupt(&self) -> &Interrupt {
+        &self.view.interrupt
+    }
+
+    /// The disks, for libguestfs.
+    pub(super) fn drives(&self) -> Vec<Drive> {
+        self.drives.clone()
     }
 
     /// The images of its disks, by what those are called.

@@ -5,6 +5,9 @@
 //! nothing but a kernel writes to file systems safely, and for many guests at once
 //! ([`together`]); see [`transaction`] for how the disks get all of it or nothing.
 
+mod fit;
+mod guestfish;
+mod pending;
 pub mod plan;
 pub mod recover;
 pub(in crate::ops) mod together;
@@ -13,19 +16,21 @@ pub(in crate::ops) mod verify;
 
 use std::path::PathBuf;
 
+pub use self::pending::Pending;
 pub use self::together::{Job, carry_out};
 pub use self::transaction::{Begun, Written};
 use super::disk::Subject;
 use super::guard::{Allowed, LeasedDisk, WriteGuard};
 use super::guest::{Guest, View};
-use super::images::{dirty, path_of};
+use super::images::path_of;
 use super::{Host, ShutOff};
 use crate::error::{Error, Kind, Result};
 use crate::guest::appliance::{Drive, Key};
 use crate::guest::change::Mountable;
 use crate::guest::scratch::Scratch;
+use crate::guest::system::System;
 use crate::guest::tree::Tree;
-use crate::image::{self, refuse_export, shown};
+use crate::interrupt::Interrupt;
 use crate::model::{DiskTarget, Domain, ImageFormat};
 use crate::xml::domain;
 
@@ -35,6 +40,7 @@ pub struct Writing<'a> {
     host: Host<'a>,
     guard: WriteGuard<'a>,
     view: View,
+    system: System,
     tree: Tree,
     scratch: Scratch,
     /// Its name: that of the domain, or of the image.
@@ -88,7 +94,7 @@ impl<'a> Writing<'a> {
         };
         let guard = subject.lock(host, allow)?;
         for disk in guard.disks() {
-            fit(disk)?;
+            fit::fit(disk)?;
         }
         let disks = guard.disks().iter().enumerate();
         let disks = disks.map(|(number, disk)| (drive_name(disk, number), disk.chain().clone()));
@@ -101,6 +107,7 @@ impl<'a> Writing<'a> {
             host,
             guard,
             view: view.clone(),
+            system: std::mem::take(&mut guest.system),
             tree,
             scratch: Scratch::new()?,
             name,
@@ -119,6 +126,14 @@ impl<'a> Writing<'a> {
         &self.scratch
     }
 
+    /// What is on the disks, its files, and the locks: for a session that has its own
+    /// view of the files.
+    pub fn apart(mut self) -> (System, Tree, Held<'a>) {
+        let system = std::mem::take(&mut self.system);
+        let tree = std::mem::take(&mut self.tree);
+        (system, tree, self.close())
+    }
+
     /// Lets go of its files, which libguestfs may have open, and keeps the locks.
     pub fn close(self) -> Held<'a> {
         Held {
@@ -126,6 +141,7 @@ impl<'a> Writing<'a> {
             guard: self.guard,
             mounts: Mountable::all_of(&self.tree),
             keys: self.view.keys,
+            interrupt: self.view.interrupt,
             scratch: self.scratch,
             name: self.name,
         }
@@ -138,6 +154,8 @@ pub struct Held<'a> {
     guard: WriteGuard<'a>,
     mounts: Vec<Mountable>,
     keys: Vec<Key>,
+    /// Stops what reads for it.
+    interrupt: Interrupt,
     /// What is on its way into the guest may be there.
     scratch: Scratch,
     name: String,
@@ -216,29 +234,4 @@ fn here(host: Host<'_>, domain: &Domain) -> Result<Vec<DiskTarget>> {
         ));
     }
     Ok(targets)
-}
-
-/// Refuses what cannot be written to in one step.
-fn fit(disk: &LeasedDisk) -> Result<()> {
-    let top = disk.chain().top();
-    let why_not = if !matches!(top.format, ImageFormat::Raw | ImageFormat::Qcow2) {
-        format!(
-            "is in the format {}, and must be raw or qcow2 to be written to",
-            top.format
-        )
-    } else if top.encrypted {
-        "is encrypted by QEMU, and cannot be written to without its secret".to_owned()
-    } else if top.block {
-        "is a block device, and must be a file for its changes to be all or nothing".to_owned()
-    } else if top.dirty {
-        return Err(dirty(top));
-    } else {
-        refuse_export(disk.chain())?;
-        // For a moment it has another name.
-        return image::may_remove(disk.lease().image().real_path());
-    };
-    Err(Error::new(
-        Kind::WrongState,
-        format!("{} {why_not}", shown(&top.path)),
-    ))
 }

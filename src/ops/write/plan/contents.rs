@@ -34,7 +34,7 @@ impl Draft<'_> {
     /// [`Kind::NotFound`] if there is none, [`Kind::WrongState`] if it is no
     /// regular file or longer than 64 MiB.
     pub fn editable(&self, path: &[u8]) -> Result<Editable> {
-        let place = self.tree.find(super::absolute(path)?)?;
+        let place = self.tree.find(&self.absolute(path)?)?;
         let text = self.tree.contents(&place, MAX_EDIT)?;
         Ok(Editable { place, text })
     }
@@ -75,8 +75,7 @@ impl Draft<'_> {
         if let Some(extension) = backup {
             self.back_up(&file.place, extension)?;
         }
-        let name = format!("edited-{}", self.changes.len());
-        let from = self.scratch.file(&name, text)?;
+        let from = self.on_the_way(text)?;
         self.contents_of(&file.place, &from)?;
         Ok(true)
     }
@@ -110,8 +109,7 @@ impl Draft<'_> {
             if more.is_empty() {
                 return Ok(false);
             }
-            let name = format!("appended-{}", self.changes.len());
-            let from = self.scratch.file(&name, &[text, more].concat())?;
+            let from = self.on_the_way(&[text, more].concat())?;
             self.contents_of(there, &from)?;
             return Ok(true);
         }

@@ -23,7 +23,7 @@ impl Draft<'_> {
     /// [`Kind::NotFound`] if there is no such file or directory; [`Kind::Exists`]
     /// if a directory of the guest is in the way of a file, or the other way round.
     pub fn copy_in(&mut self, source: &Path, dir: &[u8]) -> Result<()> {
-        let into = self.directory(super::absolute(dir)?)?;
+        let into = self.directory(&self.absolute(dir)?)?;
         let name = source.file_name().ok_or_else(|| {
             Error::new(
                 Kind::Usage,

@@ -10,6 +10,7 @@ mod owners;
 mod tar_in;
 mod texts;
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::path::PathBuf;
 
@@ -45,6 +46,11 @@ impl<'t> Draft<'t> {
     /// Nothing is to be changed yet.
     pub fn new(writing: &'t super::Writing<'_>) -> Self {
         Self::over(writing.tree(), writing.scratch(), writing.host.interrupt)
+    }
+
+    /// The same, of files as they are in a tree of a guest.
+    pub fn in_tree(held: &'t super::Held<'_>, tree: &'t Tree) -> Self {
+        Self::over(tree, held.scratch(), held.host.interrupt)
     }
 
     /// The same for files that are looked at, with a place for what is on its way.
@@ -97,9 +103,28 @@ impl<'t> Draft<'t> {
         }
     }
 
+    /// A path from the root on. Refuses one that depends on where somebody is, if
+    /// nobody has gone anywhere.
+    fn absolute<'p>(&self, path: &'p [u8]) -> Result<Cow<'p, [u8]>> {
+        if path.starts_with(b"/") {
+            return Ok(Cow::Borrowed(path));
+        }
+        let current = self.tree.current().filter(|_| !path.is_empty());
+        let joined = current.map(|current| Cow::Owned([current, b"/", path].concat()));
+        joined.ok_or_else(|| {
+            Error::new(
+                Kind::Usage,
+                format!(
+                    "'{}' must be an absolute path in the guest",
+                    path.escape_ascii()
+                ),
+            )
+        })
+    }
+
     /// Refuses to make anything in a file system that has no place for it.
     fn end(&self, path: &[u8], follow: bool) -> Result<End> {
-        self.tree.end_of(absolute(path)?, follow)
+        self.tree.end_of(&self.absolute(path)?, follow)
     }
 
     fn stat_of(&self, place: &Place) -> Result<Stat> {
@@ -121,20 +146,6 @@ impl<'t> Draft<'t> {
         self.made.insert(at.path.clone());
         self.changes.push(Change::Directory { at, given });
     }
-}
-
-/// Refuses a path that depends on where somebody is.
-fn absolute(path: &[u8]) -> Result<&[u8]> {
-    if path.starts_with(b"/") {
-        return Ok(path);
-    }
-    Err(Error::new(
-        Kind::Usage,
-        format!(
-            "'{}' must be an absolute path in the guest",
-            path.escape_ascii()
-        ),
-    ))
 }
 
 fn not(path: &[u8], is: FileKind, must: &str) -> Error {

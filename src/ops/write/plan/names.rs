@@ -1,8 +1,8 @@
 //! Directories, names and links: what `mkdir`, `rm`, `mv` and `ln` do.
 
-use super::{DIRECTORY_MODE, Draft, absolute, exists, not};
+use super::{DIRECTORY_MODE, Draft, exists, not};
 use crate::error::{Error, Kind, Result};
-use crate::guest::change::{Change, Given, Spot};
+use crate::guest::change::{Change, Given, Mountable, Spot};
 use crate::guest::native::fs::FileKind;
 use crate::guest::tree::Place;
 
@@ -20,7 +20,7 @@ impl Draft<'_> {
             ..Given::default()
         };
         if !parents {
-            let path = absolute(path)?;
+            let path = &*self.absolute(path)?;
             let end = self.end(path, false)?;
             if end.there.is_some() {
                 return Err(exists(path));
@@ -32,7 +32,8 @@ impl Draft<'_> {
             self.make_directory(at, given(mode));
             return Ok(());
         }
-        let names: Vec<&[u8]> = absolute(path)?
+        let path = &*self.absolute(path)?;
+        let names: Vec<&[u8]> = path
             .split(|&byte| byte == b'/')
             .filter(|name| !matches!(*name, b"" | b"."))
             .collect();
@@ -102,7 +103,7 @@ impl Draft<'_> {
     ///
     /// [`Kind::NotFound`] or [`Kind::WrongState`].
     pub fn must_be_directory(&self, path: &[u8]) -> Result<()> {
-        self.directory(absolute(path)?).map(drop)
+        self.directory(&self.absolute(path)?).map(drop)
     }
 
     /// Files get another place: into a directory that is there, or one of them
@@ -145,6 +146,51 @@ impl Draft<'_> {
         Ok(())
     }
 
+    /// A file or a directory is copied, with all that it has: into a directory that
+    /// is there, or under another name. Symbolic links are copied as links.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::NotFound`] if it is not there; [`Kind::Exists`] if a directory has the
+    /// name; [`Kind::WrongState`] if it would be in itself, holds what is mounted, or
+    /// would lose its owner.
+    pub fn cp(&mut self, path: &[u8], to: &[u8]) -> Result<()> {
+        let end = self.end(path, false)?;
+        let there = end.there.ok_or_else(|| no_such(path))?;
+        self.must_hold_no_mounts(&there)?;
+        let target = self.target(to, &end.name)?;
+        let (from, to) = (Spot::of(self.tree, &there), target.spot);
+        let below = [&from.path[..], b"/"].concat();
+        if to.path == from.path || to.path.starts_with(&below) {
+            return Err(Error::new(
+                Kind::WrongState,
+                format!("'{from}' cannot be copied to '{to}', which is the same or in it"),
+            ));
+        }
+        let mounts = Mountable::all_of(self.tree);
+        let keeps = |spot: &Spot| mounts.get(spot.fs).is_some_and(Mountable::has_owners);
+        if keeps(&from) && !keeps(&to) {
+            return Err(Error::new(
+                Kind::WrongState,
+                format!("'{to}' is on a file system that has no owners and modes to copy"),
+            )
+            .hint("copy it to the host and from there: `copy-out`, then `copy-in`"));
+        }
+        if let Some(place) = &target.there {
+            let kind = self.stat_of(place)?.kind;
+            if kind == FileKind::Directory || self.stat_of(&there)?.kind == FileKind::Directory {
+                return Err(exists(&place.path));
+            }
+            // A link there would be followed, and another name of it changed.
+            self.changes.push(Change::Remove {
+                at: to.clone(),
+                directory: false,
+            });
+        }
+        self.changes.push(Change::Copy { from, to });
+        Ok(())
+    }
+
     /// A file gets another name, or there is a symbolic link to `of`, which need
     /// not be there. With `force` it takes the place of what has the name.
     ///
@@ -170,7 +216,7 @@ impl Draft<'_> {
                 given: Given::default(),
             }
         } else {
-            let place = self.tree.find_itself(absolute(of)?)?;
+            let place = self.tree.find_itself(&self.absolute(of)?)?;
             let kind = self.stat_of(&place)?.kind;
             let of = Spot::of(self.tree, &place);
             if kind == FileKind::Directory {
@@ -202,7 +248,7 @@ impl Draft<'_> {
     /// Where something goes: into a directory that is there, under its own name,
     /// or to that very path.
     fn target(&self, to: &[u8], own: &[u8]) -> Result<Target> {
-        let path = absolute(to)?;
+        let path = &*self.absolute(to)?;
         let dir = match self.tree.find(path) {
             Ok(place) if self.stat_of(&place)?.kind == FileKind::Directory => Some(place),
             Ok(_) => None,

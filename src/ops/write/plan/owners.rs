@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Draft, absolute};
+use super::Draft;
 use crate::error::{Error, Kind, Result};
 use crate::guest::change::{Change, Spot};
 use crate::guest::native::fs::{FileKind, Stat};
@@ -85,7 +85,7 @@ impl Draft<'_> {
         recursive: bool,
         change: impl Fn(&Stat, Spot) -> Option<Change>,
     ) -> Result<()> {
-        let start = self.tree.find(absolute(path)?)?;
+        let start = self.tree.find(&self.absolute(path)?)?;
         let (tree, interrupt) = (self.tree, self.interrupt);
         let mut found = Vec::new();
         tree.visit(&start, &mut |place, stat, _| {

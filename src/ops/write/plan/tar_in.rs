@@ -27,7 +27,7 @@ impl Draft<'_> {
     /// [`Kind::Usage`] if it is no archive; [`Kind::Unsafe`] if a name has `..` in
     /// it; those of [`Draft::copy_in`].
     pub fn tar_in(&mut self, archive: &Path, dir: &[u8]) -> Result<()> {
-        let into = self.directory(super::absolute(dir)?)?;
+        let into = self.directory(&self.absolute(dir)?)?;
         let file = File::open(archive).map_err(|error| cannot_read(archive, error))?;
         let mut reader = Archive::new(BufReader::with_capacity(PIECE, file));
         let bad = |error: std::io::Error| {

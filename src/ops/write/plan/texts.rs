@@ -89,7 +89,7 @@ impl Draft<'_> {
     /// [`Kind::NotFound`] if there is nothing to make it in; [`Kind::WrongState`] if
     /// there is something else of that name.
     pub fn need_directory(&mut self, path: &[u8], given: Given) -> Result<()> {
-        match self.directory(super::absolute(path)?) {
+        match self.directory(&self.absolute(path)?) {
             Err(error) if error.kind() == Kind::NotFound => {}
             other => return other.map(drop),
         }
@@ -175,7 +175,7 @@ impl Draft<'_> {
 
     /// Where a file is or will be, and what is there now and stays.
     fn spot(&self, path: &[u8], follow: bool) -> Result<(Spot, Option<Place>)> {
-        let path = super::absolute(path)?;
+        let path = &*self.absolute(path)?;
         match self.tree.end_of(path, follow) {
             Ok(end) => {
                 let gone = self.is_gone(&end.dir.path) && !self.made.contains(&end.dir.path);
@@ -220,7 +220,11 @@ impl Draft<'_> {
     }
 
     /// A file of the host with this text that nobody else may read.
-    fn on_the_way(&self, text: &[u8]) -> Result<PathBuf> {
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written there.
+    pub fn on_the_way(&self, text: &[u8]) -> Result<PathBuf> {
         let name = format!("text-{}", uuid::Uuid::new_v4().simple());
         self.scratch.file(&name, text)
     }
