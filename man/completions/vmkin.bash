@@ -133,6 +133,9 @@ _vmkin() {
             vmkin,save)
                 cmd="vmkin__subcmd__save"
                 ;;
+            vmkin,shell)
+                cmd="vmkin__subcmd__shell"
+                ;;
             vmkin,show)
                 cmd="vmkin__subcmd__show"
                 ;;
@@ -331,6 +334,9 @@ _vmkin() {
             vmkin__subcmd__help,save)
                 cmd="vmkin__subcmd__help__subcmd__save"
                 ;;
+            vmkin__subcmd__help,shell)
+                cmd="vmkin__subcmd__help__subcmd__shell"
+                ;;
             vmkin__subcmd__help,show)
                 cmd="vmkin__subcmd__help__subcmd__show"
                 ;;
@@ -500,7 +506,7 @@ _vmkin() {
 
     case "${cmd}" in
         vmkin)
-            opts="-c -q -v -y -h -V --connect --json --quiet --verbose --yes --color --help --version list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk image inspect ls cat df copy-out grep find diff log rescue mount umount edit write copy-in tar-in customize mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help"
+            opts="-c -q -v -y -h -V --connect --json --quiet --verbose --yes --color --help --version list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk image inspect ls cat df copy-out grep find diff log rescue mount umount shell edit write copy-in tar-in customize mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1828,7 +1834,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__edit)
-            opts="-d -a -m -e -b -c -q -v -y -h --domain --add --format --mount --allow-dir --key --isolate --dry-run --expr --from --backup --diff --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -e -b -c -q -v -y -h --domain --add --format --mount --allow-dir --key --isolate --dry-run --expr --backup --from --diff --connect --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1878,15 +1884,15 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --from)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --backup)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 -b)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --from)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2070,7 +2076,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__help)
-            opts="list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk image inspect ls cat df copy-out grep find diff log rescue mount umount edit write copy-in tar-in customize mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help"
+            opts="list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk image inspect ls cat df copy-out grep find diff log rescue mount umount shell edit write copy-in tar-in customize mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2714,6 +2720,20 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__help__subcmd__save)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        vmkin__subcmd__help__subcmd__shell)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -4235,6 +4255,84 @@ _vmkin() {
                     return 0
                     ;;
                 -d)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --connect)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        vmkin__subcmd__shell)
+            opts="-d -a -m -e -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --engine --key --rw --command --guestfish --connect --json --quiet --verbose --yes --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --domain)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -d)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --add)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -a)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mount)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -m)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --snapshot)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allow-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --engine)
+                    COMPREPLY=($(compgen -W "auto native appliance" -- "${cur}"))
+                    return 0
+                    ;;
+                --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --command)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -e)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
