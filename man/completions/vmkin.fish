@@ -959,6 +959,9 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand customize" -l copy-in -d 'Co
 complete -c vmkin -n "__fish_vmkin_using_subcommand customize" -l write -d 'Write a file, with this text as it is; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand customize" -l mkdir -d 'Make a directory, and those above it; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand customize" -l delete -d 'Remove a file, or a directory with all that is in it, if it is there; may be repeated' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand customize" -l network -d 'Give a network interface addresses, or DHCP: \'1,address=10.0.0.5/24,gateway=10.0.0.1\'; may be repeated' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand customize" -l mac-pins -d 'Remove what binds networks to MAC addresses (\'remove\'), or bind it to those of the \'domain\', or OLD=NEW; may be repeated' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand customize" -l instance-id -d 'The instance id of cloud-init: \'new\' for the UUID of the domain, or one; it begins anew then when the guest starts' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand customize" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand customize" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''

@@ -195,6 +195,11 @@ impl<'a> WriteGuard<'a> {
         self.0.owner.as_ref().map(|owner| &owner.domain)
     }
 
+    /// Its XML, without its secrets.
+    pub fn owner_xml(&self) -> Option<&str> {
+        self.0.owner.as_ref().map(|owner| owner.xml.as_str())
+    }
+
     /// Looks once more whether the domain is shut off and what it was. To be
     /// asked last before something is done that cannot be taken back: a
     /// domain can be saved, renamed or redefined without its images being

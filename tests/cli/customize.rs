@@ -17,7 +17,7 @@ const KEY: &str =
 /// Guests of these names, with an SSH server each.
 pub(crate) fn guests(names: &[&str]) -> Host {
     let host = Host::new();
-    for name in names {
+    for (name, last) in names.iter().zip(1..) {
         let raw = guest_image(&host, name, "golden");
         let write = |to: &str, text: &str| {
             let from = host.root().join("from");
@@ -34,7 +34,8 @@ pub(crate) fn guests(names: &[&str]) -> Host {
         write("etc/ssh/ssh_host_ed25519_key.pub", KEY);
         let image = host.image(&format!("{name}.img"));
         fs::rename(&raw, &image).unwrap();
-        host.add(Guest::new(name).disk("vda", "raw", &image));
+        let mac = format!("52:54:00:00:00:{last:02x}");
+        host.add(Guest::new(name).disk("vda", "raw", &image).nic(&mac));
     }
     fs::write(host.root().join("home/key.pub"), KEY).unwrap();
     fs::write(host.root().join("home/secret"), "hunter2\n").unwrap();
@@ -96,6 +97,43 @@ fn a_dry_run_shows_every_file_and_changes_nothing() {
     let json: serde_json::Value = serde_json::from_str(outcome.success().stdout()).unwrap();
     assert_eq!(json[0]["changes"][0]["path"], "/etc/machine-id");
     assert_eq!(json[0]["changed"], false);
+}
+
+/// Each guest gets an address of its own, for the card that its domain has.
+#[test]
+fn a_dry_run_shows_the_files_of_networks() {
+    let host = guests(&["web-01", "web-02"]);
+    for name in ["web-01", "web-02"] {
+        let image = host.image(&format!("{name}.img"));
+        let wants = "etc/systemd/system/a.wants";
+        let cfg = host.root().join("home/key.pub");
+        for command in [
+            "mkdir etc/systemd",
+            "mkdir etc/systemd/system",
+            &format!("mkdir {wants}"),
+            &format!("symlink {wants}/systemd-networkd.service /x"),
+            "mkdir etc/cloud",
+            &format!("write {} etc/cloud/cloud.cfg", cfg.display()),
+        ] {
+            tool("debugfs", &args!["-w", "-R", command, &image]);
+        }
+    }
+    let before = host.world();
+    let said = host.vmkin(
+        "customize -q --dry-run -d web-* --network 1,address=10.0.0.10-10.0.0.19/24 --instance-id new \
+         --mac-pins domain",
+    );
+    let said = said.success();
+    let text = said.stdout();
+    for (name, mac) in [("web-01", "525400000001"), ("web-02", "525400000002")] {
+        for path in [
+            format!("/etc/systemd/network/05-vmkin-{mac}.network"),
+            "/var/lib/cloud/seed/nocloud/meta-data".to_owned(),
+        ] {
+            assert!(text.contains(&format!("{name}: make {path}\n")), "{text}");
+        }
+    }
+    assert_eq!(host.world(), before);
 }
 
 #[test]
@@ -184,6 +222,41 @@ fn what_cannot_be_is_told_before_anything_is_changed() {
         ("-d web-01 --copy-in key.pub:/nowhere", 3, "/nowhere"),
         ("-d web-01 --write /a/b/c:x", 3, "no '/a"),
         ("-d web-01 --delete etc", 2, "absolute path"),
+        ("-d web-01 --network 10.0.0.2/24", 2, "behind 'address='"),
+        (
+            "-d web-01 --network address=10.0.0.2",
+            2,
+            "prefix is missing",
+        ),
+        (
+            "-d web-* --network address=10.0.0.2/24",
+            2,
+            "cannot have addresses of their own",
+        ),
+        (
+            "-d web-01 --network address=dhcp --network 1,address=dhcp",
+            2,
+            "set up twice",
+        ),
+        ("-d web-01 --network 3,address=dhcp", 3, "number 3"),
+        (
+            "-d web-01 --network address=dhcp",
+            4,
+            "not known what sets up",
+        ),
+        ("-d web-01 --mac-pins all", 2, "'remove', 'domain'"),
+        (
+            "-d web-01 --mac-pins domain --mac-pins remove",
+            2,
+            "given once",
+        ),
+        (
+            "-d web-01 --mac-pins 52:54:00:00:00:09=52:54:00:00:00:01",
+            3,
+            "bound to 52:54:00:00:00:09",
+        ),
+        ("-d web-* --instance-id iid-1", 2, "one instance id"),
+        ("-d web-01 --instance-id new", 4, "no cloud-init"),
     ] {
         let outcome = host.vmkin(&format!("customize {args}"));
         outcome.fails(exit, why);

@@ -40,8 +40,12 @@ fn qemu_debian_guests_that_were_customized_are_who_they_were_to_be() {
          --copy-in {hosts}:/etc --timezone Europe/Berlin",
         lab.key()
     );
+    // Below the addresses that the network's server gives.
+    let network = "1,address=192.168.122.61-192.168.122.69/24,gateway=192.168.122.1,\
+                   dns=192.168.122.1,search=lab";
     lab.ok(&format!(
-        "customize -d {} -d {} {all} --machine-id new --ssh-host-keys new --known-hosts {}",
+        "customize -d {} -d {} {all} --machine-id new --ssh-host-keys new --known-hosts {} \
+         --network {network}",
         names[0],
         names[1],
         known.display()
@@ -83,6 +87,17 @@ fn qemu_debian_guests_that_were_customized_are_who_they_were_to_be() {
     );
     let uuid = lab.facts(&names[2]).uuid.unwrap().simple().to_string();
     assert_eq!(guests[2]["machine-id"], uuid);
+    let ips = guests.each_ref().map(|guest| guest["ip"].as_str());
+    assert_eq!(ips[..2], ["192.168.122.61", "192.168.122.62"]);
+    let ask = "ip route show default; cat /etc/resolv.conf";
+    let login = lab.login("root", &guests[1], ask);
+    assert!(
+        login.stdout.contains("default via 192.168.122.1 ")
+            && login.stdout.contains("nameserver 192.168.122.1\n"),
+        "{}{}",
+        login.stdout,
+        login.stderr
+    );
     let text = fs::read_to_string(&known).unwrap();
     for (name, guest) in names.iter().zip(&guests) {
         let host = format!("{name}.lab");

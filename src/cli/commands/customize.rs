@@ -12,8 +12,8 @@ use crate::error::{Error, Kind, Result};
 use crate::model::HostnamePattern;
 use crate::ops::Observer as _;
 use crate::ops::customize::{
-    AccountPassword, CopyInto, FileText, HostKeys, MachineId, Timezone, UserFile, Which, Wishes,
-    add_known_hosts, must_differ,
+    AccountPassword, CopyInto, FileText, HostKeys, InstanceId, MacPins, MachineId, NetworkWish,
+    Timezone, UserFile, Which, Wishes, add_known_hosts, must_differ,
 };
 use crate::ops::write::Writing;
 use crate::ops::write::plan::Draft;
@@ -100,12 +100,30 @@ struct Options {
     #[arg(long, value_name = "PATH")]
     delete: Vec<String>,
 
+    /// Give a network interface addresses, or DHCP: '1,address=10.0.0.5/24,gateway=10.0.0.1'; may be repeated
+    ///
+    /// [NIC,]address=ADDRESS/PREFIX|dhcp[,gateway=…][,dns=…][,search=…][,mac=MAC]
+    ///
+    /// NIC is the number or the guest's name of the interface, the first without.
+    /// Several values have '+' between them, and several guests need a range:
+    /// address=10.0.0.5-10.0.0.9/24+fd00::5-fd00::9/64.
+    #[arg(long, value_name = "NETWORK")]
+    network: Vec<NetworkWish>,
+
+    /// Remove what binds networks to MAC addresses ('remove'), or bind it to those of the 'domain', or OLD=NEW; may be repeated
+    #[arg(long, value_name = "HOW")]
+    mac_pins: Vec<MacPins>,
+
+    /// The instance id of cloud-init: 'new' for the UUID of the domain, or one; it begins anew then when the guest starts
+    #[arg(long, value_name = "ID")]
+    instance_id: Option<InstanceId>,
+
     /// Remove what clones must not share
     ///
     /// The machine id and the keys of the SSH server, unless they are said; DHCP
     /// leases and client ids, random seeds, the state of cloud-init, the secrets of
     /// NetworkManager and systemd, MAC addresses of cards in the settings of
-    /// networks, subscriptions. See it with --dry-run.
+    /// networks, unless --mac-pins says otherwise, subscriptions. See it with --dry-run.
     #[arg(long)]
     generalize: bool,
 }
@@ -165,6 +183,9 @@ impl Options {
             write: self.write.clone(),
             mkdir: self.mkdir.clone(),
             delete: self.delete.clone(),
+            network: self.network.clone(),
+            mac_pins: self.mac_pins.clone(),
+            instance_id: self.instance_id.clone(),
             generalize: self.generalize,
         })
     }
@@ -241,12 +262,19 @@ impl Plan for Customizing<'_> {
                 return Err(usage(format!("the plan says nothing of '{name}'"))
                     .hint(format!("it has: {}", known.join(", "))));
             }
+            wishes.check_for(1)?;
             wishes.known_hosts = self.args.known_hosts.is_some();
             self.own.insert(guest.clone(), wishes);
         }
         let each = guests.iter().zip(1..).filter_map(|(guest, number)| {
             let name = self.name_of(guest);
-            Some((Which { name, number }, self.own.get(guest)?))
+            let which = Which {
+                name,
+                number,
+                uuid: None,
+                macs: &[],
+            };
+            Some((which, self.own.get(guest)?))
         });
         must_differ(each)
     }
@@ -256,6 +284,8 @@ impl Plan for Customizing<'_> {
         let which = Which {
             name: self.name_of(&writing.name),
             number: self.number,
+            uuid: writing.domain().map(|domain| domain.uuid),
+            macs: &writing.macs()?,
         };
         let wishes = self.own.get(&writing.name).unwrap_or(&self.wishes);
         let outcome = wishes.draft(which, draft)?;

@@ -174,6 +174,8 @@ impl<'c> Drafted<'c> {
         let which = Which {
             name: clone.name.as_str(),
             number: 1,
+            uuid: Some(clone.uuid),
+            macs: &clone.macs,
         };
         let outcome = wishes.draft(which, &mut draft)?;
         let mut warnings = guest.warnings.clone();

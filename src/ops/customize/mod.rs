@@ -5,27 +5,37 @@
 //! then what the user puts there, then what vmkin writes. Nothing is changed.
 //!
 //! * `generalize`: what clones must not share goes;
-//! * `hostname`, `hosts`, `machine_id`: who the guest is;
+//! * `pins`: what is bound to the MAC addresses of cards;
+//! * `hostname`, `hosts`, `machine_id`, `instance_id`: who the guest is;
+//! * `network`: its addresses;
 //! * `host_keys`, `known_hosts`: how its SSH server is known;
 //! * `accounts`: who may log in;
 //! * `timezone`;
-//! * `firstboot`, `unit`: what it does when it starts.
+//! * `firstboot`, `unit`: what it does when it starts;
+//! * `wishes`, `many`, `which`: what is asked for, what of it several guests cannot
+//!   have, and which guest it is for;
+//! * `files`: small files that are found by their names.
 
 mod accounts;
+mod files;
 mod firstboot;
-pub(in crate::ops) mod generalize;
+mod generalize;
 mod host_keys;
 mod hostname;
 mod hosts;
+mod instance_id;
 mod known_hosts;
 mod machine_id;
+mod many;
+mod network;
+pub(in crate::ops) mod pins;
 #[cfg(test)]
 mod tests;
 mod timezone;
 mod unit;
+mod which;
 mod wishes;
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 
 use crate::error::{Error, Kind, Result};
@@ -34,8 +44,13 @@ use crate::model::{Hostname, HostnamePattern, SecretText, SshKey};
 use crate::ops::write::plan::Draft;
 
 pub use self::known_hosts::add as add_known_hosts;
+pub use self::many::must_differ;
+pub use self::network::{AddressRange, NetworkWish, NicName};
+pub use self::pins::rebind;
+pub use self::which::Which;
 pub use self::wishes::{
-    AccountPassword, CopyInto, FileText, HostKeys, InvalidWish, MachineId, Timezone, UserFile,
+    AccountPassword, CopyInto, FileText, HostKeys, InstanceId, InvalidWish, MacPins, MachineId,
+    Timezone, UserFile,
 };
 
 /// What guests are to be: the same for all of them, but for what must differ.
@@ -65,17 +80,14 @@ pub struct Wishes {
     pub mkdir: Vec<String>,
     /// What is removed, with all that is in it.
     pub delete: Vec<String>,
+    /// The addresses of network interfaces.
+    pub network: Vec<NetworkWish>,
+    /// What becomes of what is bound to MAC addresses.
+    pub mac_pins: Vec<MacPins>,
+    /// What cloud-init is to take them for.
+    pub instance_id: Option<InstanceId>,
     /// Whether what clones must not share is to go.
     pub generalize: bool,
-}
-
-/// Which guest it is.
-#[derive(Clone, Copy, Debug)]
-pub struct Which<'g> {
-    /// The name of its domain, or of its image without the extension.
-    pub name: &'g str,
-    /// Which one it is of those that are customized, from 1 on.
-    pub number: u64,
 }
 
 /// What there is to say when changes are drafted.
@@ -102,31 +114,10 @@ impl Wishes {
             && self.write.is_empty()
             && self.mkdir.is_empty()
             && self.delete.is_empty()
+            && self.network.is_empty()
+            && self.mac_pins.is_empty()
+            && self.instance_id.is_none()
             && !self.generalize
-    }
-
-    /// Refuses to make several guests alike in what they must not share.
-    ///
-    /// # Errors
-    ///
-    /// [`Kind::Usage`].
-    pub fn check_for(&self, guests: usize) -> Result<()> {
-        if guests < 2 {
-            return Ok(());
-        }
-        let usage = |what: &str, hint: &str| {
-            Err(Error::new(Kind::Usage, format!("{guests} guests cannot have {what}")).hint(hint))
-        };
-        if self.hostname.as_ref().is_some_and(|it| !it.has_counter()) {
-            return usage(
-                "one host name",
-                "use a pattern: `--hostname '{name}'`, or '{name}.lab', or 'node-{n:02}'",
-            );
-        }
-        match self.machine_id {
-            Some(MachineId::This(_)) => usage("one machine id", "use `--machine-id new`"),
-            _ => Ok(()),
-        }
     }
 
     /// Drafts the changes of one guest.
@@ -147,7 +138,10 @@ impl Wishes {
             .transpose()?;
         let name = new.clone().or_else(|| old.clone());
         if self.generalize {
-            generalize::draft(draft, &mut outcome)?;
+            generalize::draft(draft, self, &mut outcome)?;
+        }
+        if self.loses_pins() {
+            pins::remove(draft, &mut outcome)?;
         }
         self.draft_files(draft)?;
         if let Some(new) = &new {
@@ -175,6 +169,11 @@ impl Wishes {
         if let Some(zone) = &self.timezone {
             timezone::draft(draft, zone)?;
         }
+        if let Some(id) = &self.instance_id {
+            instance_id::draft(draft, id, new.as_ref(), which)?;
+        }
+        pins::draft(draft, &self.mac_pins, which)?;
+        network::draft(draft, &self.network, which)?;
         if !self.firstboot.is_empty() {
             firstboot::draft(draft, &self.firstboot)?;
         }
@@ -183,6 +182,14 @@ impl Wishes {
             outcome.known_hosts = known_hosts::lines(draft, name.as_ref())?;
         }
         Ok(outcome)
+    }
+
+    /// Whether what is bound to MAC addresses goes.
+    fn loses_pins(&self) -> bool {
+        match &self.mac_pins[..] {
+            [] => self.generalize,
+            pins => pins.contains(&MacPins::Remove),
+        }
     }
 
     fn draft_files(&self, draft: &mut Draft<'_>) -> Result<()> {
@@ -200,36 +207,6 @@ impl Wishes {
         }
         Ok(())
     }
-}
-
-/// Refuses guests that would be alike in what they must not share.
-///
-/// # Errors
-///
-/// [`Kind::Usage`], with both.
-pub fn must_differ<'w>(each: impl Iterator<Item = (Which<'w>, &'w Wishes)>) -> Result<()> {
-    let mut seen: HashMap<String, &str> = HashMap::new();
-    for (which, wishes) in each {
-        let hostname = wishes.hostname.as_ref();
-        let hostname = hostname
-            .map(|pattern| hostname_of(pattern, which))
-            .transpose()?;
-        let hostname = hostname.map(|name| format!("the host name {name}").to_ascii_lowercase());
-        let id = match &wishes.machine_id {
-            Some(MachineId::This(id)) => Some(format!("the machine id {id}")),
-            _ => None,
-        };
-        for what in hostname.into_iter().chain(id) {
-            if let Some(other) = seen.insert(what.clone(), which.name) {
-                let name = which.name;
-                return Err(Error::new(
-                    Kind::Usage,
-                    format!("'{other}' and '{name}' cannot both have {what}"),
-                ));
-            }
-        }
-    }
-    Ok(())
 }
 
 fn must_be_linux(draft: &Draft<'_>) -> Result<()> {

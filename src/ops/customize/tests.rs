@@ -1,14 +1,19 @@
 //! What is drafted for guests of several kinds.
 
+mod cards;
+mod network;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 
+use uuid::Uuid;
+
 use super::{FileText, HostKeys, MachineId, Outcome, Which, Wishes};
 use crate::error::{Kind, Result};
 use crate::guest::change::Change;
-use crate::model::ImageFormat;
+use crate::model::{ImageFormat, Mac};
 use crate::ops::Host;
 use crate::ops::guest::View;
 use crate::ops::testing::Bench;
@@ -76,6 +81,19 @@ impl Tree {
     }
 
     fn draft(&self, wishes: &Wishes) -> Result<(Drafted, Outcome)> {
+        self.draft_in(None, wishes)
+    }
+
+    /// With the MAC addresses that its domain has, if it has one.
+    fn draft_in(&self, macs: Option<&[Mac]>, wishes: &Wishes) -> Result<(Drafted, Outcome)> {
+        self.drafted(macs, |draft, which| wishes.draft(which, draft))
+    }
+
+    fn drafted<T>(
+        &self,
+        macs: Option<&[Mac]>,
+        make: impl FnOnce(&mut Draft<'_>, Which<'_>) -> Result<T>,
+    ) -> Result<(Drafted, T)> {
         let image = self.bench.dir.path().join("guest.raw");
         drop(fs::remove_file(&image));
         let args = [
@@ -109,9 +127,11 @@ impl Tree {
         let mut draft = Draft::new(&writing);
         let which = Which {
             name: "web-01",
-            number: 1,
+            number: 2,
+            uuid: macs.map(|_| Uuid::from_u128(7)),
+            macs: macs.unwrap_or_default(),
         };
-        let outcome = wishes.draft(which, &mut draft)?;
+        let outcome = make(&mut draft, which)?;
         let (changes, _) = draft.finish();
         let mut drafted = Drafted::new();
         for change in &changes {
@@ -120,9 +140,11 @@ impl Tree {
                 assert_eq!(text, "mode 0600");
                 continue;
             }
+            let is_gone = text == "gone";
             if let Some(old) = drafted.insert(path.clone(), text) {
-                // What has made place is made again, and nothing is drafted twice.
-                assert!(old == "gone", "{path}: {old}");
+                // What has made place is made again, what was changed may go, and nothing
+                // is drafted twice.
+                assert!(old == "gone" || is_gone, "{path}: {old}");
             }
         }
         Ok((drafted, outcome))

@@ -4,6 +4,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use serde::{Deserialize, Deserializer, de};
+
+use crate::model::Mac;
+
 /// What becomes of a machine id.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum MachineId {
@@ -24,6 +28,26 @@ pub enum HostKeys {
     NewIfServed,
     /// The guest makes others when it starts.
     Remove,
+}
+
+/// What becomes of what binds the networks of a guest to MAC addresses.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum MacPins {
+    /// It goes.
+    Remove,
+    /// It is bound to the card of the domain, where that is certain.
+    Domain,
+    /// What is bound to the first is bound to the second.
+    Pair(Mac, Mac),
+}
+
+/// Which instance of its image cloud-init is to take a guest for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum InstanceId {
+    /// The UUID of its domain, or a random one.
+    New,
+    /// This one.
+    This(String),
 }
 
 /// The name of a time zone, such as `Europe/Berlin`.
@@ -73,6 +97,10 @@ pub enum InvalidWish {
     MachineId,
     /// No time zone.
     Timezone,
+    /// Nothing that can become of what binds to MAC addresses.
+    MacPins,
+    /// No instance id.
+    InstanceId,
     /// It has another form.
     Form(&'static str),
     /// No name of a user.
@@ -90,6 +118,13 @@ impl fmt::Display for InvalidWish {
             Self::Timezone => {
                 f.write_str("a time zone is a name below /usr/share/zoneinfo: Europe/Berlin")
             }
+            Self::MacPins => f.write_str(
+                "it must be 'remove', 'domain' or OLD=NEW with two MAC addresses, as in \
+                 52:54:00:00:00:01=52:54:00:00:00:02",
+            ),
+            Self::InstanceId => f.write_str(
+                "an instance id is 'new', or up to 64 letters, digits, '.', '_' and '-'",
+            ),
             Self::Form(form) => write!(f, "it must be {form}"),
             Self::User => f.write_str("a user has a name, without '/' and control characters"),
             Self::Shown => f.write_str(
@@ -118,6 +153,63 @@ impl FromStr for MachineId {
             true => Ok(Self::This(id)),
             false => Err(InvalidWish::MachineId),
         }
+    }
+}
+
+impl FromStr for MacPins {
+    type Err = InvalidWish;
+
+    fn from_str(text: &str) -> Result<Self, InvalidWish> {
+        match text {
+            "remove" => return Ok(Self::Remove),
+            "domain" => return Ok(Self::Domain),
+            _ => {}
+        }
+        let pair = text.split_once('=');
+        pair.and_then(|(old, new)| Some(Self::Pair(old.parse().ok()?, new.parse().ok()?)))
+            .ok_or(InvalidWish::MacPins)
+    }
+}
+
+impl FromStr for InstanceId {
+    type Err = InvalidWish;
+
+    fn from_str(text: &str) -> Result<Self, InvalidWish> {
+        let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        match text {
+            "new" => Ok(Self::New),
+            id if (1..=64).contains(&id.len()) && id.chars().all(good) => {
+                Ok(Self::This(id.to_owned()))
+            }
+            _ => Err(InvalidWish::InstanceId),
+        }
+    }
+}
+
+/// Reads what is typed out of a file: the same text.
+///
+/// # Errors
+///
+/// If it is no text, or not one of that form.
+pub(super) fn from_text<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr,
+    T::Err: fmt::Display,
+{
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(de::Error::custom)
+}
+
+impl<'de> Deserialize<'de> for MacPins {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        from_text(deserializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for InstanceId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        from_text(deserializer)
     }
 }
 
@@ -255,6 +347,26 @@ mod tests {
                 "{bad}"
             );
         }
+    }
+
+    #[test]
+    fn cards_and_instances_are_named() {
+        let [a, b] = ["52:54:00:00:00:01", "52:54:00:00:00:02"];
+        let pair = MacPins::Pair(a.parse().unwrap(), b.parse().unwrap());
+        assert_eq!(format!("{a}={b}").parse(), Ok(pair));
+        assert_eq!("remove".parse(), Ok(MacPins::Remove));
+        for bad in ["", "domains", a, "52:54:00:00:00:01=", "=x"] {
+            assert_eq!(bad.parse::<MacPins>(), Err(InvalidWish::MacPins), "{bad}");
+        }
+        let id = InstanceId::This("iid-1".to_owned());
+        assert_eq!("iid-1".parse(), Ok(id.clone()));
+        for bad in ["", "a b", "a\nb", "a:b", &"x".repeat(65)] {
+            assert_eq!(bad.parse::<InstanceId>(), Err(InvalidWish::InstanceId));
+        }
+        // As they are in a file.
+        let read: (MacPins, InstanceId) = serde_json::from_str(r#"["domain", "iid-1"]"#).unwrap();
+        assert_eq!(read, (MacPins::Domain, id));
+        assert!(serde_json::from_str::<MacPins>(r#""x""#).is_err());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::patient::InTree;
 use super::report::Check;
 use crate::error::Result;
 use crate::model::Glob;
-use crate::ops::customize::generalize::{PINS, pinned_to};
+use crate::ops::customize::pins::{lines, pinned_to};
 
 pub(super) fn look(here: &InTree<'_>, check: &mut Check) -> Result<()> {
     let Some(facts) = here.patient.facts else {
@@ -16,7 +16,7 @@ pub(super) fn look(here: &InTree<'_>, check: &mut Check) -> Result<()> {
         .iter()
         .filter_map(|nic| nic.mac.map(|mac| mac.to_string().to_lowercase()))
         .collect();
-    for (dir, pattern, settings) in PINS {
+    for (dir, pattern, settings) in lines() {
         let glob: std::result::Result<Glob, _> = pattern.parse();
         for name in here.names(dir)? {
             if !glob.as_ref().is_ok_and(|glob| glob.matches(&name)) {

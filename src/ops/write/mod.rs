@@ -7,6 +7,7 @@
 
 mod fit;
 mod guestfish;
+mod owner;
 mod pending;
 pub mod plan;
 pub mod recover;
