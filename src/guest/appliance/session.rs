@@ -59,7 +59,9 @@ impl Session {
     pub(super) fn start(scratch: &Path, emulated: bool, interrupt: &Interrupt) -> Result<Self> {
         let tool = Tool::find(PROGRAM)?;
         let run = tool.command(["--keys-from-stdin"]).patience(PATIENCE);
-        let run = surrounded(run, scratch, emulated);
+        // What the user has typed into another one is no affair of this one, nor the
+        // other way round.
+        let run = surrounded(run, scratch, emulated).env("HOME", scratch);
         Ok(Self {
             dialogue: run.talk(interrupt.clone())?,
             word: uuid::Uuid::new_v4().simple().to_string(),
