@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What a clone costs, and a snapshot, and reading the files of a guest: vmkin beside what people use for that. Every
+# What a clone costs, and a snapshot, and reading and changing the files of guests: vmkin beside what people use for that. Every
 # repeat runs all of them in turn, on one golden image, with a libvirtd of its own.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
@@ -13,6 +13,8 @@ cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 . scripts/lib/bench-report.sh
 # shellcheck source=scripts/lib/bench-files.sh
 . scripts/lib/bench-files.sh
+# shellcheck source=scripts/lib/bench-writes.sh
+. scripts/lib/bench-writes.sh
 # shellcheck source=scripts/lib/kvm.sh
 . scripts/lib/kvm.sh
 

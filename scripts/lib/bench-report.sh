@@ -54,6 +54,7 @@ bench_targets() {
             }'
     done
     files_targets "$dir"
+    writes_targets "$dir"
 }
 
 bench_targets_met() { ! bench_targets "$1" | grep -q '|MISSED$'; }
@@ -84,6 +85,7 @@ $(for what in create apply delete; do
         printf 'the same with qemu-img|snapshot-%s-qemu|1\n' "$what"
     done)
 $(files_rows)
+$(writes_rows)
 vmkin tree --json|index|$INDEX
 vmkin base list|base-list|$INDEX
 chains read natively, without libvirt|native|$((INDEX - 1))

@@ -3,6 +3,7 @@
 
 use std::fs;
 
+use crate::common::tool;
 use crate::customize::{changed, command, guests};
 use crate::write_files::tools;
 
@@ -15,6 +16,17 @@ fn each_clone_has_its_own_identity_on_its_disk() {
     for full in ["", " --full"] {
         let host = guests(&["golden"]);
         let golden = host.image("golden.img");
+        // Netplan, which a part cannot be taken from.
+        let netplan = host.root().join("netplan");
+        let card = |mac: &str| {
+            format!("network: {{ethernets: {{a: {{match: {{macaddress: {mac}}}}}}}}}\n")
+        };
+        fs::write(&netplan, card("52:54:00:00:00:01")).unwrap();
+        let put = tools(&host).join("put");
+        tool(
+            put.to_str().unwrap(),
+            &args![&netplan, "/etc/netplan/a.yaml", &golden],
+        );
         let before = fs::read(&golden).unwrap();
         let launches = tools(&host).join("launches");
         fs::write(&launches, "").unwrap();
@@ -35,6 +47,9 @@ fn each_clone_has_its_own_identity_on_its_disk() {
             assert_eq!(cat("/etc/hostname"), format!("{name}.lab\n"));
             assert!(cat("/root/.ssh/authorized_keys").starts_with("ssh-ed25519 AAAA"));
             assert!(cat("/etc/shadow").starts_with("root:$6$"));
+            let mac = clone["macs"][0].as_str().unwrap();
+            assert_ne!(mac, "52:54:00:00:00:01");
+            assert_eq!(cat("/etc/netplan/a.yaml"), card(mac));
             let uuid = clone["uuid"].as_str().unwrap().replace('-', "");
             assert_eq!(cat("/etc/machine-id"), format!("{uuid}\n"));
             keys.push(cat("/etc/ssh/ssh_host_ed25519_key.pub"));

@@ -175,6 +175,7 @@ impl Options {
             machine_id: self.machine_id.clone(),
             host_keys: self.ssh_host_keys,
             known_hosts: false,
+            cards: Vec::new(),
             ssh_keys: ssh_keys.collect::<Result<_>>()?,
             passwords,
             timezone: self.timezone.clone(),

@@ -97,9 +97,14 @@ pub(super) fn add(
             })
             .transpose()?;
         let offline = request.identity.channel == Some(IdentityChannel::Offline);
+        let cards = facts.nics.iter().map(|nic| nic.mac).zip(&clone.macs);
+        let cards = cards.filter_map(|(old, new)| Some((old?, *new)));
         clone.guest = PlannedGuest {
             offline: offline
-                .then(|| offline::wishes(&request.identity, &told.hostname, clone.uuid))
+                .then(|| {
+                    let cards = cards.collect();
+                    offline::wishes(&request.identity, &told.hostname, clone.uuid, cards)
+                })
                 .transpose()?,
             hostname: Some(told.hostname),
             seed,

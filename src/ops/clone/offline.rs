@@ -14,7 +14,7 @@ use crate::guest::appliance::{Drive, GuestDisks, Writer};
 use crate::guest::change::{Change, Mountable};
 use crate::guest::scratch::Scratch;
 use crate::image::{self, Trust};
-use crate::model::{Chain, GuestIdentity, Hostname, ImageFormat, UserName};
+use crate::model::{Chain, GuestIdentity, Hostname, ImageFormat, Mac, UserName};
 use crate::ops::Host;
 use crate::ops::customize::{HostKeys, MachineId, Which, Wishes};
 use crate::ops::guest::{Guest, View};
@@ -22,12 +22,18 @@ use crate::ops::write::plan::Draft;
 use crate::ops::write::together::{self, Share, Work, can_share, shares};
 use crate::ops::write::{Written, verify};
 
-/// What is to be written for a clone.
+/// What is to be written for a clone. Of `cards`, the second of each takes the place
+/// of the first, which is the golden guest's.
 ///
 /// # Errors
 ///
 /// [`Kind::Usage`] if it cannot have this host name.
-pub(super) fn wishes(identity: &GuestIdentity, hostname: &Hostname, uuid: Uuid) -> Result<Wishes> {
+pub(super) fn wishes(
+    identity: &GuestIdentity,
+    hostname: &Hostname,
+    uuid: Uuid,
+    cards: Vec<(Mac, Mac)>,
+) -> Result<Wishes> {
     let hostname = hostname.as_str().parse();
     let user = identity.user.as_ref();
     let user = user.map_or("root", UserName::as_str).to_owned();
@@ -43,6 +49,7 @@ pub(super) fn wishes(identity: &GuestIdentity, hostname: &Hostname, uuid: Uuid) 
         ssh_keys,
         passwords: password.map(|password| (user.clone(), password)).collect(),
         generalize: true,
+        cards,
         ..Wishes::default()
     })
 }

@@ -38,15 +38,15 @@ mod wishes;
 
 use std::path::PathBuf;
 
+use self::pins::rebind;
 use crate::error::{Error, Kind, Result};
 use crate::guest::change::Given;
-use crate::model::{Hostname, HostnamePattern, SecretText, SshKey};
+use crate::model::{Hostname, HostnamePattern, Mac, SecretText, SshKey};
 use crate::ops::write::plan::Draft;
 
 pub use self::known_hosts::add as add_known_hosts;
 pub use self::many::must_differ;
 pub use self::network::{AddressRange, NetworkWish, NicName};
-pub use self::pins::rebind;
 pub use self::which::Which;
 pub use self::wishes::{
     AccountPassword, CopyInto, FileText, HostKeys, InstanceId, InvalidWish, MacPins, MachineId,
@@ -84,6 +84,9 @@ pub struct Wishes {
     pub network: Vec<NetworkWish>,
     /// What becomes of what is bound to MAC addresses.
     pub mac_pins: Vec<MacPins>,
+    /// Cards of another guest, and those that take their place: what is bound to the
+    /// first is bound to the second.
+    pub cards: Vec<(Mac, Mac)>,
     /// What cloud-init is to take them for.
     pub instance_id: Option<InstanceId>,
     /// Whether what clones must not share is to go.
@@ -116,6 +119,7 @@ impl Wishes {
             && self.delete.is_empty()
             && self.network.is_empty()
             && self.mac_pins.is_empty()
+            && self.cards.is_empty()
             && self.instance_id.is_none()
             && !self.generalize
     }
@@ -172,6 +176,7 @@ impl Wishes {
         if let Some(id) = &self.instance_id {
             instance_id::draft(draft, id, new.as_ref(), which)?;
         }
+        rebind(draft, &self.cards)?;
         pins::draft(draft, &self.mac_pins, which)?;
         network::draft(draft, &self.network, which)?;
         if !self.firstboot.is_empty() {
@@ -187,7 +192,7 @@ impl Wishes {
     /// Whether what is bound to MAC addresses goes.
     fn loses_pins(&self) -> bool {
         match &self.mac_pins[..] {
-            [] => self.generalize,
+            [] => self.generalize && self.cards.is_empty(),
             pins => pins.contains(&MacPins::Remove),
         }
     }

@@ -128,7 +128,7 @@ pub(in crate::ops) fn pinned_to<'l>(line: &'l str, words: &[&str]) -> Option<&'l
 /// # Errors
 ///
 /// If the files of the guest cannot be read.
-pub fn rebind(draft: &mut Draft<'_>, pairs: &[(Mac, Mac)]) -> Result<()> {
+pub(super) fn rebind(draft: &mut Draft<'_>, pairs: &[(Mac, Mac)]) -> Result<()> {
     for (dir, pattern, ..) in PLACES {
         for (path, text) in texts(draft, dir, &[pattern])? {
             put(draft, &path, &text, &rebound(&text, pairs))?;
