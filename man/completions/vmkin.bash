@@ -1344,7 +1344,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__customize)
-            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --allow-dir --key --isolate --dry-run --plan --known-hosts --hostname --machine-id --ssh-host-keys --ssh-key --root-password --password --timezone --firstboot --copy-in --write --mkdir --delete --network --mac-pins --instance-id --generalize --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --allow-dir --key --isolate --dry-run --plan --known-hosts --hostname --machine-id --ssh-host-keys --user --ssh-key --root-password --password --timezone --firstboot --copy-in --write --mkdir --delete --network --mac-pins --instance-id --generalize --connect --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1403,6 +1403,10 @@ _vmkin() {
                     return 0
                     ;;
                 --ssh-host-keys)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

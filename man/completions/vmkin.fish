@@ -950,6 +950,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand customize" -l known-hosts -d
 complete -c vmkin -n "__fish_vmkin_using_subcommand customize" -l hostname -d 'The host name, or a pattern such as \'{name}.lab\' or \'node-{n:02}\'' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand customize" -l machine-id -d 'The machine id: \'new\', \'empty\' for one that the guest takes when it starts, or 32 hexadecimal digits' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand customize" -l ssh-host-keys -d 'Give the SSH server other keys, or remove them for the guest to make others when it starts' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand customize" -l user -d 'Make a user, with a home, in these groups too; one that is there joins them; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand customize" -l ssh-key -d 'Public keys that may log in as USER, or as root; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand customize" -l root-password -d 'The password of root: file:FILE, with \'-\' for standard input' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand customize" -l password -d 'The password of a user that is there: USER:file:FILE, with \'-\' for standard input; may be repeated' -r

@@ -337,7 +337,7 @@ fn names_that_are_none_and_what_does_not_go_together() {
         ),
         ("a b --hostname x".to_owned(), "cannot be that of 2"),
         ("a b --hostname x --hostname X".to_owned(), "two guests"),
-        ("a --identity offline".to_owned(), "possible values"),
+        ("a --identity elsewhere".to_owned(), "possible values"),
         (
             "a --identity none --hostname x".to_owned(),
             "--identity none",

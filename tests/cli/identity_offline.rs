@@ -103,7 +103,7 @@ fn what_cannot_be_written_is_told_before_anything_is_made() {
             2,
             "--user-data cannot be written into the disks",
         ),
-        ("--user nobody-here --ssh-key key.pub", 3, "nobody-here"),
+        ("--user new --ssh-key key.pub", 4, "no /etc/group"),
     ] {
         changed(&host, &format!("{clone} {args}")).fails(code, wanted);
     }

@@ -13,6 +13,7 @@ const FILL: &str = r#"
     echo golden > etc/hostname; printf '127.0.0.1 localhost\n127.0.1.1 golden\n' > etc/hosts
     echo 0123456789abcdef0123456789abcdef > etc/machine-id; chmod 444 etc/machine-id
     printf 'root:x:0:0::/root:/bin/sh\n' > etc/passwd; echo > usr/lib/systemd/systemd
+    echo old > etc/ssh/ssh_host_ed25519_key; echo old > etc/ssh/ssh_host_ed25519_key.pub
     for i in {1..30}; do echo $i > opt/$i; done
     find . -exec touch -h -d '2001-02-03 04:05:06.123456789 UTC' {} +
 "#;
@@ -114,48 +115,83 @@ fn bases(dir: &Path) -> [Base; 3] {
     ]
 }
 
-#[test]
-fn clones_of_three_bases_get_their_own_changes_in_one_appliance() {
-    let dir = tempfile::tempdir().unwrap();
-    let bases = bases(dir.path());
-    let mut domains = String::new();
-    let mut clones = Vec::new();
-    for base in &bases {
-        for number in 1..=2 {
-            let name = format!("{}-{number}", base.name);
-            let image = dir.path().join(format!("{name}.qcow2"));
-            let (from, to) = (base.image.to_str().unwrap(), image.to_str().unwrap());
-            run(
-                "qemu-img",
-                &["create", "-q", "-f", "qcow2", "-F", "raw", "-b", from, to],
-            );
-            domains.push_str(&format!(
-                "<domain type='test'><name>{name}</name><memory>8192</memory><os><type>hvm</type></os>\
-                 <devices><disk type='file' device='disk'><driver name='qemu' type='qcow2'/>\
-                 <source file='{to}'/><target dev='vda' bus='virtio'/></disk></devices></domain>"
-            ));
-            clones.push((base, name, image));
-        }
-    }
-    let host = dir.path().join("host.xml");
+/// A host whose domains these are, with a disk each, and what `vmkin` says on it.
+fn vmkin(dir: &Path, clones: &[(String, PathBuf)], args: &[&str]) -> String {
+    let domains: String = clones
+        .iter()
+        .map(|(name, image)| domain(name, image))
+        .collect();
+    let host = dir.join("host.xml");
     let network = "<network><name>default</name><ip address='192.168.122.1'/></network>";
-    // All domains of a file run from the beginning.
-    fs::write(
-        &host,
-        format!("<node>{network}{}</node>", shut_off(&domains)),
-    )
-    .unwrap();
+    fs::write(&host, format!("<node>{network}{domains}</node>")).unwrap();
     let output = command(env!("CARGO_BIN_EXE_vmkin"))
-        .args(["-c", &format!("test://{}", host.display()), "customize"])
-        .args(["-d", "*", "--hostname", "{name}.lab", "--machine-id", "new"])
-        .args(["--write", "/opt/new:the same in all", "--delete", "/opt/7"])
+        .args(["-c", &format!("test://{}", host.display())])
+        .args(args)
         .arg("--allow-dir")
-        .arg(dir.path())
-        .env("VMKIN_STATE_DIR", dir.path().join("state"))
+        .arg(dir)
+        .env("VMKIN_STATE_DIR", dir.join("state"))
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// A domain as the test driver has it when nobody has started it.
+fn domain(name: &str, image: &Path) -> String {
+    let image = image.display();
+    format!(
+        "<domain type='test' xmlns:test='http://libvirt.org/schemas/domain/test/1.0'>\
+         <test:runstate>5</test:runstate><name>{name}</name><memory>8192</memory><os><type>hvm</type></os>\
+         <devices><disk type='file' device='disk'><driver name='qemu' type='qcow2'/>\
+         <source file='{image}'/><target dev='vda' bus='virtio'/></disk></devices></domain>"
+    )
+}
+
+/// An overlay on a base.
+fn overlay(dir: &Path, name: &str, base: &Path) -> PathBuf {
+    let image = dir.join(format!("{name}.qcow2"));
+    let (from, to) = (base.to_str().unwrap(), image.to_str().unwrap());
+    run(
+        "qemu-img",
+        &["create", "-q", "-f", "qcow2", "-F", "raw", "-b", from, to],
+    );
+    image
+}
+
+#[test]
+fn clones_of_three_bases_get_their_own_changes_in_one_appliance() {
+    let dir = tempfile::tempdir().unwrap();
+    let bases = bases(dir.path());
+    let mut clones = Vec::new();
+    for base in &bases {
+        for number in 1..=2 {
+            let name = format!("{}-{number}", base.name);
+            let image = overlay(dir.path(), &name, &base.image);
+            clones.push((base, name, image));
+        }
+    }
+    let domains: Vec<_> = clones
+        .iter()
+        .map(|(_, name, image)| (name.clone(), image.clone()))
+        .collect();
+    vmkin(
+        dir.path(),
+        &domains,
+        &[
+            "customize",
+            "-d",
+            "*",
+            "--hostname",
+            "{name}.lab",
+            "--machine-id",
+            "new",
+            "--write",
+            "/opt/new:the same in all",
+            "--delete",
+            "/opt/7",
+        ],
+    );
     let mut ids = Vec::new();
     for (base, name, image) in &clones {
         let raw = dir.path().join("seen.raw");
@@ -212,11 +248,55 @@ fn clones_of_three_bases_get_their_own_changes_in_one_appliance() {
     }
 }
 
-/// The domains, as they are on the test driver when nobody has started them.
-fn shut_off(domains: &str) -> String {
-    domains.replace(
-        "<domain type='test'>",
-        "<domain type='test' xmlns:test='http://libvirt.org/schemas/domain/test/1.0'>\
-         <test:runstate>5</test:runstate>",
-    )
+#[test]
+fn twenty_clones_differ_where_they_must() {
+    let dir = tempfile::tempdir().unwrap();
+    let base = dir.path().join("base.raw");
+    fs::File::create(&base).unwrap().set_len(64 << 20).unwrap();
+    run("mkfs.ext4", &["-q", base.to_str().unwrap()]);
+    with_mounts(
+        &base,
+        &format!("mount -o loop $IMG $MNT\n({FILL})\numount $MNT"),
+    );
+    let clones: Vec<(String, PathBuf)> = (1..=20)
+        .map(|number| {
+            let name = format!("web-{number:02}");
+            let image = overlay(dir.path(), &name, &base);
+            (name, image)
+        })
+        .collect();
+    vmkin(
+        dir.path(),
+        &clones,
+        &[
+            "customize",
+            "-d",
+            "web-*",
+            "--hostname",
+            "{name}",
+            "--generalize",
+            "--machine-id",
+            "new",
+            "--ssh-host-keys",
+            "new",
+        ],
+    );
+    for file in [
+        "/etc/hostname",
+        "/etc/machine-id",
+        "/etc/ssh/ssh_host_ed25519_key",
+        "/etc/ssh/ssh_host_ed25519_key.pub",
+    ] {
+        let mut seen: Vec<String> = clones
+            .iter()
+            .map(|(name, _)| vmkin(dir.path(), &clones, &["cat", "-q", "-d", name, file]))
+            .collect();
+        for (text, (name, _)) in seen.iter().zip(&clones) {
+            assert!(text.len() > 5 && text != "old\n");
+            assert!(file != "/etc/hostname" || *text == format!("{name}\n"));
+        }
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen.len(), clones.len(), "{file}");
+    }
 }

@@ -13,7 +13,7 @@ use crate::model::HostnamePattern;
 use crate::ops::Observer as _;
 use crate::ops::customize::{
     AccountPassword, CopyInto, FileText, HostKeys, InstanceId, MacPins, MachineId, NetworkWish,
-    Timezone, UserFile, Which, Wishes, add_known_hosts, must_differ,
+    NewUser, Timezone, UserFile, Which, Wishes, add_known_hosts, must_differ,
 };
 use crate::ops::write::Writing;
 use crate::ops::write::plan::Draft;
@@ -60,6 +60,10 @@ struct Options {
     /// Give the SSH server other keys, or remove them for the guest to make others when it starts
     #[arg(long, value_name = "HOW", value_parser = host_keys)]
     ssh_host_keys: Option<HostKeys>,
+
+    /// Make a user, with a home, in these groups too; one that is there joins them; may be repeated
+    #[arg(long, value_name = "NAME[:GROUP,…]")]
+    user: Vec<NewUser>,
 
     /// Public keys that may log in as USER, or as root; may be repeated
     #[arg(long, value_name = "[USER:]FILE")]
@@ -175,6 +179,7 @@ impl Options {
             machine_id: self.machine_id.clone(),
             host_keys: self.ssh_host_keys,
             known_hosts: false,
+            users: self.user.clone(),
             cards: Vec::new(),
             ssh_keys: ssh_keys.collect::<Result<_>>()?,
             passwords,

@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn values_are_bytes() {
-        let text = b"9 a=\n\n\x00z\n11 path=b c\n";
+        let text = b"9 a=\n\n\x00z\n12 path=b c\n";
         let found = records(text).unwrap();
         assert_eq!(found[0], (b"a".to_vec(), b"\n\n\x00z".to_vec()));
         assert_eq!(found[1], (b"path".to_vec(), b"b c".to_vec()));

@@ -434,7 +434,8 @@ mod tests {
         assert_eq!(moment(time(7)), after);
         let before = UNIX_EPOCH - Duration::from_secs(7) + Duration::from_nanos(5);
         assert_eq!(moment(time(-7)), before);
-        assert_eq!(moment(time(i64::MIN)), UNIX_EPOCH);
+        // As far back as a time can be.
+        assert!(moment(time(i64::MIN)) <= before);
     }
 
     #[test]

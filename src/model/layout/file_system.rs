@@ -101,15 +101,16 @@ impl FsType {
             Self::Vfat => all(&[more(32), 2 * MIB]),
             Self::Ntfs => all(&[more(12), 16 * MIB]),
         };
-        let for_inodes = match self {
-            Self::Ext2 | Self::Ext3 | Self::Ext4 => {
-                // Small ones get an inode for each 4 KiB.
-                let each = if size < 512 * MIB { 4096 } else { 16384 };
-                files.saturating_add(64).saturating_mul(each)
-            }
-            _ => 0,
+        let with_inodes = |each: u64| size.max(files.saturating_add(64).saturating_mul(each));
+        let size = match self {
+            // Small ones get an inode for each 4 KiB.
+            Self::Ext2 | Self::Ext3 | Self::Ext4 => match with_inodes(4096) {
+                small if small < 512 * MIB => small,
+                _ => with_inodes(16384),
+            },
+            _ => size,
         };
-        size.max(for_inodes).max(self.smallest())
+        size.max(self.smallest())
     }
 }
 

@@ -270,10 +270,10 @@ mod tests {
         assert_eq!(spans, [(1, 1), (2, 100), (102, 921)]);
         let whole = layout(None, &["rest:ext4:/"], &[]);
         assert_eq!(
-            whole.place(12345, &[]).unwrap().parts,
+            whole.place((64 << 20) + 512, &[]).unwrap().parts,
             [Span {
                 offset: 0,
-                len: 12345
+                len: (64 << 20) + 512
             }]
         );
     }

@@ -46,7 +46,7 @@ fn a_seal_that_is_stopped_is_taken_back() {
     let bench = Bench::new();
     let golden = bench.path("golden.raw");
     let error = seal_and_stop(&bench, &|| ());
-    assert_eq!(error.kind(), Kind::Terminated, "{error}");
+    assert_eq!(error.kind(), Kind::Interrupted, "{error}");
     assert!(!image::seal_state(&golden).unwrap().sealed);
     assert!(bench.store.seal_records().unwrap().is_empty());
 }
@@ -56,7 +56,7 @@ fn a_seal_that_clones_have_come_to_rely_on_stays() {
     let bench = Bench::new();
     let golden = bench.path("golden.raw");
     let error = seal_and_stop(&bench, &|| bench.clone_of("golden", "a", true));
-    assert_eq!(error.kind(), Kind::Terminated, "{error}");
+    assert_eq!(error.kind(), Kind::Interrupted, "{error}");
     assert!(image::seal_state(&golden).unwrap().sealed);
     let record = bench.store.seal_record(&golden).unwrap().unwrap();
     assert_ne!(record.mode_before, 0o444);

@@ -16,7 +16,7 @@ use crate::guest::scratch::Scratch;
 use crate::image::{self, Trust};
 use crate::model::{Chain, GuestIdentity, Hostname, ImageFormat, Mac, UserName};
 use crate::ops::Host;
-use crate::ops::customize::{HostKeys, MachineId, Which, Wishes};
+use crate::ops::customize::{HostKeys, MachineId, NewUser, Which, Wishes};
 use crate::ops::guest::{Guest, View};
 use crate::ops::write::plan::Draft;
 use crate::ops::write::together::{self, Share, Work, can_share, shares};
@@ -35,6 +35,12 @@ pub(super) fn wishes(
     cards: Vec<(Mac, Mac)>,
 ) -> Result<Wishes> {
     let hostname = hostname.as_str().parse();
+    let users = identity.user.iter().map(|name| NewUser {
+        name: name.clone(),
+        groups: Vec::new(),
+        admin: true,
+    });
+    let users = users.filter(|user| user.name.as_str() != "root").collect();
     let user = identity.user.as_ref();
     let user = user.map_or("root", UserName::as_str).to_owned();
     let ssh_keys = match identity.ssh_keys.as_slice() {
@@ -46,6 +52,7 @@ pub(super) fn wishes(
         hostname: Some(hostname.map_err(|why| Error::new(Kind::Usage, why))?),
         machine_id: Some(MachineId::This(uuid.simple().to_string())),
         host_keys: Some(HostKeys::NewIfServed),
+        users,
         ssh_keys,
         passwords: password.map(|password| (user.clone(), password)).collect(),
         generalize: true,

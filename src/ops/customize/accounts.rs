@@ -102,7 +102,7 @@ pub(super) fn set_password(draft: &mut Draft<'_>, name: &str, password: &SecretT
 }
 
 /// How many days of 1970 and later have begun.
-fn today() -> u64 {
+pub(super) fn today() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| since.as_secs() / SECONDS_OF_A_DAY)
 }

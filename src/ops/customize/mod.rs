@@ -9,7 +9,7 @@
 //! * `hostname`, `hosts`, `machine_id`, `instance_id`: who the guest is;
 //! * `network`: its addresses;
 //! * `host_keys`, `known_hosts`: how its SSH server is known;
-//! * `accounts`: who may log in;
+//! * `users`, `accounts`: who may log in;
 //! * `timezone`;
 //! * `firstboot`, `unit`: what it does when it starts;
 //! * `wishes`, `many`, `which`: what is asked for, what of it several guests cannot
@@ -33,6 +33,7 @@ pub(in crate::ops) mod pins;
 mod tests;
 mod timezone;
 mod unit;
+mod users;
 mod which;
 mod wishes;
 
@@ -47,6 +48,7 @@ use crate::ops::write::plan::Draft;
 pub use self::known_hosts::add as add_known_hosts;
 pub use self::many::must_differ;
 pub use self::network::{AddressRange, NetworkWish, NicName};
+pub use self::users::{InvalidNewUser, NewUser};
 pub use self::which::Which;
 pub use self::wishes::{
     AccountPassword, CopyInto, FileText, HostKeys, InstanceId, InvalidWish, MacPins, MachineId,
@@ -64,6 +66,8 @@ pub struct Wishes {
     pub host_keys: Option<HostKeys>,
     /// Whether these keys are to be known on the host.
     pub known_hosts: bool,
+    /// Users that are made if they are not there.
+    pub users: Vec<NewUser>,
     /// Who may log in over SSH: users, and their keys.
     pub ssh_keys: Vec<(String, Vec<SshKey>)>,
     /// The passwords of users.
@@ -109,6 +113,7 @@ impl Wishes {
             && self.machine_id.is_none()
             && self.host_keys.is_none()
             && !self.known_hosts
+            && self.users.is_empty()
             && self.ssh_keys.is_empty()
             && self.passwords.is_empty()
             && self.timezone.is_none()
@@ -163,6 +168,9 @@ impl Wishes {
             // A system without a server has none.
             Some(HostKeys::Remove) => host_keys::remove(draft, &mut outcome)?,
             None => {}
+        }
+        for user in &self.users {
+            users::add(draft, user)?;
         }
         for (user, keys) in &self.ssh_keys {
             accounts::authorize(draft, user, keys)?;

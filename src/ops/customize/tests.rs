@@ -2,6 +2,7 @@
 
 mod cards;
 mod network;
+mod users;
 
 use std::collections::BTreeMap;
 use std::fs;
