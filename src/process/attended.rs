@@ -16,14 +16,7 @@ impl Run<'_> {
         if let Some(observer) = OBSERVER.get() {
             observer(&self.tool.path, &self.args);
         }
-        #[expect(clippy::disallowed_methods, reason = "this is the place")]
-        let mut command = Command::new(&self.tool.path);
-        command
-            .args(&self.args)
-            .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::inherit())
-            .stdout(Stdio::inherit())
-            .stderr(Stdio::inherit());
+        let mut command = self.on_our_streams();
         let status = command.status().map_err(|error| self.not_started(error))?;
         if status.success() {
             return Ok(());
@@ -32,5 +25,18 @@ impl Run<'_> {
             Kind::Environment,
             format!("the program did not end well ({status})"),
         ))
+    }
+
+    /// The program with the standard streams of this process.
+    pub(super) fn on_our_streams(&self) -> Command {
+        #[expect(clippy::disallowed_methods, reason = "this is the place")]
+        let mut command = Command::new(&self.tool.path);
+        command
+            .args(&self.args)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::inherit())
+            .stdout(Stdio::inherit())
+            .stderr(Stdio::inherit());
+        command
     }
 }

@@ -1,7 +1,7 @@
 //! This very program once more, in the background: it goes on when the one that
 //! started it has ended.
 
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 
 use super::Run;
 use crate::error::{Error, Kind, Result};
@@ -18,15 +18,10 @@ impl Run<'_> {
     ///
     /// [`Kind::Environment`] if it cannot be started.
     pub fn background(self) -> Result<Background> {
-        #[expect(clippy::disallowed_methods, reason = "this is the place")]
-        let mut command = Command::new(&self.tool.path);
-        command
-            .args(&self.args)
-            .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::inherit())
-            .stdout(Stdio::inherit())
-            .stderr(Stdio::inherit());
-        let child = command.spawn().map_err(|error| self.not_started(error))?;
+        let child = self
+            .on_our_streams()
+            .spawn()
+            .map_err(|error| self.not_started(error))?;
         Ok(Background(child))
     }
 }

@@ -199,13 +199,8 @@ fn serve(
     let (mut guest, domain) = args.guest.only(session)?;
     let tree = guest.tree()?;
     tell_about(ui, session, &guest);
-    let ready = |record: &MountRecord| {
-        tell_mounted(ui, record, file_systems(&tree))?;
-        match in_background {
-            true => let_go(ui, session, record),
-            false => Ok(()),
-        }
-    };
+    let ready =
+        |record: &MountRecord| announce(ui, session, record, file_systems(&tree), in_background);
     let serving = Serving {
         id,
         store: session.store(),
@@ -236,11 +231,8 @@ fn serve_writable(
     }
     let all = std::cell::Cell::new(Some(file_systems(writing.tree())));
     let ready = |record: &MountRecord| {
-        tell_mounted(ui, record, all.take().unwrap_or_default())?;
-        match in_background {
-            true => let_go(ui, session, record),
-            false => Ok(()),
-        }
+        let all = all.take().unwrap_or_default();
+        announce(ui, session, record, all, in_background)
     };
     let serving = Serving {
         id,
@@ -250,6 +242,21 @@ fn serve_writable(
         ready: &ready,
     };
     writable(writing, domain.map(|domain| domain.uuid), place, serving)
+}
+
+/// Says that it is mounted, and lets whoever waits for that go on.
+fn announce(
+    ui: &Ui,
+    session: &Session<'_>,
+    record: &MountRecord,
+    file_systems: Vec<FileSystem>,
+    in_background: bool,
+) -> Result<()> {
+    tell_mounted(ui, record, file_systems)?;
+    match in_background {
+        true => let_go(ui, session, record),
+        false => Ok(()),
+    }
 }
 
 fn tell_mounted(ui: &Ui, record: &MountRecord, file_systems: Vec<FileSystem>) -> Result<()> {

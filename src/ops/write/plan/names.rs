@@ -121,13 +121,7 @@ impl Draft<'_> {
         self.must_hold_no_mounts(&there)?;
         let target = self.target(to, &end.name)?;
         let (from, to) = (Spot::of(self.tree, &there), target.spot);
-        let below = [&from.path[..], b"/"].concat();
-        if to.path == from.path || to.path.starts_with(&below) {
-            return Err(Error::new(
-                Kind::WrongState,
-                format!("'{from}' cannot be moved to '{to}', which is the same or in it"),
-            ));
-        }
+        not_in_itself(&from, &to, "moved")?;
         if let Some(place) = &target.there {
             let kind = self.stat_of(place)?.kind;
             if kind == FileKind::Directory {
@@ -160,13 +154,7 @@ impl Draft<'_> {
         self.must_hold_no_mounts(&there)?;
         let target = self.target(to, &end.name)?;
         let (from, to) = (Spot::of(self.tree, &there), target.spot);
-        let below = [&from.path[..], b"/"].concat();
-        if to.path == from.path || to.path.starts_with(&below) {
-            return Err(Error::new(
-                Kind::WrongState,
-                format!("'{from}' cannot be copied to '{to}', which is the same or in it"),
-            ));
-        }
+        not_in_itself(&from, &to, "copied")?;
         let mounts = Mountable::all_of(self.tree);
         let keeps = |spot: &Spot| mounts.get(spot.fs).is_some_and(Mountable::has_owners);
         if keeps(&from) && !keeps(&to) {
@@ -284,6 +272,18 @@ impl Draft<'_> {
 struct Target {
     spot: Spot,
     there: Option<Place>,
+}
+
+/// Refuses to put something into itself.
+fn not_in_itself(from: &Spot, to: &Spot, how: &str) -> Result<()> {
+    let below = [&from.path[..], b"/"].concat();
+    if to.path != from.path && !to.path.starts_with(&below) {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::WrongState,
+        format!("'{from}' cannot be {how} to '{to}', which is the same or in it"),
+    ))
 }
 
 pub(super) fn no_such(path: &[u8]) -> Error {
