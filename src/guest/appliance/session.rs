@@ -190,11 +190,12 @@ impl Session {
     ///
     /// [`Kind::Environment`] if it does not start.
     pub(super) fn launch(&mut self, watched: bool) -> Result<()> {
-        // Its console is on stderr then.
-        self.must("set-verbose true")?;
-        self.boot = watched.then(Boot::default);
+        if watched {
+            // Its console is on stderr then, and all that it does takes longer.
+            self.must("set-verbose true")?;
+            self.boot = Some(Boot::default());
+        }
         let answer = self.ask("launch")?;
-        self.boot = None;
         answer.map_err(|why| {
             Error::new(
                 Kind::Environment,
@@ -202,7 +203,10 @@ impl Session {
             )
             .hint("see what it lacks: `libguestfs-test-tool`")
         })?;
-        self.must("set-verbose false").map(drop)
+        match self.boot.take() {
+            Some(_) => self.must("set-verbose false").map(drop),
+            None => Ok(()),
+        }
     }
 
     /// Has it do one thing that takes as long as others like. What it says meanwhile
