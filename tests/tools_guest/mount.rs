@@ -367,7 +367,7 @@ fn all_file_systems_are_where_the_guest_has_them() {
         .unwrap();
     let fstab = "/dev/vg/root / ext4 defaults 0 1\n/dev/vg/home /home ext4 defaults 0 2\n\
                  /dev/sda1 /boot ext4 defaults 0 2\n";
-    let mut words = vec!["--format=raw", "-a", image.to_str().unwrap()];
+    let mut words = vec!["--format=raw", "-a", image.to_str().unwrap(), "--"];
     for command in [
         &["run"][..],
         &["part-init", "/dev/sda", "mbr"],
