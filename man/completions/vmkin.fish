@@ -542,7 +542,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand image; and not __fish_seen_s
 complete -c vmkin -n "__fish_vmkin_using_subcommand image; and not __fish_seen_subcommand_from build help" -f -a "build" -d 'Make a new disk, CD or floppy, with files in it'
 complete -c vmkin -n "__fish_vmkin_using_subcommand image; and not __fish_seen_subcommand_from build help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c vmkin -n "__fish_vmkin_using_subcommand image; and __fish_seen_subcommand_from build" -l from -d 'What is put into it: a directory, a tar archive (plain or compressed by gzip, xz or zstd), or \'-\' for one on standard input' -r -F
-complete -c vmkin -n "__fish_vmkin_using_subcommand image; and __fish_seen_subcommand_from build" -l format -d 'The format of a disk' -r -f -a "raw\t'The bytes of the disk, with holes'
+complete -c vmkin -n "__fish_vmkin_using_subcommand image; and __fish_seen_subcommand_from build" -l format -d 'The format of a disk [default: qcow2 if its name ends so, else raw]' -r -f -a "raw\t'The bytes of the disk, with holes'
 qcow2\t'QEMU\'s own'"
 complete -c vmkin -n "__fish_vmkin_using_subcommand image; and __fish_seen_subcommand_from build" -l size -d 'How large the disk is; with a plus, how much more than what is in it takes' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand image; and __fish_seen_subcommand_from build" -s t -l type -d 'The file system: ext2, ext3, ext4, xfs, btrfs, vfat or ntfs' -r

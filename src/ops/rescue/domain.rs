@@ -45,6 +45,6 @@ pub(super) fn domain(patient: &Patient<'_>) -> Check {
     if facts.disks.is_empty() {
         check.problem("it has no disk".to_owned(), None);
     }
-    check.fine(format!("it has {} disks", facts.disks.len()));
+    check.fine(format!("its disks: {}", facts.disks.len()));
     check
 }

@@ -39,7 +39,7 @@ pub(super) fn look(here: &InTree<'_>, check: &mut Check) -> Result<()> {
         }
         at.push(entry.at);
     }
-    check.fine(format!("{count} lines"));
+    check.fine(format!("lines that count: {count}"));
     Ok(())
 }
 

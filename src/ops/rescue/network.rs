@@ -35,6 +35,6 @@ pub(super) fn look(here: &InTree<'_>, check: &mut Check) -> Result<()> {
             }
         }
     }
-    check.fine(format!("the domain has {} cards", cards.len()));
+    check.fine(format!("cards of the domain: {}", cards.len()));
     Ok(())
 }

@@ -32,9 +32,9 @@ pub(in crate::cli) struct BuildArgs {
     #[arg(long, value_name = "DIR|TAR")]
     from: Option<PathBuf>,
 
-    /// The format of a disk
-    #[arg(long, value_name = "FORMAT", default_value = "raw")]
-    format: DiskFormat,
+    /// The format of a disk [default: qcow2 if its name ends so, else raw]
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<DiskFormat>,
 
     /// How large the disk is; with a plus, how much more than what is in it takes
     #[arg(long, value_name = "SIZE", default_value = "auto")]
@@ -196,8 +196,10 @@ fn target(args: &BuildArgs) -> Result<Target> {
     Ok(Target::Disk {
         layout,
         format: match args.format {
-            DiskFormat::Raw => ImageFormat::Raw,
-            DiskFormat::Qcow2 => ImageFormat::Qcow2,
+            Some(DiskFormat::Raw) => ImageFormat::Raw,
+            Some(DiskFormat::Qcow2) => ImageFormat::Qcow2,
+            None if args.out.extension().is_some_and(|end| end == "qcow2") => ImageFormat::Qcow2,
+            None => ImageFormat::Raw,
         },
         size,
     })
