@@ -3,6 +3,7 @@
 //! | place | what it knows |
 //! |---|---|
 //! | `appliance` | the other read engine: libguestfs, for what takes a kernel |
+//! | `archived` | paths in archives |
 //! | `build` | what a new disk is filled with |
 //! | `change` | what is to be changed in a guest |
 //! | `compare` | what differs between the files of two guests |
@@ -21,6 +22,7 @@
 //! guest, or whoever made the image, has written there.
 
 pub mod appliance;
+pub mod archived;
 pub mod build;
 pub mod change;
 pub mod compare;

@@ -7,6 +7,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::on_guest::{OnGuest, tell_about};
+use super::to_guest::say;
 use crate::cli::session::Session;
 use crate::cli::table::columns;
 use crate::cli::ui::{Ui, one_line};
@@ -222,13 +223,7 @@ fn serve_writable(
     let hypervisor = session.connect_to_change()?;
     let host = session.host(&hypervisor);
     let (writing, domain) = args.guest.writing(session, host)?;
-    writing
-        .warnings
-        .iter()
-        .for_each(|warning| ui.warning(warning));
-    if session.is_verbose() {
-        writing.details.iter().for_each(|detail| ui.note(detail));
-    }
+    say(ui, session, &writing);
     let all = std::cell::Cell::new(Some(file_systems(writing.tree())));
     let ready = |record: &MountRecord| {
         let all = all.take().unwrap_or_default();

@@ -36,7 +36,7 @@ impl Live {
         interrupt: &Interrupt,
     ) -> Result<Self> {
         let (drives, images) = (&guest.drives, &guest.images);
-        let session = opened(drives, images, keys, scratch.dir(), interrupt)?;
+        let (session, _) = opened(drives, images, keys, scratch.dir(), interrupt)?;
         Ok(Self {
             session: Rc::new(RefCell::new(session)),
             guest,

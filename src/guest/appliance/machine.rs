@@ -42,6 +42,17 @@ pub struct Drive {
     pub chain: Chain,
 }
 
+impl Drive {
+    /// The disks of a guest, by what they are called.
+    pub fn all_of(disks: &[(String, Chain)]) -> Vec<Self> {
+        let drive = |(name, chain): &(String, Chain)| Self {
+            name: name.clone(),
+            chain: chain.clone(),
+        };
+        disks.iter().map(drive).collect()
+    }
+}
+
 /// Starts the appliance with the disks of a guest, opens what the keys open, and
 /// mounts all file systems. Nothing is written to the disks.
 ///
@@ -50,14 +61,10 @@ pub struct Drive {
 /// [`Kind::Environment`] if libguestfs is missing or does not start;
 /// [`Kind::Usage`] if a key opens nothing; [`Kind::Storage`] if it fails.
 pub fn open(drives: &[Drive], keys: &[Key], interrupt: &Interrupt) -> Result<System> {
-    let secrets: Vec<(String, String)> = keys.iter().map(secret).collect::<Result<_>>()?;
     let shield = Shield::over(drives)?;
-    let mut session = started(shield.dir(), shield.overlays(), interrupt)?;
+    let images = shield.overlays();
+    let (mut session, problems) = opened(drives, images, keys, shield.dir(), interrupt)?;
     session.keep(shield.into_scratch());
-    let mut problems = Vec::new();
-    if !secrets.is_empty() {
-        unlock(&mut session, drives, &secrets, &mut problems)?;
-    }
     let listed = answer::file_systems(&session.must("list-filesystems")?);
     let session = Rc::new(RefCell::new(session));
     let mut system = System::default();
@@ -91,20 +98,22 @@ pub(super) fn started(
     Ok(session)
 }
 
-/// Starts it for the disks of a guest, and opens what the keys open.
+/// Starts it for the disks of a guest, opens what the keys open, and says what stays
+/// closed.
 pub(super) fn opened(
     drives: &[Drive],
     images: &[(PathBuf, ImageFormat)],
     keys: &[Key],
     scratch: &Path,
     interrupt: &Interrupt,
-) -> Result<Session> {
+) -> Result<(Session, Vec<String>)> {
     let secrets: Vec<(String, String)> = keys.iter().map(secret).collect::<Result<_>>()?;
     let mut session = started(scratch, images, interrupt)?;
+    let mut problems = Vec::new();
     if !secrets.is_empty() {
-        unlock(&mut session, drives, &secrets, &mut Vec::new())?;
+        unlock(&mut session, drives, &secrets, &mut problems)?;
     }
-    Ok(session)
+    Ok((session, problems))
 }
 
 /// Whether it has to do without KVM, which may be there and not work. Nothing is

@@ -86,7 +86,7 @@ impl Writer {
             ));
         }
         let drives = guests.first().map_or(&[][..], |guest| &guest.drives);
-        let session = opened(drives, &images, keys, scratch.dir(), interrupt)?;
+        let (session, _) = opened(drives, &images, keys, scratch.dir(), interrupt)?;
         Ok(Self { session, guests })
     }
 

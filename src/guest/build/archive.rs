@@ -14,6 +14,7 @@ use super::item::{Item, ItemKind};
 use super::pax::{self, Records};
 use super::source::Visit;
 use crate::error::{Error, Kind, Result};
+use crate::guest::archived::names_in;
 use crate::guest::native::fs::{Time, Xattr};
 use crate::image::{ShownBytes, shown};
 
@@ -236,16 +237,12 @@ fn until_nul(text: &[u8]) -> Vec<u8> {
 
 /// A name as a path of the source; no name leads out of it.
 fn inside(name: &[u8]) -> Result<Vec<u8>> {
-    let names: Vec<&[u8]> = name
-        .split(|&byte| byte == b'/')
-        .filter(|name| !matches!(*name, b"" | b"."))
-        .collect();
-    if names.iter().any(|name| *name == b".." || name.contains(&0)) {
-        return Err(Error::new(
+    let names = names_in(name).ok_or_else(|| {
+        Error::new(
             Kind::Unsafe,
             format!("'{}' in the archive leads out of it", ShownBytes(name)),
-        ));
-    }
+        )
+    })?;
     Ok([b"/", names.join(&b'/').as_slice()].concat())
 }
 

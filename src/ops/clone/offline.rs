@@ -129,7 +129,7 @@ pub(super) fn write(host: Host<'_>, clones: &[&PlannedClone]) -> Result<()> {
     let all = drafts.iter().enumerate().map(|(number, draft)| Share {
         number,
         disks: draft.disks.len(),
-        alone: !can_share(&draft.drives(), &draft.mounts),
+        alone: !can_share(&Drive::all_of(&draft.disks), &draft.mounts),
     });
     for group in shares(all) {
         let group: Vec<&Drafted<'_>> = group.iter().filter_map(|&one| drafts.get(one)).collect();
@@ -204,16 +204,6 @@ impl<'c> Drafted<'c> {
         })
     }
 
-    fn drives(&self) -> Vec<Drive> {
-        let disks = self.disks.iter();
-        disks
-            .map(|(name, chain)| Drive {
-                name: name.clone(),
-                chain: chain.clone(),
-            })
-            .collect()
-    }
-
     fn work(&self) -> Work<'_> {
         let images = self.disks.iter().map(|(_, chain)| {
             let top = chain.top();
@@ -221,7 +211,7 @@ impl<'c> Drafted<'c> {
         });
         Work {
             disks: GuestDisks {
-                drives: self.drives(),
+                drives: Drive::all_of(&self.disks),
                 images: images.collect(),
                 mounts: self.mounts.clone(),
             },

@@ -88,13 +88,11 @@ pub(super) fn add(draft: &mut Draft<'_>, user: &NewUser) -> Result<()> {
                 put(draft, GROUP_PASSWORDS, &secrets)?;
             }
         }
-        let shells = ["/bin/bash", "/usr/bin/bash"];
-        let mut shell = "/bin/sh";
-        for one in shells {
-            if draft.stat(one.as_bytes())?.is_some() {
-                shell = "/bin/bash";
-            }
-        }
+        // Through the link that /bin is where it is one.
+        let shell = match draft.stat(b"/bin/bash")?.is_some() {
+            true => "/bin/bash",
+            false => "/bin/sh",
+        };
         let home = format!("/home/{name}");
         let mut users = users;
         push(

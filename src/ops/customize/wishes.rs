@@ -4,8 +4,6 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, de};
-
 use crate::model::Mac;
 
 /// What becomes of a machine id.
@@ -186,33 +184,6 @@ impl FromStr for InstanceId {
     }
 }
 
-/// Reads what is typed out of a file: the same text.
-///
-/// # Errors
-///
-/// If it is no text, or not one of that form.
-pub(super) fn from_text<'de, D, T>(deserializer: D) -> Result<T, D::Error>
-where
-    D: Deserializer<'de>,
-    T: FromStr,
-    T::Err: fmt::Display,
-{
-    let text = String::deserialize(deserializer)?;
-    text.parse().map_err(de::Error::custom)
-}
-
-impl<'de> Deserialize<'de> for MacPins {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        from_text(deserializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for InstanceId {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        from_text(deserializer)
-    }
-}
-
 impl Timezone {
     /// Its name.
     pub fn as_str(&self) -> &str {
@@ -359,14 +330,12 @@ mod tests {
             assert_eq!(bad.parse::<MacPins>(), Err(InvalidWish::MacPins), "{bad}");
         }
         let id = InstanceId::This("iid-1".to_owned());
-        assert_eq!("iid-1".parse(), Ok(id.clone()));
+        assert_eq!("iid-1".parse(), Ok(id));
         for bad in ["", "a b", "a\nb", "a:b", &"x".repeat(65)] {
             assert_eq!(bad.parse::<InstanceId>(), Err(InvalidWish::InstanceId));
         }
-        // As they are in a file.
-        let read: (MacPins, InstanceId) = serde_json::from_str(r#"["domain", "iid-1"]"#).unwrap();
-        assert_eq!(read, (MacPins::Domain, id));
-        assert!(serde_json::from_str::<MacPins>(r#""x""#).is_err());
+        assert_eq!("domain".parse(), Ok(MacPins::Domain));
+        assert!("x".parse::<MacPins>().is_err());
     }
 
     #[test]

@@ -327,17 +327,13 @@ impl Guest {
             let disk: Arc<dyn Blocks> = Arc::new(disk);
             volumes.push((target.clone(), disk));
         }
-        let drives = disks.iter().map(|(target, chain)| Drive {
-            name: target.clone(),
-            chain: chain.clone(),
-        });
         let mut guest = Self {
             system: System::open(&Volumes::find(&volumes)),
             warnings: Vec::new(),
             details: Vec::new(),
             facts: None,
             view: view.clone(),
-            drives: drives.collect(),
+            drives: Drive::all_of(&disks),
             in_appliance: false,
             absent: Vec::new(),
             torn: false,

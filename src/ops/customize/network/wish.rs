@@ -4,11 +4,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer};
-
 use crate::model::Mac;
 use crate::model::options::{InvalidOption, Options};
-use crate::ops::customize::wishes::from_text;
 
 /// How one interface of a guest gets its addresses:
 /// `[NIC,]address=ADDRESS/PREFIX|dhcp[,gateway=…][,dns=…][,search=…][,mac=MAC]`,
@@ -283,12 +280,6 @@ impl FromStr for AddressRange {
             }
         }
         Ok(range)
-    }
-}
-
-impl<'de> Deserialize<'de> for NetworkWish {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        from_text(deserializer)
     }
 }
 

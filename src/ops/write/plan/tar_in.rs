@@ -11,6 +11,7 @@ use super::contents::cannot_read;
 use super::copy_in::New;
 use super::{DIRECTORY_MODE, Draft};
 use crate::error::{Error, Kind, Result};
+use crate::guest::archived::names_in;
 use crate::guest::change::{Change, Given, Spot};
 use crate::guest::native::fs::Time;
 
@@ -133,20 +134,15 @@ impl Draft<'_> {
 
 /// The names in a path of an archive.
 fn names_of(path: &[u8]) -> Result<Vec<&[u8]>> {
-    let names: Vec<&[u8]> = path
-        .split(|&byte| byte == b'/')
-        .filter(|name| !matches!(*name, b"" | b"."))
-        .collect();
-    if names.iter().any(|name| *name == b".." || name.contains(&0)) {
-        return Err(Error::new(
+    names_in(path).ok_or_else(|| {
+        Error::new(
             Kind::Unsafe,
             format!(
                 "'{}' in the archive leads out of the directory",
                 path.escape_ascii()
             ),
-        ));
-    }
-    Ok(names)
+        )
+    })
 }
 
 fn given(header: &Header) -> std::io::Result<Given> {
