@@ -613,6 +613,21 @@ fn a_guest_that_fails_among_others_is_tried_alone() {
     }
 }
 
+#[test]
+fn what_does_not_start_at_all_is_not_tried_for_each_guest() {
+    let host = Host::new();
+    three(&host);
+    fs::write(tools(&host).join("fail"), "launch").unwrap();
+    starts(&host);
+    let mut command = edit(&host, "edit -d web-* -e s/web-0./db-01/ /etc/hostname");
+    command.env("LIBGUESTFS_BACKEND_SETTINGS", "force_tcg");
+    let (exit, said) = code(command);
+    assert_eq!(exit, Some(8), "{said}");
+    assert_eq!(said.matches("it is broken").count(), 3, "{said}");
+    // All together, and the first alone.
+    assert_eq!(starts(&host), 2);
+}
+
 /// Killed at any point, each guest is as it was or as it is to be.
 #[test]
 fn of_many_guests_each_is_changed_or_not() {

@@ -58,14 +58,17 @@ pub fn carry_out(jobs: &[Job<'_>], isolate: bool) -> Vec<Result<()>> {
         }
     };
     for group in groups(jobs, isolate) {
-        let several = group.len() > 1;
+        let mut try_alone = group.len() > 1;
         for (number, outcome) in in_one_appliance(jobs, &group) {
             match outcome {
                 Outcome::Done(result) => set(number, result),
                 // What others have done to the kernel may be why.
-                Outcome::NotChanged(error) if several && !is_asked_to_stop(&error) => {
+                Outcome::NotChanged(error) if try_alone && !is_asked_to_stop(&error) => {
                     for (number, outcome) in in_one_appliance(jobs, &[number]) {
-                        set(number, outcome.result());
+                        let result = outcome.result();
+                        // It does not start at all, and would not for the others.
+                        try_alone = !matches!(&result, Err(e) if e.kind() == Kind::Environment);
+                        set(number, result);
                     }
                 }
                 Outcome::NotChanged(error) => set(number, Err(error)),
