@@ -11,7 +11,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
@@ -361,8 +361,32 @@ fn line<T: Serialize>(value: &T) -> Result<Vec<u8>> {
     Ok(line)
 }
 
+/// How long the lock of a process that is gone is waited for: a child that it was
+/// starting has all of its files open until it has become another program, or died
+/// of its parent's death.
+const LAST_CHILD: Duration = Duration::from_secs(1);
+
 /// Reads one journal; `None` if it is gone by now.
 fn find(path: &Path) -> Result<Option<Found>> {
+    let until = Instant::now() + LAST_CHILD;
+    loop {
+        let found = look_at(path)?;
+        let is_held = found.as_ref().is_some_and(|found| {
+            matches!(found.holder, Holder::Alive) && !is_there(found.begun.pid)
+        });
+        if !is_held || Instant::now() >= until {
+            return Ok(found);
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Whether there is a process of this number.
+fn is_there(pid: u32) -> bool {
+    Path::new("/proc").join(pid.to_string()).exists()
+}
+
+fn look_at(path: &Path) -> Result<Option<Found>> {
     let cannot = |e| Error::io(format!("cannot read {}", path.display()), e);
     let gone = |e: &std::io::Error| e.kind() == std::io::ErrorKind::NotFound;
     let file = match OpenOptions::new().read(true).append(true).open(path) {
@@ -480,6 +504,26 @@ mod tests {
         };
         ours.finish().unwrap();
         assert!(store.survey().unwrap().is_empty());
+    }
+
+    #[test]
+    fn the_last_child_of_a_process_that_is_gone_is_waited_for() {
+        let (_dir, store) = store();
+        let journal = store.begin("test:///default", operation()).unwrap();
+        let text = fs::read_to_string(journal.path()).unwrap();
+        // No process can have the highest number that there is.
+        let gone = text.replace(
+            &format!("\"pid\":{}", std::process::id()),
+            &format!("\"pid\":{}", u32::MAX),
+        );
+        assert_ne!(gone, text);
+        fs::write(journal.path(), gone).unwrap();
+        let child = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(100));
+            drop(journal);
+        });
+        assert!(matches!(store.survey().unwrap()[0].holder, Holder::Us(_)));
+        child.join().unwrap();
     }
 
     #[test]
