@@ -54,7 +54,7 @@ TARGET_DIR=fuzz/target
 # What `cargo fuzz` sets, without its sanitizer: all of it is stable.
 FLAGS='--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table
-    -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1'
+    -Cllvm-args=-sanitizer-coverage-trace-compares'
 MEMORY=512
 if [[ -n $ASAN ]]; then
     compgen -G "$(rustc --print target-libdir)/librustc*_rt.asan.a" >/dev/null ||

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use sha2::{Digest, Sha256};
 
@@ -128,9 +129,8 @@ impl Bare {
     /// What the guest would find on its disks and in its variables, hashed.
     pub fn sees(&self) -> Vec<String> {
         let all = self.images().into_iter().chain(self.variables.clone());
-        all.map(|path| {
-            let path = &path;
-            let raw = self.lab.dir.join("seen");
+        at_once(all.collect(), |path| {
+            let raw = path.with_extension("seen");
             let format = if Self::is_raw(path) { "raw" } else { "qcow2" };
             tool(
                 "qemu-img",
@@ -140,14 +140,13 @@ impl Bare {
             fs::remove_file(raw).unwrap();
             hash.iter().take(8).map(|b| format!("{b:02x}")).collect()
         })
-        .collect()
     }
 
     /// The names of the snapshots in each image; they are sound too.
     pub fn tags(&self) -> Vec<Vec<String>> {
         let variables = self.variables.iter().filter(|path| !Self::is_raw(path));
-        let images = self.disks.iter().chain(variables);
-        images.map(|path| tags(path)).collect()
+        let images = self.disks.iter().chain(variables).cloned();
+        at_once(images.collect(), |path| tags(path))
     }
 
     /// The names of the snapshots that libvirt has on record.
@@ -187,6 +186,18 @@ impl Bare {
             .trim()
             .to_owned()
     }
+}
+
+/// Asks the same of several images at once, for each answer takes a program or two.
+fn at_once<T: Send>(images: Vec<PathBuf>, ask: impl Fn(&Path) -> T + Sync) -> Vec<T> {
+    thread::scope(|scope| {
+        let ask = &ask;
+        let asked: Vec<_> = images
+            .iter()
+            .map(|path| scope.spawn(move || ask(path)))
+            .collect();
+        asked.into_iter().map(|one| one.join().unwrap()).collect()
+    })
 }
 
 pub fn text(path: &Path) -> &str {

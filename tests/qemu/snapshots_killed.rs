@@ -37,7 +37,20 @@ fn steps(step: &'static str, disks: usize) -> impl Iterator<Item = String> {
     (1..=disks).map(move |n| format!("snapshot.{step}@{n}"))
 }
 
-/// With 1, 2 and 8 disks, the step after each disk fails, and is killed.
+/// Whether it is to be killed at this step too: of eight disks only at the first and the last.
+fn is_killed_at(step: &str, disks: usize) -> bool {
+    let nth = step.split_once('@').map(|(_, nth)| nth);
+    disks < 8 || nth.is_none_or(|nth| nth == "1" || nth == "8")
+}
+
+/// What happens at a step.
+fn actions(step: &str, disks: usize) -> &'static [&'static str] {
+    let all = &["error", "kill"];
+    let last = if is_killed_at(step, disks) { 2 } else { 1 };
+    &all[..last]
+}
+
+/// With 1, 2 and 8 disks, the step after each disk fails; and it is killed.
 #[test]
 #[ignore = "needs the private libvirtd"]
 fn a_failure_at_any_disk_is_one_of_all() {
@@ -50,6 +63,9 @@ fn a_failure_at_any_disk_is_one_of_all() {
             let ran = run(&bare, &format!("{step}=error"), "create");
             assert_eq!(ran.code, Some(10), "{step}: {}", ran.stderr);
             assert_eq!(State::of(&bare), none, "{step}");
+            if !is_killed_at(&step, disks) {
+                continue;
+            }
             let ran = run(&bare, &format!("{step}=kill"), "create");
             assert_eq!(ran.code, None, "{step}: {}", ran.stderr);
             bare.lab.ok("recover");
@@ -67,6 +83,9 @@ fn a_failure_at_any_disk_is_one_of_all() {
             let ran = run(&bare, &format!("{step}=error"), "apply");
             assert_eq!(ran.code, Some(10), "{step}: {}", ran.stderr);
             assert_eq!(State::of(&bare), used, "{step}");
+            if !is_killed_at(&step, disks) {
+                continue;
+            }
             let ran = run(&bare, &format!("{step}=kill"), "apply");
             assert_eq!(ran.code, None, "{step}: {}", ran.stderr);
             bare.lab.ok("recover");
@@ -76,7 +95,7 @@ fn a_failure_at_any_disk_is_one_of_all() {
             .into_iter()
             .chain(steps("settled", one_by_one))
         {
-            for action in ["error", "kill"] {
+            for action in actions(&step, disks) {
                 bare.write(2);
                 let ran = run(&bare, &format!("{step}={action}"), "apply");
                 assert!(
@@ -95,7 +114,7 @@ fn a_failure_at_any_disk_is_one_of_all() {
         .into_iter()
         .chain(steps("deleted", disks))
         {
-            for action in ["error", "kill"] {
+            for action in actions(&step, disks) {
                 let ran = run(&bare, &format!("{step}={action}"), "delete");
                 assert!(
                     matches!(ran.code, None | Some(11)),
