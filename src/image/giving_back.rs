@@ -27,7 +27,7 @@ pub(super) fn giving_back<T>(
 ) -> Result<T> {
     let before = taken(chain, lease)?;
     let done = work()?;
-    lease.image().file().sync_all().map_err(|error| {
+    lease.image().file().sync_data().map_err(|error| {
         Error::wrap(
             Kind::Storage,
             format_args!("cannot write {} to the disk", shown(&chain.top().path)),

@@ -148,7 +148,7 @@ pub fn merge(
             progress(done, 10_000);
         }
     })?;
-    lease.image().file().sync_all().map_err(|error| {
+    lease.image().file().sync_data().map_err(|error| {
         Error::wrap(
             Kind::Storage,
             format_args!("cannot write {} to the disk", shown(&chain.top().path)),
