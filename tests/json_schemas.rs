@@ -302,6 +302,44 @@ fn clones_and_what_is_known_of_them_are_as_documented() {
     bench.error(Kind::Protected, &["base", "unseal", image]);
     bench.result("disk-check", &["disk", "check", "-d", "web-01"]);
     bench.result("disk-check", &["disk", "check", "-d", "golden"]);
+    let info = bench.result("disk-info", &["disk", "info", "-d", "web-01"]);
+    assert_eq!(info[0]["layers"].as_array().unwrap().len(), 2);
+    bench.result("disk-info", &["disk", "info", "-d", "busy"]);
+    bench.result("disk-map", &["disk", "map", "-d", "web-01"]);
+    let [made, copy] = ["images/made.qcow2", "images/copy.vdi"].map(|name| bench.path(name));
+    let [made, copy] = [made.to_str().unwrap(), copy.to_str().unwrap()];
+    let create = ["disk", "create", made, "-b", image, "--dry-run"];
+    bench.result("disk-create", &create);
+    bench.result("disk-create", &create[..5]);
+    let convert = [
+        "disk",
+        "convert",
+        "-d",
+        "web-01",
+        "-O",
+        "vdi",
+        copy,
+        "--dry-run",
+    ];
+    bench.result("disk-convert", &convert);
+    bench.result("disk-convert", &convert[..7]);
+    let amend = ["disk", "amend", "-d", "web-01", "-o", "lazy_refcounts=on"];
+    let amended = bench.result("disk-amend", &amend);
+    assert_eq!(amended[0]["changes"][0]["option"], "lazy_refcounts");
+    let compare = [
+        "disk",
+        "compare",
+        "-a",
+        image,
+        "--with",
+        copy,
+        "--with-format",
+        "vdi",
+    ];
+    bench.result("disk-compare", &compare);
+    for path in [made, copy] {
+        fs::remove_file(path).unwrap();
+    }
     let plan = bench.result("reset", &["reset", "--dry-run", "-d", "web-01"]);
     assert_eq!(plan[0]["disks"][0]["base"], image);
     bench.result("reset", &["reset", "--yes", "-d", "web-01"]);

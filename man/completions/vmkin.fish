@@ -501,17 +501,39 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcom
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the base images of this host'
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from help" -f -a "children" -d 'List what depends on base images'
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from check help" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
-complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from check help" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check compare convert create info map help" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check compare convert create info map help" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from check help" -l json -d 'Print the result as one JSON document'
-complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from check help" -s q -l quiet -d 'Print only results, warnings and errors'
-complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from check help" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
-complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from check help" -s y -l yes -d 'Do what cannot be undone without asking'
-complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from check help" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from check help" -f -a "check" -d 'Check the tables of images, and repair them'
-complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from check help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check compare convert create info map help" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check compare convert create info map help" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check compare convert create info map help" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check compare convert create info map help" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check compare convert create info map help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check compare convert create info map help" -f -a "amend" -d 'Change what qcow2 images are, and none of their data'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check compare convert create info map help" -f -a "check" -d 'Check the tables of images, and repair them'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check compare convert create info map help" -f -a "compare" -d 'Tell whether two disks are the same to a guest, and if not, where they differ'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check compare convert create info map help" -f -a "convert" -d 'Read a disk, with all that is below it, into an image of its own'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check compare convert create info map help" -f -a "create" -d 'Make a new disk with nothing in it, or an overlay on another image'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check compare convert create info map help" -f -a "info" -d 'Tell what disks are made of: the images of their chains, and who uses them'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check compare convert create info map help" -f -a "map" -d 'Tell which part of a disk is in which image'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check compare convert create info map help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from amend" -s d -l domain -d 'The disks of a domain, by name, UUID or id' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from amend" -l target -d 'Only this disk of it, such as vda; may be repeated' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from amend" -s a -l add -d 'An image, by its path' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from amend" -s f -l format -d 'The format of an image that no domain has' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from amend" -l allow-dir -d 'Trust backing files in this directory too' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from amend" -s o -l option -d 'What it is to be: compat, lazy_refcounts or refcount_bits, as in `-o compat=1.1`; may be repeated' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from amend" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from amend" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from amend" -l dry-run -d 'Tell what would be changed, and change nothing'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from amend" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from amend" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from amend" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from amend" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from amend" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from check" -s d -l domain -d 'The disks of a domain, by name, UUID or id' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from check" -l target -d 'Only this disk of it, such as vda; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from check" -s a -l add -d 'An image, by its path' -r -F
@@ -528,7 +550,108 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcom
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from check" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from check" -s y -l yes -d 'Do what cannot be undone without asking'
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from compare" -s d -l domain -d 'The disks of a domain, by name, UUID or id' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from compare" -l target -d 'Only this disk of it, such as vda; may be repeated' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from compare" -s a -l add -d 'An image, by its path' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from compare" -s f -l format -d 'The format of an image that no domain has' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from compare" -l allow-dir -d 'Trust backing files in this directory too' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from compare" -l with -d 'The other image, by its path' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from compare" -l with-format -d 'The format of the other image, if no domain has it' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from compare" -l with-domain -d 'The disks of another domain: those of the same names' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from compare" -l with-target -d 'Only this disk of it' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from compare" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from compare" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from compare" -s s -l strict -d 'Disks of different sizes are not the same'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from compare" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from compare" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from compare" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from compare" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from compare" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from convert" -s d -l domain -d 'The disks of a domain, by name, UUID or id' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from convert" -l target -d 'Only this disk of it, such as vda; may be repeated' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from convert" -s a -l add -d 'An image, by its path' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from convert" -s f -l format -d 'The format of an image that no domain has' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from convert" -l allow-dir -d 'Trust backing files in this directory too' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from convert" -s O -l output-format -d 'Its format [default: qcow2 if its name ends so, else raw]' -r -f -a "raw\t'The bytes of the disk, with holes'
+qcow2\t'QEMU\'s own'
+qcow\t'Its predecessor'
+qed\t'QEMU enhanced disk'
+vmdk\t'VMware'
+vdi\t'VirtualBox'
+vpc\t'Virtual PC (.vhd)'
+vhdx\t'Hyper-V'"
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from convert" -s o -l option -d 'Options of that format, as in qemu-img: `-o cluster_size=2M`; may be repeated' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from convert" -s s -s l -l snapshot -d 'Read this internal snapshot, by its name or id' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from convert" -s S -l sparse -d 'So many zeros on end become a hole; 0 for none [default: 4k]' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from convert" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from convert" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from convert" -l compress -d 'Compress it: qcow2, and VMDK with `-o subformat=streamOptimized`'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from convert" -l no-compare -d 'Do not read the new image again to compare it with the disk'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from convert" -l dry-run -d 'Tell what would be made, and make nothing'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from convert" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from convert" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from convert" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from convert" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from convert" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from create" -s f -l format -d 'Its format [default: qcow2 if its name ends so or it has a backing file, else raw]' -r -f -a "raw\t'The bytes of the disk, with holes'
+qcow2\t'QEMU\'s own'"
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from create" -s b -l backing -l backing-file -d 'The image that it is an overlay on' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from create" -s F -l backing-format -l backing-fmt -d 'The format of that image, if no domain has it' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from create" -s o -l option -d 'Options of the format, as in qemu-img: `-o cluster_size=2M,lazy_refcounts=on`; may be repeated' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from create" -l cluster-size -d 'How large its clusters are' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from create" -l preallocation -d 'What is allocated ahead: off, metadata, falloc or full' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from create" -l compression-type -d 'How clusters are compressed that somebody compresses: zlib or zstd' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from create" -l secret-file -d 'Encrypt what the guest writes (LUKS): a file with the secret, on one line; - for standard input' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from create" -l allow-dir -d 'Trust backing files in this directory too' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from create" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from create" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from create" -l dry-run -d 'Tell what would be made, and make nothing'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from create" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from create" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from create" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from create" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from create" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from info" -s d -l domain -d 'The disks of a domain, by name, UUID or id' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from info" -l target -d 'Only this disk of it, such as vda; may be repeated' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from info" -s a -l add -d 'An image, by its path' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from info" -s f -l format -d 'The format of an image that no domain has' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from info" -l allow-dir -d 'Trust backing files in this directory too' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from info" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from info" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from info" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from info" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from info" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from info" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from info" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from map" -s d -l domain -d 'The disks of a domain, by name, UUID or id' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from map" -l target -d 'Only this disk of it, such as vda; may be repeated' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from map" -s a -l add -d 'An image, by its path' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from map" -s f -l format -d 'The format of an image that no domain has' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from map" -l allow-dir -d 'Trust backing files in this directory too' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from map" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from map" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from map" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from map" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from map" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from map" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from map" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from help" -f -a "amend" -d 'Change what qcow2 images are, and none of their data'
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from help" -f -a "check" -d 'Check the tables of images, and repair them'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from help" -f -a "compare" -d 'Tell whether two disks are the same to a guest, and if not, where they differ'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from help" -f -a "convert" -d 'Read a disk, with all that is below it, into an image of its own'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from help" -f -a "create" -d 'Make a new disk with nothing in it, or an overlay on another image'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from help" -f -a "info" -d 'Tell what disks are made of: the images of their chains, and who uses them'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from help" -f -a "map" -d 'Tell which part of a disk is in which image'
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c vmkin -n "__fish_vmkin_using_subcommand image; and not __fish_seen_subcommand_from build help" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand image; and not __fish_seen_subcommand_from build help" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
@@ -1340,7 +1463,13 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcom
 complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from base" -f -a "verify" -d 'Find out whether base images are what they were'
 complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from base" -f -a "list" -d 'List the base images of this host'
 complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from base" -f -a "children" -d 'List what depends on base images'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from disk" -f -a "amend" -d 'Change what qcow2 images are, and none of their data'
 complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from disk" -f -a "check" -d 'Check the tables of images, and repair them'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from disk" -f -a "compare" -d 'Tell whether two disks are the same to a guest, and if not, where they differ'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from disk" -f -a "convert" -d 'Read a disk, with all that is below it, into an image of its own'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from disk" -f -a "create" -d 'Make a new disk with nothing in it, or an overlay on another image'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from disk" -f -a "info" -d 'Tell what disks are made of: the images of their chains, and who uses them'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from disk" -f -a "map" -d 'Tell which part of a disk is in which image'
 complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from image" -f -a "build" -d 'Make a new disk, CD or floppy, with files in it'
 complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from snapshot" -f -a "create" -d 'Make a snapshot of a guest'
 complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from snapshot" -f -a "list" -d 'List the snapshots of a guest, or those in an image'

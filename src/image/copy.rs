@@ -7,7 +7,7 @@
 
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use rustix::fs::{Gid, Mode, Uid};
@@ -22,6 +22,7 @@ use super::transfer::copy_data;
 use super::trust::Trust;
 use crate::error::{Error, Kind, Result};
 use crate::model::{Chain, ImageFormat, Layer, human_bytes};
+use crate::process::Run;
 
 /// The largest file that [`copy_small`] takes, in bytes: the flash of an Arm
 /// guest has 64 MiB.
@@ -219,22 +220,26 @@ impl Copy<'_> {
 
     /// Refuses a copy that is not going to fit.
     fn check_space(&self) -> Result<()> {
-        let top = self.chain.top();
-        let taken = |layer: &Layer| {
-            if layer.block {
-                layer.file_size
-            } else {
-                layer.allocated
-            }
-        };
-        let all = self
-            .chain
-            .layers()
-            .iter()
-            .fold(0_u64, |sum, layer| sum.saturating_add(taken(layer)));
-        let needed = all.min(top.virtual_size.max(top.file_size));
-        must_have_room_for(self.to, needed)
+        must_have_room_for(self.to, most_of(self.chain))
     }
+}
+
+/// How much a copy of what a chain holds takes at the most, in bytes, unless its
+/// holes are filled.
+pub(super) fn most_of(chain: &Chain) -> u64 {
+    let top = chain.top();
+    let taken = |layer: &Layer| {
+        if layer.block {
+            layer.file_size
+        } else {
+            layer.allocated
+        }
+    };
+    let all = chain
+        .layers()
+        .iter()
+        .fold(0_u64, |sum, layer| sum.saturating_add(taken(layer)));
+    all.min(top.virtual_size.max(top.file_size))
 }
 
 /// Refuses to begin with a new file that is not going to fit, of so many bytes.
@@ -280,27 +285,47 @@ pub(super) fn convert(
     progress: &dyn Fn(u64, u64),
     cancel: &AtomicBool,
 ) -> Result<()> {
-    let name = shown(new.path());
-    let to = std::path::absolute(new.path())
-        .map_err(|error| Error::io(format_args!("cannot use {name}"), error))?;
-    tool.convert(from, size, &to, format)
-        .cancel(cancel)
-        .run_lines(&mut |line| {
-            if let Some(hundredths) = progress_of(line) {
-                progress(size / 10_000 * hundredths, size);
-            }
-        })?;
-    if super::file::id_of(new.path()) != Some(new.id()) {
-        return Err(Error::new(
-            Kind::Storage,
-            format_args!("{name} was replaced while it was written"),
-        ));
-    }
+    let run = tool.convert(from, size, &absolute(new)?, format);
+    run_convert(run, size, new, progress, cancel)?;
     if can_be_checked(format) {
-        all_of_it(&to, format, cancel)?;
+        all_of_it(&absolute(new)?, format, cancel)?;
     }
     progress(size, size);
     Ok(())
+}
+
+/// The absolute path of a new file: what begins with a slash is neither an option
+/// nor a protocol to QEMU.
+pub(super) fn absolute(new: &NewFile) -> Result<PathBuf> {
+    let cannot = |error| Error::io(format_args!("cannot use {}", shown(new.path())), error);
+    std::path::absolute(new.path()).map_err(cannot)
+}
+
+/// Runs `qemu-img convert` into a file that was made for it.
+pub(super) fn run_convert(
+    run: Run<'_>,
+    size: u64,
+    new: &NewFile,
+    progress: &dyn Fn(u64, u64),
+    cancel: &AtomicBool,
+) -> Result<()> {
+    run.cancel(cancel).run_lines(&mut |line| {
+        if let Some(hundredths) = progress_of(line) {
+            progress(size / 10_000 * hundredths, size);
+        }
+    })?;
+    still_there(new)
+}
+
+/// Makes sure that what another program wrote to is the file that was made for it.
+pub(super) fn still_there(new: &NewFile) -> Result<()> {
+    if super::file::id_of(new.path()) == Some(new.id()) {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Storage,
+        format_args!("{} was replaced while it was written", shown(new.path())),
+    ))
 }
 
 /// Makes sure that the tables of a new image are on the disk: `qemu-img` writes

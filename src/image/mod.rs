@@ -20,6 +20,10 @@
 //! | `lock` | QEMU's image locks |
 //! | `identity` | whether a base is still what it was |
 //! | `seal` | making a base hard to change |
+//! | `amend` | changing what an image is, and none of its data |
+//! | `compare` | whether two disks are the same |
+//! | `create` | new disks, and what images are converted to |
+//! | `details` | what a qcow2 header says besides |
 //! | `copy`, `transfer` | full copies, and moving the bytes |
 //! | `qemu_img` | every run of `qemu-img`: formats, limits, what it says |
 //! | `fat` | making FAT file systems |
@@ -33,9 +37,13 @@
 //! | `scan` | the overlays in a directory |
 
 mod abilities;
+mod amend;
 mod chain;
 mod check;
+mod compare;
 mod copy;
+mod create;
+mod details;
 mod fat;
 mod file;
 mod files;
@@ -64,9 +72,13 @@ mod tree;
 mod trust;
 
 pub use self::abilities::{Abilities, abilities};
+pub use self::amend::amend;
 pub use self::chain::{MAX_OVERLAYS, Survey, resolve, survey};
 pub use self::check::{Checked, can_be_checked, check, repair};
+pub use self::compare::compare_disks;
 pub use self::copy::{Copy, CopyMethod, ReflinkRule, all_of_it, copy_small, must_have_room_for};
+pub use self::create::{Conversion, NewDisk, look_at_new};
+pub use self::details::{Details, details};
 pub use self::fat::{FatSpec, FatVolume, mend_directories};
 pub use self::file::{ImageFile, id_of, shell_word, shown};
 pub(crate) use self::file::{ShownBytes, be16, be32, le16, le32, le64};

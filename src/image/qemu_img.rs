@@ -16,6 +16,10 @@ use crate::error::{Error, Kind, Result};
 use crate::model::{Chain, ImageFormat, NbdExport, NbdServer};
 use crate::process::{Limits, Run, Tool};
 
+mod making;
+
+pub(super) use self::making::{Converting, Creating, mismatch};
+
 /// Address space for `qemu-img`, in bytes. Two cores and one layer need 0.6 GiB,
 /// and 25 layers over a disk of 8 TiB were measured at 1.1 GiB. At the worst, 64 threads with a stack of 8 MiB each, and 25 layers with an L1 table of 32
 /// MiB and as large a cache of L2 tables, need 2 GiB more.
@@ -164,7 +168,12 @@ impl QemuImg {
         self.run("snapshot", options, cpu_for(size))
     }
 
-    fn run<const N: usize>(&self, verb: &str, options: [OsString; N], cpu_seconds: u64) -> Run<'_> {
+    fn run(
+        &self,
+        verb: &str,
+        options: impl IntoIterator<Item = OsString>,
+        cpu_seconds: u64,
+    ) -> Run<'_> {
         let limits = Limits {
             cpu_seconds: Some(cpu_seconds),
             address_space: Some(ADDRESS_SPACE),

@@ -13,6 +13,7 @@ use super::giving_back::giving_back;
 use super::lock::Lease;
 use super::qcow2::{Header, Snapshot, Space};
 use super::qemu_img::{QemuImg, Repair, SnapshotAct, writable};
+use super::read::find_snapshot;
 use crate::error::{Error, Kind, Result};
 use crate::model::{Chain, ImageFormat, Layer};
 
@@ -66,6 +67,26 @@ fn open(layer: &Layer) -> Result<Option<(ImageFile, Header)>> {
     }
     let header = Header::read(&image)?;
     Ok(Some((image, header)))
+}
+
+/// The snapshot with this id, or else of this name.
+///
+/// # Errors
+///
+/// Those of [`table`]; [`Kind::NotFound`] if there is none, [`Kind::Usage`] if
+/// there are several of that name.
+pub fn find(layer: &Layer, wanted: &str) -> Result<Snapshot> {
+    match open(layer)? {
+        Some((image, header)) => find_snapshot(&image, &header, wanted),
+        None => Err(Error::new(
+            Kind::NotFound,
+            format_args!(
+                "image {} is {}, and has no snapshots",
+                shown(&layer.path),
+                layer.format
+            ),
+        )),
+    }
 }
 
 /// The snapshot of this name; the first, if there are several, for that is the

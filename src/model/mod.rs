@@ -8,6 +8,7 @@ mod glob;
 mod guest_identity;
 mod hostname;
 mod image;
+mod image_options;
 pub mod import;
 pub mod layout;
 mod lineage;
@@ -37,6 +38,7 @@ pub use self::guest_identity::{
 };
 pub use self::hostname::{Hostname, HostnamePattern, InvalidHostname};
 pub use self::image::{BaseIdentity, FileId, ImageFormat, UnknownFormat};
+pub use self::image_options::ImageOptions;
 pub use self::lineage::{BaseRecord, CloneMode, Lineage, LineageDisk};
 pub use self::mac::{InvalidMac, Mac};
 pub use self::mode::{ModeChange, ModeError};

@@ -17,6 +17,7 @@ pub mod kvm;
 pub mod lifecycle;
 pub mod list;
 pub mod mount;
+mod new_image;
 pub mod read_guard;
 pub mod recover;
 pub mod rescue;

@@ -124,13 +124,20 @@ pub(super) fn format_of(
     let file = image::ImageFile::open(path)?.id();
     let of_domain = usage.layer(file).map(|layer| layer.format);
     of_domain.or(format).ok_or_else(|| {
-        Error::new(
+        let error = Error::new(
             Kind::Usage,
             format!(
                 "no domain has {} as a disk, so that its format is not known",
                 shown(path)
             ),
         )
-        .hint("say which it has: `--format qcow2`, or `--format raw`")
+        .hint("say which it has: `--format qcow2`, or `--format raw`");
+        match image::format_of(path) {
+            Ok(looks) if looks != ImageFormat::Raw => error.hint(format!(
+                "it begins as {looks} images do, as a raw disk does too if its guest has \
+                 written that there"
+            )),
+            _ => error,
+        }
     })
 }

@@ -93,7 +93,7 @@ fn one(
 ) -> Result<Option<Recovered>> {
     if let Operation::Build { file } = &begun.operation {
         // It is about no domain, and so on no connection.
-        let result = super::build::recover(file)?;
+        let result = super::new_image::recover(file)?;
         return finished(begun, journal, result).map(Some);
     }
     let Some(hypervisor) = (recovery.connect)(&begun.uri)? else {
@@ -128,7 +128,7 @@ fn one(
         } => super::reset::recover(host, *uuid, disks, allow_dirs, steps)?,
         Operation::Snapshot(intent) => super::snapshot::recover::recover(host, intent, steps)?,
         Operation::Write(intent) => super::write::recover::recover(intent, steps)?,
-        Operation::Build { file } => super::build::recover(file)?,
+        Operation::Build { file } => super::new_image::recover(file)?,
     };
     finished(begun, journal, result).map(Some)
 }

@@ -34,6 +34,7 @@ mod customize;
 mod customize_plan;
 mod delete;
 mod disk_check;
+mod disk_images;
 mod doctor;
 mod from_libguestfs;
 mod from_qemu_img;

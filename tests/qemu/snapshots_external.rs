@@ -505,6 +505,23 @@ fn qemu_live_snapshots_take_a_guests_files_back() {
         .stdout;
     write("9000", "TWO");
     lab.ok(&format!("snapshot create --live -d {guest} s2"));
+    // What the guest writes to now is told, while it runs.
+    let info = lab.ok(&format!("disk info -d {guest} --json")).stdout;
+    let info: serde_json::Value = serde_json::from_str(&info).unwrap();
+    let layers = info[0]["layers"].as_array().unwrap();
+    assert_eq!(
+        (layers.len(), &info[0]["moving"]),
+        (4, &true.into()),
+        "{info:#}"
+    );
+    assert_eq!(layers[0]["in_use"], "written", "{info:#}");
+    assert_eq!(layers[0]["users"][0]["state"], "running", "{info:#}");
+    assert_eq!(layers[1]["in_use"], "read", "{info:#}");
+    let map = lab.ok(&format!("disk map -d {guest}"));
+    assert!(map.stdout.contains("0x"), "{}", map.stdout);
+    assert!(map.stderr.contains("may be written to"), "{}", map.stderr);
+    let ran = lab.vmkin(&format!("disk convert -d {guest} /tmp/{guest}.img"));
+    assert_eq!(ran.code, Some(4), "{}", ran.stderr);
     // No agent answers, and nothing is made.
     let before = lab.files();
     let ran = lab.vmkin(&format!("snapshot create --live --quiesce -d {guest} s3"));

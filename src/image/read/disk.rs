@@ -44,9 +44,25 @@ pub struct Extent {
     pub data: bool,
 }
 
+/// Where a part of a disk is kept.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Part {
+    /// Its length, in bytes. What follows may be kept in the same way.
+    pub len: u64,
+    /// Which layer says what is there, counted from the top; `None` if none does,
+    /// and then it is zeros.
+    pub layer: Option<usize>,
+    /// Whether there is data; else it is known to be zeros.
+    pub data: bool,
+    /// Whether the data is compressed.
+    pub compressed: bool,
+    /// Where in the file of the layer the data is, if it is there as it is.
+    pub offset: Option<u64>,
+}
+
 /// Where a part of the disk is.
 struct Run<'a> {
-    /// The layer that has it; none if it is zeros.
+    /// The layer that says what it is; none if no layer does, and it is zeros.
     found: Option<(&'a Layer, usize, Place)>,
     /// How long it is, in bytes.
     length: u64,
@@ -121,20 +137,61 @@ impl Disk {
     ///
     /// Those of [`Disk::read_at`].
     pub fn extent(&self, offset: u64) -> Result<Extent> {
+        self.part(offset).map(|part| Extent {
+            len: part.len,
+            data: part.data,
+        })
+    }
+
+    /// Which layer says what is at `offset`, what that is, and for how long that
+    /// holds. What it costs is bounded, and so may be the length of the answer.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Disk::read_at`].
+    pub fn part(&self, offset: u64) -> Result<Part> {
         let rest = self.len.saturating_sub(offset);
+        let zeros = Part {
+            len: rest,
+            layer: None,
+            data: false,
+            compressed: false,
+            offset: None,
+        };
         if rest == 0 {
-            let data = false;
-            return Ok(Extent { len: 0, data });
+            return Ok(zeros);
         }
         let run = self.locate(offset, rest)?;
-        let known = |data, len: u64| Extent { data, len };
+        let zeros = Part {
+            len: run.length,
+            layer: run.found.as_ref().map(|(_, number, _)| *number),
+            ..zeros
+        };
         Ok(match run.found {
-            None => known(false, run.length),
+            None | Some((Layer::Qcow2(_), _, Place::Below | Place::Zero)) => zeros,
             Some((Layer::Raw(raw), ..)) => {
                 let (data, end) = raw.extent(offset)?;
-                known(data, end.saturating_sub(offset).clamp(1, run.length))
+                Part {
+                    len: end.saturating_sub(offset).clamp(1, run.length),
+                    data,
+                    offset: data.then_some(offset),
+                    ..zeros
+                }
             }
-            Some((Layer::Qcow2(_) | Layer::Served(_), ..)) => known(true, run.length),
+            Some((Layer::Qcow2(_), _, Place::Data(at))) => Part {
+                data: true,
+                offset: Some(at),
+                ..zeros
+            },
+            Some((Layer::Qcow2(_), _, Place::Compressed { .. })) => Part {
+                data: true,
+                compressed: true,
+                ..zeros
+            },
+            Some((Layer::Served(_), ..)) => Part {
+                data: true,
+                ..zeros
+            },
         })
     }
 
@@ -183,7 +240,6 @@ impl Disk {
             length = held;
             match place {
                 Place::Below => {}
-                Place::Zero => break,
                 place => {
                     let found = Some((layer, number, place));
                     return Ok(Run { found, length });

@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `disk` | a disk and the layers it is made of |
 //! | `open` | from a chain to a disk |
+//! | `compare` | whether two disks are the same |
 //! | `qcow2` | the way from a place on the disk to one in the file |
 //! | `entry` | what one L2 entry says |
 //! | `compressed` | clusters that are compressed |
@@ -17,6 +18,7 @@
 //! | `served`, `nbd` | images that QEMU reads for us, and how it tells |
 
 mod cache;
+mod compare;
 mod compressed;
 mod disk;
 mod entry;
@@ -29,6 +31,7 @@ mod served;
 mod tests;
 
 pub(super) use self::cache::Cache;
-pub use self::disk::{Disk, Extent};
+pub use self::compare::{Comparison, compare};
+pub use self::disk::{Disk, Extent, Part};
 pub use self::open::open;
-pub(super) use self::open::open_in;
+pub(super) use self::open::{find_snapshot, open_in};

@@ -148,8 +148,13 @@ fn open_qcow2(
     Ok(Layer::Qcow2(Box::new(qcow2)))
 }
 
-/// By id first, as QEMU does; but no name that could be either of two.
-fn find_snapshot(image: &dyn Image, header: &Header, wanted: &str) -> Result<Snapshot> {
+/// The internal snapshot that is meant: by id first, as QEMU does; but no name
+/// that could be either of two.
+pub(in crate::image) fn find_snapshot(
+    image: &dyn Image,
+    header: &Header,
+    wanted: &str,
+) -> Result<Snapshot> {
     let all = header.snapshot_table(image)?;
     let is = |field: &[u8]| field == wanted.as_bytes();
     let by_id = all.iter().find(|snapshot| is(&snapshot.id));

@@ -23,7 +23,7 @@ use crate::image::{self, FatSpec, FatVolume, IsoSpec, NewFile};
 use crate::interrupt::Interrupt;
 use crate::model::layout::{Holds, Layout, Placed};
 use crate::model::{ImageFormat, human_bytes};
-use crate::store::{FilePair, Operation};
+use crate::ops::new_image::make_whole;
 
 /// Makes what was planned.
 ///
@@ -33,63 +33,18 @@ use crate::store::{FilePair, Operation};
 /// the user wants to stop; [`Kind::Storage`] if something cannot be written, or is
 /// not as it must be. Nothing is left behind then.
 pub fn build(workshop: Workshop<'_>, plan: &Plan) -> Result<Built> {
-    workshop.interrupt.check()?;
-    let file = FilePair {
-        temp: image::temporary(&plan.out, Uuid::new_v4(), 0),
-        path: plan.out.clone(),
-    };
-    let intent = Operation::Build { file: file.clone() };
-    // No connection: whoever recovers next takes care of it.
-    let journal = workshop.store.begin("", intent)?;
-    let made = make(workshop, plan, &file);
-    let mut built = match made {
-        Ok(built) => built,
-        Err(error) => {
-            let error = match error.kind() {
-                // The step knows only that there was a signal.
-                Kind::Interrupted => error.with_kind(workshop.interrupt.error().kind()),
-                _ => error,
-            };
-            recover(&file).map_err(|left| {
-                left.with_kind(Kind::NotUndone)
-                    .hint("when the cause is gone, `vmkin recover` tidies up")
-            })?;
-            journal.finish()?;
-            return Err(error);
-        }
-    };
-    if let Err(error) = journal.finish() {
-        workshop.observer.warning(&format!(
-            "{} is made, but its journal not closed ({error}); `vmkin recover` does that.",
-            image::shown(&plan.out)
-        ));
-    }
+    let mut built = make_whole(workshop, &plan.out, |temp| make(workshop, plan, temp))?;
     built.made = true;
     Ok(built)
 }
 
-/// Takes back what was being made, and says what is there now, as a sentence.
-/// Nobody else makes a file of the temporary name, and the other is given last.
-///
-/// # Errors
-///
-/// If the file cannot be removed.
-pub fn recover(file: &FilePair) -> Result<String> {
-    let Some(there) = image::file_id(&file.temp)? else {
-        return Ok("Nothing of it is left under its temporary name.".to_owned());
-    };
-    image::remove_own(&file.temp, there)?;
-    Ok("It had not been made, and nothing of it is left.".to_owned())
-}
-
-fn make(workshop: Workshop<'_>, plan: &Plan, file: &FilePair) -> Result<Built> {
-    crate::failpoint::hit("build.journal")?;
+fn make(workshop: Workshop<'_>, plan: &Plan, temp: &Path) -> Result<(NewFile, Built)> {
     let mut built = plan.outcome();
     let new = match &plan.target {
         Target::Disk { layout, format, .. } => {
             let placed = plan.placed.as_ref();
             let placed = placed.ok_or_else(|| Error::new(Kind::Usage, "nothing has a place"))?;
-            let new = image::write_blank(&file.temp, placed.size, *format)?;
+            let new = image::write_blank(temp, placed.size, *format)?;
             crate::failpoint::hit("build.file")?;
             let wanted = if is_native(layout, *format) {
                 let label = layout
@@ -110,11 +65,11 @@ fn make(workshop: Workshop<'_>, plan: &Plan, file: &FilePair) -> Result<Built> {
             };
             sealed(&new, *format, workshop.interrupt)?;
             let wanted = wanted.as_ref().map(|wanted| (wanted, plan.bytes));
-            verify(workshop, &file.temp, *format, Some(layout), wanted)?;
+            verify(workshop, temp, *format, Some(layout), wanted)?;
             new
         }
         Target::Floppy { label } => {
-            let new = image::write_blank(&file.temp, FatSpec::FLOPPY, ImageFormat::Raw)?;
+            let new = image::write_blank(temp, FatSpec::FLOPPY, ImageFormat::Raw)?;
             crate::failpoint::hit("build.file")?;
             let spec = FatSpec {
                 label: label.as_deref(),
@@ -125,31 +80,22 @@ fn make(workshop: Workshop<'_>, plan: &Plan, file: &FilePair) -> Result<Built> {
             let wanted = fat(workshop, plan, &new, &spec)?;
             sealed(&new, ImageFormat::Raw, workshop.interrupt)?;
             let wanted = Some((&wanted, plan.bytes));
-            verify(workshop, &file.temp, ImageFormat::Raw, None, wanted)?;
+            verify(workshop, temp, ImageFormat::Raw, None, wanted)?;
             new
         }
         Target::Iso { label } => {
-            let new = NewFile::create(&file.temp)?;
+            let new = NewFile::create(temp)?;
             crate::failpoint::hit("build.file")?;
             let wanted = iso(workshop, plan, &new, label.as_deref())?;
             sealed(&new, ImageFormat::Raw, workshop.interrupt)?;
             let wanted = Some((&wanted, plan.bytes));
-            verify(workshop, &file.temp, ImageFormat::Raw, None, wanted)?;
+            verify(workshop, temp, ImageFormat::Raw, None, wanted)?;
             built.size = new.file().metadata().ok().map(|meta| meta.len());
             new
         }
     };
     crate::failpoint::hit("build.checked")?;
-    workshop.interrupt.check()?;
-    publish(new, &plan.out)?;
-    crate::failpoint::hit("build.renamed")?;
-    Ok(built)
-}
-
-fn publish(mut new: NewFile, out: &Path) -> Result<()> {
-    new.publish(out)?;
-    let dir = out.parent().unwrap_or(Path::new("/"));
-    image::sync_dir(dir)
+    Ok((new, built))
 }
 
 /// A serial number for a file system; which does not matter.

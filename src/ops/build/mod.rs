@@ -21,7 +21,7 @@ use crate::model::layout::{Holds, Layout, PartitionTable, Room};
 use crate::ops::Observer;
 use crate::store::Store;
 
-pub use self::make::{build, recover};
+pub use self::make::build;
 pub use self::plan::Plan;
 
 /// What images are made with: no domain is needed, and so no hypervisor.

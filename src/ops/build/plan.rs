@@ -11,6 +11,7 @@ use crate::guest::build::{Item, ItemKind, Owners, Source};
 use crate::image::{self, FatSpec, IsoSpec, shown};
 use crate::model::human_bytes;
 use crate::model::layout::{Content, FsType, Holds, Layout, Needed, Placed};
+use crate::ops::new_image::free_path;
 
 /// What a file takes at least, and its length is rounded up to, in bytes.
 const BLOCK: u64 = 4096;
@@ -48,9 +49,7 @@ impl Plan {
     /// it; [`Kind::Environment`] if a program is missing; [`Kind::Storage`] if there
     /// is no room for the image; those of [`Source::each`].
     pub fn new(workshop: Workshop<'_>, request: &BuildRequest) -> Result<Self> {
-        let out = std::path::absolute(&request.out)
-            .map_err(|error| Error::io(format!("cannot use {}", shown(&request.out)), error))?;
-        must_be_free(&out)?;
+        let out = free_path(&request.out)?;
         let mut target = request.target.clone();
         if let Target::Disk { layout, .. } = &mut target {
             settle(layout, &request.source)?;
@@ -137,24 +136,6 @@ fn engine(target: &Target) -> Result<&'static str> {
             Writer::must_be_installed()?;
             Ok("libguestfs")
         }
-    }
-}
-
-fn must_be_free(out: &Path) -> Result<()> {
-    if out.file_name().is_none() {
-        return Err(Error::new(
-            Kind::Usage,
-            format!("{} is no name for an image", shown(out)),
-        ));
-    }
-    match std::fs::symlink_metadata(out) {
-        Ok(_) => Err(Error::new(
-            Kind::Exists,
-            format!("there is something at {} already", shown(out)),
-        )
-        .hint("choose another name, or remove it first")),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => image::may_remove(out),
-        Err(error) => Err(Error::io(format!("cannot look at {}", shown(out)), error)),
     }
 }
 

@@ -10,8 +10,7 @@ use crate::image::qemu_img::Repair;
 use crate::image::{self, Checked};
 use crate::model::{Chain, DiskTarget, ImageFormat};
 use crate::ops::Host;
-use crate::ops::guard::{Allowed, Wanted};
-use crate::ops::read_guard::ReadGuard;
+use crate::ops::guard::Allowed;
 
 /// What is to be checked, and whether to repair it.
 #[derive(Clone, Debug)]
@@ -67,17 +66,7 @@ pub fn check(host: Host<'_>, request: &CheckRequest) -> Result<Vec<CheckReport>>
         });
         return reports.collect();
     }
-    let guard = match &request.subject {
-        Subject::Domain { domain, targets } => {
-            let wanted = Wanted {
-                targets,
-                allow,
-                ..Wanted::default()
-            };
-            ReadGuard::of_domain(host, domain, wanted)?
-        }
-        Subject::Image { path, format } => ReadGuard::of_image(host, path, *format, allow)?,
-    };
+    let guard = request.subject.guard(host, allow)?;
     let reports = guard.disks().iter().map(|disk| {
         let found = checkable(&disk.chain)
             .then(|| image::check(&disk.chain, cancel))

@@ -1,13 +1,24 @@
 //! The work of `qemu-img` on the disks of domains: one file per command.
 
+pub mod amend;
 pub mod check;
+pub mod compare;
+pub mod convert;
+pub mod create;
+pub mod info;
+mod looked;
+pub mod map;
 
 use std::path::PathBuf;
 
-use super::Host;
+use super::base::compare_with_known;
 use super::guard::{Allowed, Wanted, WriteGuard};
-use crate::error::Result;
-use crate::model::{DiskTarget, Domain, ImageFormat};
+use super::images::dirty;
+use super::read_guard::{GuardedDisk, ReadGuard};
+use super::{Host, Usage};
+use crate::error::{Error, Kind, Result};
+use crate::image;
+use crate::model::{Chain, DiskTarget, Domain, ImageFormat};
 
 /// The disks that a command is about.
 #[derive(Clone, Debug)]
@@ -29,6 +40,21 @@ pub enum Subject {
 }
 
 impl Subject {
+    /// Locks the disks against writers.
+    pub(super) fn guard(&self, host: Host<'_>, allow: Allowed<'_>) -> Result<ReadGuard> {
+        match self {
+            Self::Domain { domain, targets } => {
+                let wanted = Wanted {
+                    targets,
+                    allow,
+                    ..Wanted::default()
+                };
+                ReadGuard::of_domain(host, domain, wanted)
+            }
+            Self::Image { path, format } => ReadGuard::of_image(host, path, *format, allow),
+        }
+    }
+
     /// Locks the disks for writing.
     pub(super) fn lock<'a>(&self, host: Host<'a>, allow: Allowed<'_>) -> Result<WriteGuard<'a>> {
         match self {
@@ -43,4 +69,40 @@ impl Subject {
             Self::Image { path, format } => WriteGuard::of_image(host, path, *format, allow),
         }
     }
+}
+
+/// The one disk that a command is about which cannot be about several.
+fn only_one(disks: &[GuardedDisk]) -> Result<&GuardedDisk> {
+    match disks {
+        [disk] => Ok(disk),
+        [] => Err(Error::new(
+            Kind::WrongState,
+            "the domain has no disk of its own",
+        )),
+        several => {
+            let names = several.iter().filter_map(|disk| disk.target.as_ref());
+            let names: Vec<&str> = names.map(DiskTarget::as_str).collect();
+            Err(Error::new(
+                Kind::Usage,
+                format!("the domain has several disks: {}", names.join(", ")),
+            )
+            .hint("say which is meant: `--target vda`"))
+        }
+    }
+}
+
+/// Refuses a chain of which an image was not closed well, or is not what it was when
+/// clones were made above it.
+///
+/// # Errors
+///
+/// [`Kind::Unsafe`].
+fn must_be_sound(host: Host<'_>, usage: &Usage, chain: &Chain) -> Result<()> {
+    if let Some(layer) = chain.layers().iter().find(|layer| layer.dirty) {
+        return Err(dirty(layer));
+    }
+    for layer in chain.layers().iter().filter(|layer| !layer.block) {
+        compare_with_known(host, usage, layer, &image::identity(&layer.path)?)?;
+    }
+    Ok(())
 }

@@ -174,7 +174,7 @@ fn in_order(mut rest: Vec<RecordedSnapshot>) -> Vec<RecordedSnapshot> {
 
 /// A time as people and programs read it, RFC 3339 in UTC; `None` for what no
 /// calendar has.
-fn time(seconds: i64) -> Option<String> {
+pub(super) fn time(seconds: i64) -> Option<String> {
     let since = Duration::from_secs(u64::try_from(seconds).ok()?);
     let time = SystemTime::UNIX_EPOCH.checked_add(since)?;
     // The formatter writes years of four digits only, and fails else.

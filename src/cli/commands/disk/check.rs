@@ -1,9 +1,9 @@
 use clap::{Args, ValueEnum};
 
-use super::Which;
+use super::{Which, verdict_of_all};
 use crate::cli::session::Session;
 use crate::cli::ui::{Ui, one_line};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::image::qemu_img::Repair;
 use crate::ops::disk::check::{self, CheckReport, CheckRequest};
 
@@ -49,13 +49,7 @@ pub(super) fn run(ui: &Ui, session: &Session<'_>, args: &CheckArgs) -> Result<()
     let reports = check::check(session.host(&hypervisor), &request)?;
     let text: String = reports.iter().map(text).collect();
     ui.result(&text, &reports)?;
-    let mut bad: Vec<Error> = reports.iter().filter_map(|r| r.verdict().err()).collect();
-    match bad.pop() {
-        None => Ok(()),
-        Some(last) => Err(bad
-            .into_iter()
-            .fold(last, |error, one| error.part(one.to_string()))),
-    }
+    verdict_of_all(reports.iter().map(CheckReport::verdict))
 }
 
 fn text(report: &CheckReport) -> String {

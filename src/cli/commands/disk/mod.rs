@@ -1,6 +1,13 @@
 //! `vmkin disk …`: one file per subcommand.
 
+mod amend;
 mod check;
+mod compare;
+mod convert;
+mod create;
+mod format;
+mod info;
+mod map;
 
 use std::path::PathBuf;
 
@@ -8,7 +15,7 @@ use clap::{Args, Subcommand};
 
 use crate::cli::session::Session;
 use crate::cli::ui::Ui;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::hypervisor::Hypervisor;
 use crate::model::{DiskTarget, DomainRef, ImageFormat};
 use crate::ops::disk::Subject;
@@ -19,12 +26,24 @@ use crate::ops::disk::Subject;
 /// and not guessed, and never while somebody else has the image open.
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum DiskCommand {
+    Amend(amend::AmendArgs),
     Check(check::CheckArgs),
+    Compare(compare::CompareArgs),
+    Convert(convert::ConvertArgs),
+    Create(create::CreateArgs),
+    Info(info::InfoArgs),
+    Map(map::MapArgs),
 }
 
 pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, command: &DiskCommand) -> Result<()> {
     match command {
+        DiskCommand::Amend(args) => amend::run(ui, session, args),
         DiskCommand::Check(args) => check::run(ui, session, args),
+        DiskCommand::Compare(args) => compare::run(ui, session, args),
+        DiskCommand::Convert(args) => convert::run(ui, session, args),
+        DiskCommand::Create(args) => create::run(ui, session, args),
+        DiskCommand::Info(args) => info::run(ui, session, args),
+        DiskCommand::Map(args) => map::run(ui, session, args),
     }
 }
 
@@ -71,5 +90,16 @@ impl Which {
                 format: self.format,
             }),
         }
+    }
+}
+
+/// The last failure, with the others as parts of it.
+fn verdict_of_all(verdicts: impl Iterator<Item = Result<()>>) -> Result<()> {
+    let mut bad: Vec<Error> = verdicts.filter_map(Result::err).collect();
+    match bad.pop() {
+        None => Ok(()),
+        Some(last) => Err(bad
+            .into_iter()
+            .fold(last, |error, one| error.part(one.to_string()))),
     }
 }
