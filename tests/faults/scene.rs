@@ -315,6 +315,7 @@ impl Scene {
             | Effect::Seals
             | Effect::Unseals
             | Effect::Recovers
+            | Effect::Makes
             | Effect::Reads => {}
         }
     }

@@ -401,7 +401,9 @@ fn again(scene: &Scene, end: &mut End, what: &str) {
             *end = End::After;
             scene.let_libvirt_know();
         }
-        (_, Effect::Clones(_) | Effect::Tags(_)) => assert_eq!(outcome.code(), Some(5), "{what}"),
+        (_, Effect::Clones(_) | Effect::Tags(_) | Effect::Makes) => {
+            assert_eq!(outcome.code(), Some(5), "{what}");
+        }
         (_, Effect::Deletes(_) | Effect::Untags(_)) => {
             assert_eq!(outcome.code(), Some(3), "{what}")
         }

@@ -14,7 +14,7 @@ use crate::world::{Mend, assert_world};
 /// Has the golden image known by a clone of it, where the operation does not
 /// begin with one.
 fn known(scene: &Scene) {
-    if scene.operation.is_clone() {
+    if scene.operation.is_clone() || scene.operation.effect == Effect::Makes {
         scene.host.child("kid");
     }
 }

@@ -80,7 +80,7 @@ pub(crate) fn same(cell: &Cell) -> Tally {
             ("guard.locked", cell.operation.args())
         }
         Effect::Recovers => ("recover.clone", cell.operation.args()),
-        Effect::Seals | Effect::Unseals | Effect::Reads => {
+        Effect::Seals | Effect::Unseals | Effect::Makes | Effect::Reads => {
             ("clone.made", words("clone -d golden beside"))
         }
     };

@@ -195,7 +195,7 @@ fn all_or_nothing(fault: Fault) -> Expect {
     }
 }
 
-fn full(fault: Fault) -> Expect {
+pub(super) fn full(fault: Fault) -> Expect {
     use Fault::*;
     match fault {
         ToolKilled => taken_back(&[10], "was killed (signal 9)"),

@@ -7,6 +7,7 @@ mod bases;
 mod changing;
 mod clones;
 mod deletion;
+mod disks;
 mod hosts;
 mod looking;
 mod recovery;
@@ -63,6 +64,8 @@ pub(crate) enum Effect {
     Unseals,
     /// Finishes what another run left behind.
     Recovers,
+    /// Makes an image that no domain has.
+    Makes,
     /// Changes nothing.
     Reads,
 }
@@ -82,6 +85,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     changing::RESET,
     changing::REPAIR,
     changing::EDIT,
+    disks::CONVERT,
     snapshots::CREATE,
     snapshots::APPLY,
     snapshots::DELETE,
