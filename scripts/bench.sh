@@ -13,6 +13,8 @@ cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 . scripts/lib/bench-report.sh
 # shellcheck source=scripts/lib/bench-files.sh
 . scripts/lib/bench-files.sh
+# shellcheck source=scripts/lib/bench-disks.sh
+. scripts/lib/bench-disks.sh
 # shellcheck source=scripts/lib/bench-writes.sh
 . scripts/lib/bench-writes.sh
 # shellcheck source=scripts/lib/kvm.sh

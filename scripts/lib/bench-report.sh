@@ -54,6 +54,7 @@ bench_targets() {
             }'
     done
     files_targets "$dir"
+    disks_targets "$dir"
     writes_targets "$dir"
 }
 
@@ -85,6 +86,7 @@ $(for what in create apply delete; do
         printf 'the same with qemu-img|snapshot-%s-qemu|1\n' "$what"
     done)
 $(files_rows)
+$(disks_rows)
 $(writes_rows)
 vmkin tree --json|index|$INDEX
 vmkin base list|base-list|$INDEX

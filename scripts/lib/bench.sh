@@ -27,6 +27,7 @@ bench_run() {
     done
     bench_snapshots "$results"
     bench_files "$results"
+    bench_disks "$results"
     bench_writes "$results"
     bench_index "$results"
 }
