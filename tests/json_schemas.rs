@@ -343,6 +343,33 @@ fn clones_and_what_is_known_of_them_are_as_documented() {
     let plan = bench.result("reset", &["reset", "--dry-run", "-d", "web-01"]);
     assert_eq!(plan[0]["disks"][0]["base"], image);
     bench.result("reset", &["reset", "--yes", "-d", "web-01"]);
+    let moved = bench.path("images/moved.img");
+    let moved = moved.to_str().unwrap();
+    let plan = bench.result("base-move", &["base", "move", "--dry-run", image, moved]);
+    assert_eq!(plan["domains"].as_array().unwrap().len(), 2);
+    let next = bench.path("images/next.img");
+    fs::copy(image, &next).unwrap();
+    let onto = [
+        "base",
+        "rebase",
+        "--dry-run",
+        image,
+        "--onto",
+        next.to_str().unwrap(),
+    ];
+    let plan = bench.result("base-rebase", &onto);
+    assert_eq!(plan["children"][0]["domain"]["name"], "web-01");
+    let plan = bench.result("flatten", &["flatten", "--dry-run", "-d", "web-01"]);
+    assert_eq!(plan[0]["disks"][0]["layers"][0], image);
+    let orphan = bench.path("images/orphan.qcow2");
+    fs::copy(bench.path("images/web-01.qcow2"), &orphan).unwrap();
+    let found = bench.result("prune", &["prune"]);
+    assert_eq!(found["orphans"][0]["path"], orphan.to_str().unwrap());
+    let found = bench.result("prune", &["prune", "--yes"]);
+    assert_eq!(found["removed"], true);
+    let promoted = bench.result("promote", &["promote", "-d", "web-01"]);
+    assert_eq!(promoted["sealed"].as_array().unwrap().len(), 1);
+    bench.result("base-unseal", &["base", "unseal", "-d", "web-01"]);
     let plan = bench.result("delete", &["delete", "--dry-run", "-d", "web-01"]);
     assert_eq!(plan[0]["remove"].as_array().unwrap().len(), 1);
     bench.result("delete", &["delete", "--yes", "-d", "web-01"]);

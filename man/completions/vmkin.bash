@@ -67,6 +67,9 @@ _vmkin() {
             vmkin,find)
                 cmd="vmkin__subcmd__find"
                 ;;
+            vmkin,flatten)
+                cmd="vmkin__subcmd__flatten"
+                ;;
             vmkin,grep)
                 cmd="vmkin__subcmd__grep"
                 ;;
@@ -108,6 +111,12 @@ _vmkin() {
                 ;;
             vmkin,mv)
                 cmd="vmkin__subcmd__mv"
+                ;;
+            vmkin,promote)
+                cmd="vmkin__subcmd__promote"
+                ;;
+            vmkin,prune)
+                cmd="vmkin__subcmd__prune"
                 ;;
             vmkin,reboot)
                 cmd="vmkin__subcmd__reboot"
@@ -178,6 +187,12 @@ _vmkin() {
             vmkin__subcmd__base,list)
                 cmd="vmkin__subcmd__base__subcmd__list"
                 ;;
+            vmkin__subcmd__base,move)
+                cmd="vmkin__subcmd__base__subcmd__move"
+                ;;
+            vmkin__subcmd__base,rebase)
+                cmd="vmkin__subcmd__base__subcmd__rebase"
+                ;;
             vmkin__subcmd__base,seal)
                 cmd="vmkin__subcmd__base__subcmd__seal"
                 ;;
@@ -195,6 +210,12 @@ _vmkin() {
                 ;;
             vmkin__subcmd__base__subcmd__help,list)
                 cmd="vmkin__subcmd__base__subcmd__help__subcmd__list"
+                ;;
+            vmkin__subcmd__base__subcmd__help,move)
+                cmd="vmkin__subcmd__base__subcmd__help__subcmd__move"
+                ;;
+            vmkin__subcmd__base__subcmd__help,rebase)
+                cmd="vmkin__subcmd__base__subcmd__help__subcmd__rebase"
                 ;;
             vmkin__subcmd__base__subcmd__help,seal)
                 cmd="vmkin__subcmd__base__subcmd__help__subcmd__seal"
@@ -304,6 +325,9 @@ _vmkin() {
             vmkin__subcmd__help,find)
                 cmd="vmkin__subcmd__help__subcmd__find"
                 ;;
+            vmkin__subcmd__help,flatten)
+                cmd="vmkin__subcmd__help__subcmd__flatten"
+                ;;
             vmkin__subcmd__help,grep)
                 cmd="vmkin__subcmd__help__subcmd__grep"
                 ;;
@@ -345,6 +369,12 @@ _vmkin() {
                 ;;
             vmkin__subcmd__help,mv)
                 cmd="vmkin__subcmd__help__subcmd__mv"
+                ;;
+            vmkin__subcmd__help,promote)
+                cmd="vmkin__subcmd__help__subcmd__promote"
+                ;;
+            vmkin__subcmd__help,prune)
+                cmd="vmkin__subcmd__help__subcmd__prune"
                 ;;
             vmkin__subcmd__help,reboot)
                 cmd="vmkin__subcmd__help__subcmd__reboot"
@@ -411,6 +441,12 @@ _vmkin() {
                 ;;
             vmkin__subcmd__help__subcmd__base,list)
                 cmd="vmkin__subcmd__help__subcmd__base__subcmd__list"
+                ;;
+            vmkin__subcmd__help__subcmd__base,move)
+                cmd="vmkin__subcmd__help__subcmd__base__subcmd__move"
+                ;;
+            vmkin__subcmd__help__subcmd__base,rebase)
+                cmd="vmkin__subcmd__help__subcmd__base__subcmd__rebase"
                 ;;
             vmkin__subcmd__help__subcmd__base,seal)
                 cmd="vmkin__subcmd__help__subcmd__base__subcmd__seal"
@@ -560,7 +596,7 @@ _vmkin() {
 
     case "${cmd}" in
         vmkin)
-            opts="-c -q -v -y -h -V --connect --json --quiet --verbose --yes --color --help --version list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk image inspect ls cat df copy-out grep find diff log rescue mount umount shell edit write copy-in tar-in customize mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help"
+            opts="-c -q -v -y -h -V --connect --json --quiet --verbose --yes --color --help --version list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base flatten promote prune disk image inspect ls cat df copy-out grep find diff log rescue mount umount shell edit write copy-in tar-in customize mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -586,7 +622,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__base)
-            opts="-c -q -v -y -h --connect --json --quiet --verbose --yes --color --help seal unseal verify list children help"
+            opts="-c -q -v -y -h --connect --json --quiet --verbose --yes --color --help seal unseal verify list children move rebase help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -646,7 +682,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__base__subcmd__help)
-            opts="seal unseal verify list children help"
+            opts="seal unseal verify list children move rebase help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -688,6 +724,34 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__base__subcmd__help__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        vmkin__subcmd__base__subcmd__help__subcmd__move)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        vmkin__subcmd__base__subcmd__help__subcmd__rebase)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -750,6 +814,78 @@ _vmkin() {
                 return 0
             fi
             case "${prev}" in
+                --connect)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        vmkin__subcmd__base__subcmd__move)
+            opts="-c -q -v -y -h --copy --allow-dir --dry-run --connect --json --quiet --verbose --yes --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --allow-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --connect)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        vmkin__subcmd__base__subcmd__rebase)
+            opts="-d -c -q -v -y -h --onto --domain --allow-dir --dry-run --connect --json --quiet --verbose --yes --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --onto)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --domain)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -d)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allow-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --connect)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2595,6 +2731,48 @@ _vmkin() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        vmkin__subcmd__flatten)
+            opts="-d -c -q -v -y -h --domain --target --allow-dir --dry-run --connect --json --quiet --verbose --yes --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --domain)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -d)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --target)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allow-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --connect)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         vmkin__subcmd__grep)
             opts="-d -a -m -r -i -F -l -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --engine --key --recursive --ignore-case --fixed-strings --files-with-matches --connect --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -2666,7 +2844,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__help)
-            opts="list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base disk image inspect ls cat df copy-out grep find diff log rescue mount umount shell edit write copy-in tar-in customize mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help"
+            opts="list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base flatten promote prune disk image inspect ls cat df copy-out grep find diff log rescue mount umount shell edit write copy-in tar-in customize mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2680,7 +2858,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__help__subcmd__base)
-            opts="seal unseal verify list children"
+            opts="seal unseal verify list children move rebase"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2708,6 +2886,34 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__help__subcmd__base__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        vmkin__subcmd__help__subcmd__base__subcmd__move)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        vmkin__subcmd__help__subcmd__base__subcmd__rebase)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -3085,6 +3291,20 @@ _vmkin() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        vmkin__subcmd__help__subcmd__flatten)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         vmkin__subcmd__help__subcmd__grep)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -3282,6 +3502,34 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__help__subcmd__mv)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        vmkin__subcmd__help__subcmd__promote)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        vmkin__subcmd__help__subcmd__prune)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -4593,6 +4841,74 @@ _vmkin() {
                     return 0
                     ;;
                 --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --connect)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        vmkin__subcmd__promote)
+            opts="-d -c -q -v -y -h --domain --flatten --layer --no-hash --allow-dir --connect --json --quiet --verbose --yes --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --domain)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -d)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allow-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --connect)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        vmkin__subcmd__prune)
+            opts="-c -q -v -y -h --dir --connect --json --quiet --verbose --yes --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

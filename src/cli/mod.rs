@@ -95,6 +95,9 @@ enum Command {
     Delete(c::delete::DeleteArgs),
     #[command(subcommand)]
     Base(c::base::BaseCommand),
+    Flatten(c::flatten::FlattenArgs),
+    Promote(c::promote::PromoteArgs),
+    Prune(c::prune::PruneArgs),
     #[command(subcommand)]
     Disk(c::disk::DiskCommand),
     #[command(subcommand)]
@@ -192,6 +195,9 @@ fn dispatch(ui: &Ui, cli: &Cli) -> Result<()> {
         Command::Reset(args) => c::reset::run(ui, &session, args),
         Command::Delete(args) => c::delete::run(ui, &session, args),
         Command::Base(command) => c::base::run(ui, &session, command),
+        Command::Flatten(args) => c::flatten::run(ui, &session, args),
+        Command::Promote(args) => c::promote::run(ui, &session, args),
+        Command::Prune(args) => c::prune::run(ui, &session, args),
         Command::Disk(command) => c::disk::run(ui, &session, command),
         Command::Image(command) => c::image::run(ui, &session, command),
         Command::Inspect(args) => c::inspect::run(ui, &session, args),

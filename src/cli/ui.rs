@@ -92,6 +92,11 @@ impl Ui {
         }
     }
 
+    /// Whether the user has agreed beforehand to what cannot be undone.
+    pub(super) fn is_agreed(&self) -> bool {
+        self.yes
+    }
+
     /// Whether the result is to be one JSON document.
     pub(super) fn is_json(&self) -> bool {
         self.json

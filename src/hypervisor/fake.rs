@@ -1,6 +1,7 @@
 //! A hypervisor that lives in memory, for unit tests of operations: it can be
 //! told to refuse, which a real one does only when it must not.
 
+mod jobs;
 mod memory;
 mod volumes;
 

@@ -4,6 +4,7 @@
 
 mod errors;
 mod handles;
+mod jobs;
 mod library;
 mod many;
 mod memory;

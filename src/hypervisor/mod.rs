@@ -6,6 +6,7 @@
 
 #[cfg(test)]
 pub(crate) mod fake;
+mod jobs;
 mod libvirt;
 mod memory;
 mod networks;
@@ -23,6 +24,7 @@ use crate::model::{
     SecretText,
 };
 
+pub use self::jobs::BlockJobs;
 pub use self::libvirt::Libvirt;
 pub use self::memory::{Memory, Resume, Save};
 pub use self::networks::Networks;
@@ -30,7 +32,7 @@ pub use self::reconnect::Connection;
 pub use self::volumes::{Volume, Volumes};
 
 /// A host that runs domains. One value may be used by many threads at once.
-pub trait Hypervisor: Memory + Networks + Volumes + Send + Sync {
+pub trait Hypervisor: BlockJobs + Memory + Networks + Volumes + Send + Sync {
     /// The URI of the connection, as libvirt spells it.
     fn uri(&self) -> &str;
 

@@ -5,6 +5,7 @@
 //! once more, what was asked is asked again, and of what was to be changed it is
 //! looked first whether that was still done.
 
+mod jobs;
 mod memory;
 mod network;
 mod volumes;

@@ -242,6 +242,38 @@ pub(super) fn most_of(chain: &Chain) -> u64 {
     all.min(top.virtual_size.max(top.file_size))
 }
 
+/// Copies the file of an image as it is, with its holes, whatever is in it. The
+/// copy is not on the disk before [`NewFile::sync`].
+///
+/// # Errors
+///
+/// Those of [`must_have_room_for`] and [`NewFile::create`]; [`Kind::Interrupted`]
+/// soon after `cancel` becomes true; [`Kind::Storage`] if it cannot be read or
+/// written. Nothing is left behind.
+pub fn duplicate(
+    from: &ImageFile,
+    to: &Path,
+    progress: &dyn Fn(u64, u64),
+    cancel: &AtomicBool,
+) -> Result<NewFile> {
+    let new = NewFile::create(to)?;
+    let shared = rustix::fs::ioctl_ficlone(new.file(), from.file()).is_ok();
+    let copied = if shared {
+        progress(from.size(), from.size());
+        Ok(())
+    } else {
+        must_have_room_for(to, from.allocated())
+            .and_then(|()| copy_data(from, &new, true, progress, cancel))
+    };
+    match copied {
+        Ok(()) => Ok(new),
+        Err(error) => {
+            new.discard();
+            Err(error)
+        }
+    }
+}
+
 /// Refuses to begin with a new file that is not going to fit, of so many bytes.
 ///
 /// # Errors

@@ -10,9 +10,11 @@
 //! They stop QEMU, libvirt's starts, `qemu-img` and libguestfs. They do not
 //! stop `cp`, `mv` or `dd`.
 
+use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -22,6 +24,7 @@ use nix::libc;
 use rustix::fs::{FallocateFlags, Mode, OFlags};
 
 use super::file::{ImageFile, ShownBytes, shown};
+use super::overlay::NewFile;
 use crate::error::{Error, Kind, Result};
 use crate::model::Layer;
 
@@ -146,16 +149,41 @@ impl Lease {
     ///
     /// If the file system cannot, or the file may not be written to.
     pub(super) fn punch(&self, holes: &[Range<u64>]) -> io::Result<()> {
-        // The very same file: the locks belong to the one that was opened first.
-        let name = format!("/proc/self/fd/{}", self.0.image.file().as_raw_fd());
-        let flags = OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let file = rustix::fs::open(name, flags, Mode::empty())?;
+        let file = self.again()?;
         let how = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
         for hole in holes {
             let length = hole.end.saturating_sub(hole.start);
             rustix::fs::fallocate(&file, how, hole.start, length)?;
         }
         Ok(())
+    }
+
+    /// Locks a file that was made just now, for a program of our own to write to.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Lease::exclusive`].
+    pub(super) fn of_new(new: &NewFile) -> Result<Self> {
+        Self::exclusive(new.path())
+    }
+
+    /// Writes into the image in place, and waits until that is on the disk.
+    ///
+    /// # Errors
+    ///
+    /// If the file may not be written to, or cannot be.
+    pub(super) fn overwrite(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let file = self.again()?;
+        file.write_all_at(bytes, offset)?;
+        file.sync_all()
+    }
+
+    /// The very same file, for writing: the locks belong to the one that was
+    /// opened first.
+    fn again(&self) -> io::Result<File> {
+        let name = format!("/proc/self/fd/{}", self.0.image.file().as_raw_fd());
+        let flags = OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        Ok(File::from(rustix::fs::open(name, flags, Mode::empty())?))
     }
 
     /// The image.

@@ -16,6 +16,7 @@
 //! | `giving_back` | space that an image does not need any more |
 //! | `check` | whether the tables of an image are right, and repairing them |
 //! | `overlay` | writing a new overlay, giving it its name |
+//! | `renaming` | having an overlay name another backing file |
 //! | `redo` | what is to be written to a disk, until it is |
 //! | `lock` | QEMU's image locks |
 //! | `identity` | whether a base is still what it was |
@@ -26,6 +27,7 @@
 //! | `details` | what a qcow2 header says besides |
 //! | `copy`, `transfer` | full copies, and moving the bytes |
 //! | `qemu_img` | every run of `qemu-img`: formats, limits, what it says |
+//! | `flatten` | new images in the place of an overlay |
 //! | `fat` | making FAT file systems |
 //! | `iso` | making CD images |
 //! | `seed` | the disk that tells a guest who it is |
@@ -47,6 +49,7 @@ mod details;
 mod fat;
 mod file;
 mod files;
+mod flatten;
 mod foreign;
 mod giving_back;
 mod identity;
@@ -61,6 +64,7 @@ pub mod qemu_img;
 pub mod read;
 mod redo;
 pub mod remote;
+mod renaming;
 mod scan;
 mod seal;
 mod seed;
@@ -76,12 +80,15 @@ pub use self::amend::amend;
 pub use self::chain::{MAX_OVERLAYS, Survey, resolve, survey};
 pub use self::check::{Checked, can_be_checked, check, repair};
 pub use self::compare::compare_disks;
-pub use self::copy::{Copy, CopyMethod, ReflinkRule, all_of_it, copy_small, must_have_room_for};
+pub use self::copy::{
+    Copy, CopyMethod, ReflinkRule, all_of_it, copy_small, duplicate, must_have_room_for,
+};
 pub use self::create::{Conversion, NewDisk, look_at_new};
 pub use self::details::{Details, details};
 pub use self::fat::{FatSpec, FatVolume, mend_directories};
 pub use self::file::{ImageFile, id_of, shell_word, shown};
 pub(crate) use self::file::{ShownBytes, be16, be32, le16, le32, le64};
+pub use self::flatten::{chain_of_new, flattened, must_read_the_same, rebased};
 pub use self::identity::{Comparison, compare, content_sha256, identity, identity_of};
 pub use self::iso::{IsoSpec, write_iso};
 pub use self::lock::{Guard, Lease, LockState, probe};
@@ -93,13 +100,14 @@ pub use self::magic::format_of;
 pub use self::nbd::{ExportCopy, ExportOverlay, export_size};
 pub use self::overlay::{
     NewFile, Overlay, OverlayContents, may_remove, publish, put_back, remove_own, replace,
-    sync_dir, temporary, write, write_blank, write_fresh, write_shield,
+    second_name, sync_dir, temporary, write, write_blank, write_fresh, write_shield,
 };
 pub use self::qemu_img::refuse_export;
 pub use self::redo::{
     chain_aside, chain_with_redo, merge, merge_again, must_have_room, put_aside, seal_redo,
     write_redo,
 };
+pub use self::renaming::{HeaderState, Renaming};
 pub use self::scan::{FoundOverlay, Scan, overlays_in};
 pub use self::seal::{SEALED_MODE, Sealed, is_immutable, is_sealed_mode, seal, unseal};
 pub use self::seed::{MAX_SEED, Seed, looks_like_seed};

@@ -439,6 +439,24 @@ pub fn publish(temp: &Path, to: &Path) -> Result<()> {
     })
 }
 
+/// Gives a file a second name, which must be free. Both must be on one file
+/// system. See [`sync_dir`].
+///
+/// # Errors
+///
+/// [`Kind::Exists`] if something of that name is there, [`Kind::Environment`] if
+/// the file system has no second names, or the file is not this user's.
+pub fn second_name(path: &Path, to: &Path) -> Result<()> {
+    rustix::fs::link(path, to).map_err(|errno| match errno {
+        Errno::EXIST => exists(to),
+        errno => Error::wrap(
+            Kind::Environment,
+            format_args!("{} cannot get a second name, {}", shown(path), shown(to)),
+            io::Error::from(errno),
+        ),
+    })
+}
+
 /// Waits until the names in a directory are on the disk.
 ///
 /// # Errors

@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::file::shown;
 use super::lock::Lease;
 use crate::error::{Error, Kind, Result};
-use crate::model::{Chain, ImageFormat, NbdExport, NbdServer};
+use crate::model::{Chain, ImageFormat, Layer, NbdExport, NbdServer};
 use crate::process::{Limits, Run, Tool};
 
 mod making;
@@ -119,6 +119,22 @@ impl QemuImg {
     pub(super) fn merge(&self, redo: Writable, size: u64) -> Run<'_> {
         let options: [OsString; 4] = ["-d".into(), "-p".into(), "--image-opts".into(), redo.0.0];
         self.run("commit", options, cpu_for(size))
+    }
+
+    /// Prepares to give an overlay of `size` bytes another backing file, with what
+    /// differs copied into it: it reads as before. It says how far it is: see
+    /// [`progress_of`].
+    pub(super) fn rebase(&self, overlay: Writable, base: &Layer, size: u64) -> Run<'_> {
+        let options: [OsString; 7] = [
+            "-p".into(),
+            "-b".into(),
+            base.path.as_os_str().to_owned(),
+            "-F".into(),
+            driver_of(base.format).into(),
+            "--image-opts".into(),
+            overlay.0.0,
+        ];
+        self.run("rebase", options, cpu_for(size))
     }
 
     /// Prepares to check the tables of an image of `size` bytes:
@@ -381,7 +397,7 @@ pub fn progress_of(line: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{FileId, Layer};
+    use crate::model::FileId;
 
     fn layer(path: &str, format: ImageFormat) -> Layer {
         Layer {

@@ -23,6 +23,10 @@ use crate::model::{
 use crate::store::SealRecord;
 use crate::xml::domain;
 
+mod followers;
+pub mod moving;
+pub mod rebasing;
+
 /// A base image, and what is known of it.
 #[derive(Clone, Debug, Serialize)]
 pub struct BaseStatus {

@@ -386,7 +386,8 @@ impl RemovalGuard {
 
 /// Locks an image that a journal says a guarded operation was about to change
 /// when its process died. That nobody else used it was seen then, and has to be
-/// seen again: see [`still_alone`].
+/// seen again: see [`still_alone`]. So is an overlay locked whose base gets
+/// another name, which no guest can tell.
 ///
 /// # Errors
 ///

@@ -82,13 +82,7 @@ pub fn trust_for(
     disks: &[Disk],
     allowed: &[PathBuf],
 ) -> Result<Trust> {
-    let mut dirs: Vec<PathBuf> = hypervisor
-        .pools()?
-        .into_iter()
-        .filter(|pool| pool.active)
-        .filter_map(|pool| pool.path)
-        .collect();
-    dirs.extend(allowed.iter().cloned());
+    let dirs = dirs_for(hypervisor, allowed)?;
     let mut named = Vec::new();
     for layer in disks.iter().flat_map(|disk| &disk.declared) {
         named.extend(path_of(hypervisor, &layer.source)?);
@@ -98,6 +92,14 @@ pub fn trust_for(
     } else {
         Trust::of_names(dirs, named)
     })
+}
+
+/// The directories of the active storage pools, and those that the user allows.
+pub(super) fn dirs_for(hypervisor: &dyn Hypervisor, allowed: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let pools = hypervisor.pools()?.into_iter();
+    let active = pools.filter(|pool| pool.active);
+    let dirs = active.filter_map(|pool| pool.path);
+    Ok(dirs.chain(allowed.iter().cloned()).collect())
 }
 
 /// Where the backing files of one disk may be: what is true of all, and the NBD

@@ -13,7 +13,7 @@ use crate::image;
 use crate::interrupt::Interrupt;
 use crate::model::{FileId, Reservation};
 use crate::store::{
-    Begun, DeletedFile, Found, Holder, Journal, Operation, SnapshotAct, Step, Store,
+    Begun, DeletedFile, Found, Holder, Journal, Operation, RelayerAct, SnapshotAct, Step, Store,
 };
 
 /// What was done about one journal.
@@ -128,6 +128,8 @@ fn one(
         } => super::reset::recover(host, *uuid, disks, allow_dirs, steps)?,
         Operation::Snapshot(intent) => super::snapshot::recover::recover(host, intent, steps)?,
         Operation::Write(intent) => super::write::recover::recover(intent, steps)?,
+        Operation::MoveBase(intent) => super::base::moving::recover(host, intent, steps)?,
+        Operation::Relayer(intent) => super::relayer::recover(host, intent, steps)?,
         Operation::Build { file } => super::new_image::recover(file)?,
     };
     finished(begun, journal, result).map(Some)
@@ -178,6 +180,15 @@ fn what(operation: &Operation) -> String {
         Operation::Clone { golden, .. } => format!("cloning '{golden}'"),
         Operation::Delete { name, .. } => format!("deleting '{name}'"),
         Operation::Reset { name, .. } => format!("resetting '{name}'"),
+        Operation::Relayer(intent) => format!(
+            "{} '{}'",
+            match intent.act {
+                RelayerAct::Flatten => "flattening",
+                RelayerAct::Rebase => "rebasing",
+            },
+            intent.name
+        ),
+        Operation::MoveBase(intent) => format!("moving {}", image::shown(&intent.from)),
         Operation::Write(intent) => format!("changing files of '{}'", intent.name),
         Operation::Build { file } => format!("building {}", image::shown(&file.path)),
         Operation::Snapshot(intent) => {

@@ -49,6 +49,8 @@ pub fn under_way(host: Host<'_>, journals: &[Found]) -> Vec<(u32, Reservation)> 
         | Operation::Reset { .. }
         | Operation::Snapshot(_)
         | Operation::Write(_)
+        | Operation::MoveBase(_)
+        | Operation::Relayer(_)
         | Operation::Build { .. } => Vec::new(),
     })
     .collect()

@@ -336,7 +336,7 @@ pub(super) fn recover(
 ) -> Result<String> {
     let committed = steps.iter().find_map(|step| match step {
         Step::Committed { files } => Some(files),
-        Step::Made { .. } | Step::Saved { .. } => None,
+        Step::Made { .. } | Step::Saved { .. } | Step::Repointing { .. } => None,
     });
     let Some(files) = committed else {
         take_back(replaced)?;

@@ -1,12 +1,12 @@
 //! Who uses which image file: the backing chains of all domains.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use uuid::Uuid;
 
-use super::images::{path_of, trust_for, trust_of};
+use super::images::{dirs_for, path_of, real, trust_for, trust_of};
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::Hypervisor;
 use crate::image::{self, Scan, Trust, shown};
@@ -116,6 +116,8 @@ pub struct Usage {
     /// What is wrong with them.
     pub problems: Vec<Problem>,
     by_file: HashMap<FileId, Vec<Use>>,
+    /// Where images are: the storage pools, and what the user allows.
+    dirs: Vec<PathBuf>,
     scans: Mutex<HashMap<PathBuf, Arc<Scan>>>,
 }
 
@@ -138,8 +140,13 @@ impl Usage {
     pub fn read_allowing(hypervisor: &dyn Hypervisor, allowed: &[PathBuf]) -> Result<Self> {
         let all = hypervisor.domains()?;
         let texts = hypervisor.public_xml_of(&all)?;
-        let pools = trust_for(hypervisor, &[], allowed)?;
         let mut usage = Self::default();
+        let pools = if hypervisor.is_local() {
+            usage.dirs = dirs_for(hypervisor, allowed)?;
+            Trust::new(&usage.dirs, std::iter::empty::<PathBuf>())
+        } else {
+            trust_for(hypervisor, &[], allowed)?
+        };
         for (domain, xml) in all.into_iter().zip(texts) {
             let Some(xml) = xml else { continue };
             match domain::read(&xml) {
@@ -408,8 +415,11 @@ impl Usage {
         })
     }
 
-    /// The overlays in a directory that name this file as their backing file
-    /// and that no domain uses: children that libvirt does not know.
+    /// The overlays that name this file as their backing file and that no domain
+    /// uses: children that libvirt does not know. They are looked for in this
+    /// directory, in the storage pools, and wherever domains have images.
+    ///
+    /// Only of the first it is told if somebody cannot be read there.
     ///
     /// # Errors
     ///
@@ -426,14 +436,37 @@ impl Usage {
                 .first()
                 .map(|(path, why)| format!("{} cannot be read: {why}", path.display()))
         };
-        let paths = scan
-            .overlays
-            .iter()
+        let mut paths = self.strays_among(&scan, file);
+        let own = real(dir);
+        for other in self.image_dirs().iter().filter(|other| **other != own) {
+            // Whoever has no such directory has no children in it.
+            if let Ok(scan) = self.scan(other) {
+                paths.extend(self.strays_among(&scan, file));
+            }
+        }
+        Ok(Strays { paths, unknown })
+    }
+
+    fn strays_among(&self, scan: &Scan, file: FileId) -> Vec<PathBuf> {
+        let overlays = scan.overlays.iter();
+        overlays
             .filter(|overlay| overlay.backing_file == Some(file))
             .filter(|overlay| self.of(overlay.file).is_empty())
             .map(|overlay| overlay.path.clone())
+            .collect()
+    }
+
+    /// The directories that images are in, free of symbolic links: those of the
+    /// storage pools, and those of all layers that domains have.
+    pub fn image_dirs(&self) -> BTreeSet<PathBuf> {
+        let layers = self.domains.iter().flat_map(|known| known.layers.iter());
+        let named: BTreeSet<&Path> = layers
+            .flatten()
+            .filter(|layer| !layer.block)
+            .filter_map(|layer| layer.path.parent())
+            .chain(self.dirs.iter().map(PathBuf::as_path))
             .collect();
-        Ok(Strays { paths, unknown })
+        named.into_iter().map(real).collect()
     }
 
     /// Whether a file in a directory has a backing file.

@@ -18,7 +18,9 @@ use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{SnapshotIntent, Store, WriteIntent, read_trusted};
+use super::{
+    MoveIntent, OldHeader, RelayerIntent, SnapshotIntent, Store, WriteIntent, read_trusted,
+};
 use crate::error::{Error, Kind, Result};
 use crate::model::{BaseIdentity, FileId, Reservation};
 
@@ -87,6 +89,11 @@ pub enum Operation {
     Snapshot(Box<SnapshotIntent>),
     /// Change the files of a guest.
     Write(WriteIntent),
+    /// Give a base another place. Undone before [`Step::Repointing`], finished
+    /// after it.
+    MoveBase(MoveIntent),
+    /// Put images with other layers in the places of disks.
+    Relayer(RelayerIntent),
     /// Make a new image. Undone: what has its temporary name goes. Once it has
     /// its own, it is whole.
     Build {
@@ -172,6 +179,14 @@ pub enum Step {
         /// The new files, in the order of [`Operation::Reset`]'s disks; none
         /// where disks go back to a snapshot, or are written to.
         files: Vec<FileId>,
+    },
+    /// The base is whole in its new place, under both names. From here on all that
+    /// is on it is given the new one.
+    Repointing {
+        /// The file in the new place.
+        file: FileId,
+        /// The overlays that are on it, and what they began with.
+        overlays: Vec<OldHeader>,
     },
     /// The copy of the UEFI variables that belongs to a snapshot is whole and
     /// about to be renamed.

@@ -16,6 +16,8 @@
 mod bases;
 mod journal;
 mod mounts;
+mod moving;
+mod relayer;
 mod snapshot;
 mod write;
 
@@ -38,6 +40,8 @@ pub use self::journal::{
     SealIntent, Step,
 };
 pub use self::mounts::{FoundMount, MountEnd, MountRecord, ServedMount};
+pub use self::moving::{MoveIntent, OldHeader};
+pub use self::relayer::{RelayerAct, RelayerIntent, RelayeredDisk};
 pub use self::snapshot::{
     IntentDomain, SavedVariables, SnapshotAct, SnapshotImage, SnapshotIntent,
 };

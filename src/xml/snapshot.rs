@@ -260,6 +260,18 @@ pub fn current_overlays(xml: &str) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
+/// Whether what is on record of a snapshot names a file anywhere.
+///
+/// # Errors
+///
+/// [`Kind::Usage`] if it is malformed.
+pub fn speaks_of(xml: &str, path: &str) -> Result<bool> {
+    let document = Document::parse(xml, "domainsnapshot")?;
+    let nodes = root(&document)?.subtree();
+    let mut values = nodes.flat_map(|node| node.attributes().iter().map(|a| &*a.value));
+    Ok(values.any(|value| value == path))
+}
+
 fn written(text: &str) -> Result<std::borrow::Cow<'_, str>> {
     if text.chars().all(is_xml_char) {
         return Ok(escaped(text));

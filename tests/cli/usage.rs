@@ -117,6 +117,9 @@ fn the_commands() {
       reset        Drop what guests have written: back to the base image, in milliseconds
       delete       Delete guests: their definitions, and the files that are theirs alone
       base         Look after the images that clones are based on
+      flatten      Make guests independent of their bases
+      promote      Make a golden domain of a guest
+      prune        Find overlays, seeds and temporary files that no domain has, and remove them
       disk         Work on the disks of guests, or on images
       image        Make images
       inspect      Tell what guests are: operating system, mounts, kernels, users, packages

@@ -26,6 +26,7 @@ mod hostile_images;
 
 mod addresses;
 mod bases;
+mod bases_life;
 mod boot;
 mod customize;
 mod debian;

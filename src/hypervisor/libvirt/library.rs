@@ -16,9 +16,9 @@ use std::sync::OnceLock;
 
 use libloading::Library;
 use virt::sys::{
-    self, virConnectPtr, virDomainInfoPtr, virDomainInterfacePtr, virDomainJobInfoPtr,
-    virDomainPtr, virDomainSnapshotPtr, virErrorFunc, virErrorPtr, virNetworkDHCPLeasePtr,
-    virNetworkPtr, virStoragePoolPtr, virStorageVolPtr, virStreamPtr,
+    self, virConnectPtr, virDomainBlockJobInfoPtr, virDomainInfoPtr, virDomainInterfacePtr,
+    virDomainJobInfoPtr, virDomainPtr, virDomainSnapshotPtr, virErrorFunc, virErrorPtr,
+    virNetworkDHCPLeasePtr, virNetworkPtr, virStoragePoolPtr, virStorageVolPtr, virStreamPtr,
 };
 
 use crate::error::{Error, Kind, Result};
@@ -139,10 +139,17 @@ calls! {
     fn virConnectRef(conn: virConnectPtr) -> c_int;
     fn virConnectSetKeepAlive(conn: virConnectPtr, interval: c_int, count: c_uint) -> c_int;
     fn virDomainAbortJob(dom: virDomainPtr) -> c_int;
+    fn virDomainBlockJobAbort(dom: virDomainPtr, disk: *const c_char, flags: c_uint) -> c_int;
+    fn virDomainBlockPull(
+        dom: virDomainPtr, disk: *const c_char, bandwidth: c_ulong, flags: c_uint
+    ) -> c_int;
     fn virDomainCreateWithFlags(domain: virDomainPtr, flags: c_uint) -> c_int;
     fn virDomainDefineXMLFlags(conn: virConnectPtr, xml: *const c_char, flags: c_uint) -> virDomainPtr;
     fn virDomainDestroyFlags(domain: virDomainPtr, flags: c_uint) -> c_int;
     fn virDomainFree(domain: virDomainPtr) -> c_int;
+    fn virDomainGetBlockJobInfo(
+        dom: virDomainPtr, disk: *const c_char, info: virDomainBlockJobInfoPtr, flags: c_uint
+    ) -> c_int;
     fn virDomainGetAutostart(domain: virDomainPtr, autostart: *mut c_int) -> c_int;
     fn virDomainGetID(domain: virDomainPtr) -> c_uint;
     fn virDomainGetInfo(domain: virDomainPtr, info: virDomainInfoPtr) -> c_int;

@@ -119,6 +119,8 @@ fn wants(operation: &Operation, base: &Path) -> bool {
         | Operation::Reset { .. }
         | Operation::Snapshot(_)
         | Operation::Write(_)
+        | Operation::MoveBase(_)
+        | Operation::Relayer(_)
         | Operation::Build { .. } => false,
     }
 }
@@ -138,6 +140,15 @@ impl UnderWay {
         let found = host.store.survey()?.into_iter();
         let begun = found.map(|found| (found.begun.pid, found.begun.operation));
         Ok(Self(begun.collect()))
+    }
+
+    /// The process that is at work on a file of this path, if there is one.
+    pub(in crate::ops) fn names(&self, path: &Path) -> Option<u32> {
+        // Whatever the part is that it has in the operation.
+        let path = format!("{path:?}");
+        let mut all = self.0.iter();
+        let found = all.find(|(_, operation)| format!("{operation:?}").contains(&path));
+        found.map(|(pid, _)| *pid)
     }
 
     /// Refuses to take an image from under clones that another process is

@@ -32,6 +32,11 @@ pub(super) fn all<'d, 'a>(domain: Node<'d, 'a>) -> impl Iterator<Item = Node<'d,
         .filter(|node| has_name(*node, "clone"))
 }
 
+/// Whether this is what a lineage says of an image below an overlay.
+pub(super) fn is_base(node: Node<'_, '_>) -> bool {
+    has_name(node, "base")
+}
+
 fn has_name(node: Node<'_, '_>, name: &str) -> bool {
     // The prefix is whatever the document says it is.
     node.name()

@@ -5,6 +5,8 @@ mod facts;
 mod lineage;
 mod network;
 mod read;
+mod rechain;
+mod repoint;
 mod secrets;
 
 pub use self::clone::{
@@ -13,4 +15,6 @@ pub use self::clone::{
 pub use self::facts::{DomainFacts, Graphics};
 pub use self::lineage::LINEAGE_NAMESPACE;
 pub use self::read::read;
+pub use self::rechain::{Rechained, rechained};
+pub use self::repoint::{Repoint, repointed};
 pub use self::secrets::{redacted, without_secrets};

@@ -109,6 +109,13 @@ impl Host {
         domains.map(|(_, xml)| xml.clone()).collect()
     }
 
+    /// The names of all domains of the host.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let parts = self.parts.borrow();
+        let names = parts.iter().map(|(name, _)| name.clone());
+        names.filter(|name| !name.starts_with("pool ")).collect()
+    }
+
     /// Adds an active storage pool over a directory.
     pub(crate) fn pool(&self, name: &str, dir: &Path) {
         let dir = dir.display();

@@ -2,6 +2,8 @@
 
 mod children;
 mod list;
+mod moving;
+mod rebase;
 mod seal;
 mod unseal;
 mod verify;
@@ -28,6 +30,8 @@ pub(in crate::cli) enum BaseCommand {
     Verify(verify::VerifyArgs),
     List(list::ListArgs),
     Children(children::ChildrenArgs),
+    Move(moving::MoveArgs),
+    Rebase(rebase::RebaseArgs),
 }
 
 pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, command: &BaseCommand) -> Result<()> {
@@ -37,6 +41,8 @@ pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, command: &BaseCommand)
         BaseCommand::Verify(args) => verify::run(ui, session, args),
         BaseCommand::List(args) => list::run(ui, session, args),
         BaseCommand::Children(args) => children::run(ui, session, args),
+        BaseCommand::Move(args) => moving::run(ui, session, args),
+        BaseCommand::Rebase(args) => rebase::run(ui, session, args),
     }
 }
 

@@ -6,7 +6,7 @@ use super::network::source_element;
 use super::rewriter::Work;
 use super::spec::{BackingLayer, NewDisk, NoteKind};
 use crate::error::{Error, Kind, Result};
-use crate::model::{Disk, DiskDevice, DiskSource, DiskTarget, ImageFormat};
+use crate::model::{Disk, DiskDevice, DiskSource, DiskTarget, ImageFormat, NetworkSource};
 use crate::xml::domain::read::disk_target;
 use crate::xml::escape::{escaped, path_text, plain_text, shown};
 use crate::xml::span::Node;
@@ -153,8 +153,9 @@ fn put_image(work: &mut Work<'_>, node: Node<'_, '_>, new: &NewDisk, place: &Pla
         }
     }
     let new_backing = |work: &Work<'_>, indent: &str| -> Result<Option<String>> {
+        let network = |export: &NetworkSource| source_element(work, node, export);
         new.chain_known
-            .then(|| chain(work, node, &new.backing, &new.target, indent))
+            .then(|| chain(&network, &new.backing, &new.target, indent))
             .transpose()
     };
     if let Some(source) = source {
@@ -190,10 +191,10 @@ fn put_image(work: &mut Work<'_>, node: Node<'_, '_>, new: &NewDisk, place: &Pla
     Ok(())
 }
 
-/// `<backingStore>` and what is in it, down to the end of the chain.
-fn chain(
-    work: &Work<'_>,
-    disk: Node<'_, '_>,
+/// `<backingStore>` and what is in it, down to the end of the chain. `network`
+/// writes the `<source>` of a layer on the network.
+pub(in crate::xml::domain) fn chain(
+    network: &dyn Fn(&NetworkSource) -> Result<String>,
     layers: &[BackingLayer],
     target: &DiskTarget,
     indent: &str,
@@ -206,8 +207,8 @@ fn chain(
     } else {
         format!("{indent}  ")
     };
-    let (kind, source) = if let DiskSource::Network(network) = &layer.source {
-        ("network", source_element(work, disk, network)?)
+    let (kind, source) = if let DiskSource::Network(export) = &layer.source {
+        ("network", network(export)?)
     } else {
         let place = Place::of(&layer.source, target)?;
         let children = if layer.keep_owner {
@@ -221,7 +222,7 @@ fn chain(
     Ok(format!(
         "<backingStore type='{kind}'>{inner}<format type='{}'/>{inner}{source}{inner}{}{indent}</backingStore>",
         layer.format,
-        chain(work, disk, rest, target, &inner)?
+        chain(network, rest, target, &inner)?
     ))
 }
 

@@ -22,5 +22,6 @@ mod spec;
 #[cfg(test)]
 mod tests;
 
+pub(super) use self::disks::chain;
 pub use self::rewriter::{Rewriter, rewrite};
 pub use self::spec::{BackingLayer, CloneSpec, HostdevRule, NewDisk, Note, NoteKind, Rewritten};

@@ -1,0 +1,98 @@
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::Domains;
+use crate::cli::session::Session;
+use crate::cli::ui::{Ui, one_line};
+use crate::error::Result;
+use crate::hypervisor::Hypervisor as _;
+use crate::model::DiskTarget;
+use crate::ops::Observer as _;
+use crate::ops::flatten::{self, FlattenRequest, Flattened};
+
+/// Make guests independent of their bases
+///
+/// Each overlay becomes an image that stands alone, with all that is in the layers
+/// below it. The new image is compared with what the guest reads now before it
+/// takes the place of the overlay; all disks of a guest or none. In a guest that
+/// runs, QEMU does the work and the guest goes on; Ctrl-C stops it, and the disk is
+/// an overlay still.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct FlattenArgs {
+    #[command(flatten)]
+    domains: Domains,
+
+    /// Only this disk, such as vda; may be repeated
+    #[arg(long, value_name = "DISK")]
+    target: Vec<DiskTarget>,
+
+    /// Trust backing files in this directory too
+    #[arg(long, value_name = "DIR")]
+    allow_dir: Vec<PathBuf>,
+
+    /// Show what would stand alone, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &FlattenArgs) -> Result<()> {
+    let hypervisor = session.connect_to_change()?;
+    let host = session.host(&hypervisor);
+    let request = FlattenRequest {
+        targets: args.target.clone(),
+        allow_dirs: args.allow_dir.clone(),
+    };
+    let (mut done, mut text) = (Vec::new(), String::new());
+    let result = session.each(&hypervisor, &args.domains.all(), "flattened", |domain| {
+        let flattened = if hypervisor.state(domain)?.is_active() {
+            let plan = flatten::live::plan(host, domain, &request)?;
+            if args.dry_run {
+                text.push_str(&listed(&plan));
+                done.push(plan);
+                return Ok(());
+            }
+            flatten::live::apply(host, plan)?
+        } else {
+            let plan = flatten::plan(host, domain, &request)?;
+            if args.dry_run {
+                text.push_str(&listed(&plan.flattened));
+                done.push(plan.flattened);
+                return Ok(());
+            }
+            flatten::apply(host, plan)?
+        };
+        let disks: Vec<&str> = flattened
+            .disks
+            .iter()
+            .map(|disk| disk.target.as_str())
+            .collect();
+        ui.status(&format!(
+            "Flattened '{}': {} ({}) needs no base any more.",
+            domain.name,
+            disks.join(", "),
+            flattened.size
+        ));
+        done.push(flattened);
+        Ok(())
+    });
+    ui.result(&text, &done)?;
+    result
+}
+
+fn listed(flattened: &Flattened) -> String {
+    let mut text = format!(
+        "Domain '{}' (up to {} more)\n",
+        one_line(&flattened.domain.name),
+        flattened.size
+    );
+    for disk in &flattened.disks {
+        let path = disk.path.display().to_string();
+        text.push_str(&format!("  {}  {}\n", disk.target, one_line(&path)));
+        for layer in &disk.layers {
+            let layer = layer.display().to_string();
+            text.push_str(&format!("       no longer on {}\n", one_line(&layer)));
+        }
+    }
+    text
+}

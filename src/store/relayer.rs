@@ -1,0 +1,53 @@
+//! What a journal says of disks that get other layers below them.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::model::{DiskTarget, FileId, ImageFormat};
+
+/// Disks of a domain in whose places others come, which read the same and have
+/// other layers below them. Undone before
+/// [`Step::Committed`](super::Step::Committed), finished after it.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct RelayerIntent {
+    /// What is done.
+    pub act: RelayerAct,
+    /// The name of the domain, for messages.
+    pub name: String,
+    /// Its UUID.
+    pub uuid: Uuid,
+    /// Its disks.
+    pub disks: Vec<RelayeredDisk>,
+    /// Where the user allowed backing files besides the storage pools.
+    #[serde(default)]
+    pub allow_dirs: Vec<PathBuf>,
+}
+
+/// What is done with the layers of disks.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RelayerAct {
+    /// They become images that stand alone.
+    Flatten,
+    /// They become overlays on another base.
+    Rebase,
+}
+
+/// A disk in whose place another one comes.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct RelayeredDisk {
+    /// Its name in the domain.
+    pub target: DiskTarget,
+    /// Where it is, free of symbolic links.
+    pub path: PathBuf,
+    /// Which file it is.
+    pub file: FileId,
+    /// The format of the new one.
+    pub format: ImageFormat,
+    /// The name the new one is made under.
+    pub temp: PathBuf,
+    /// The name the old one has while the definition is changed.
+    pub aside: PathBuf,
+}

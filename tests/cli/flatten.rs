@@ -1,0 +1,134 @@
+//! A guest that needs its base no longer.
+
+use std::fs;
+use std::path::Path;
+
+use crate::common::{Guest, Host, tool};
+
+fn seen(host: &Host, path: &Path) -> Vec<u8> {
+    let raw = host.root().join("compared.raw");
+    tool(
+        "qemu-img",
+        &args!["convert", "-f", "qcow2", "-O", "raw", path, &raw],
+    );
+    let bytes = fs::read(&raw).unwrap();
+    fs::remove_file(raw).unwrap();
+    bytes
+}
+
+fn written(host: &Host, name: &str) -> std::path::PathBuf {
+    let path = host.child(name);
+    tool(
+        "qemu-io",
+        &args!["-f", "qcow2", "-c", "write -P 7 0 64k", &path],
+    );
+    path
+}
+
+fn stands_alone(path: &Path) -> bool {
+    let json = tool("qemu-img", &args!["info", "--output=json", path]);
+    let info: serde_json::Value = serde_json::from_str(&json).unwrap();
+    info.get("backing-filename").is_none()
+}
+
+/// The domain as it is afterwards, which the test driver forgets.
+fn without_chain(xml: &str) -> String {
+    let (before, rest) = xml.split_once("<backingStore type").unwrap();
+    let (_, after) = rest.rsplit_once("</backingStore>").unwrap();
+    format!("{before}<backingStore/>{after}")
+}
+
+#[test]
+fn a_flattened_guest_needs_no_base() {
+    let host = Host::golden();
+    let path = written(&host, "web-01");
+    let other = host.child("web-02");
+    let before = seen(&host, &path);
+    let world = host.world();
+    let plan = host
+        .vmkin("flatten -d web-01 --dry-run --json")
+        .success()
+        .json();
+    let base = host.image("golden.qcow2");
+    assert_eq!(plan[0]["disks"][0]["layers"][0], base.display().to_string());
+    assert_eq!(host.world(), world);
+    host.vmkin("flatten -d golden").fails(4, "it stands alone");
+    let guard = vmkin::image::Guard::base(&path).unwrap();
+    host.vmkin("flatten -d web-01").fails(7, "is in use by");
+    drop(guard);
+    assert_eq!(host.world(), world);
+    host.vmkin("flatten -d web-01")
+        .success()
+        .says("needs no base any more");
+    assert!(stands_alone(&path));
+    assert!(!stands_alone(&other));
+    assert_eq!(seen(&host, &path), before);
+    let after = host.world();
+    assert_eq!(after.images(), world.images());
+    assert!(after.journals().is_empty());
+    host.edit("web-01", without_chain);
+    let children = host.vmkin("base children -d golden").success();
+    assert_eq!(children.stdout(), "web-02\n");
+    host.vmkin("flatten -d web-01").fails(4, "it stands alone");
+}
+
+#[test]
+fn what_is_killed_while_it_is_flattened_is_one_or_the_other() {
+    let steps = [
+        ("journal", false),
+        ("file", false),
+        ("made", false),
+        ("committed", false),
+        ("aside", true),
+        ("defined", true),
+        ("published", true),
+        ("removed", true),
+    ];
+    for (step, done) in steps {
+        let host = Host::golden();
+        let path = written(&host, "web-01");
+        let before = seen(&host, &path);
+        let killed = host.vmkin_failing("flatten -d web-01", &format!("relayer.{step}=kill"));
+        assert_eq!(killed.signal(), Some(9), "{step}: {killed}");
+        host.vmkin("recover").success();
+        assert_eq!(stands_alone(&path), done, "{step}");
+        assert_eq!(seen(&host, &path), before, "{step}");
+        let world = host.world();
+        assert_eq!(world.images(), ["golden.qcow2", "web-01.qcow2"], "{step}");
+        assert!(world.journals().is_empty(), "{step}");
+    }
+}
+
+#[test]
+fn a_guest_that_runs_or_is_a_base_itself_is_not_flattened() {
+    let host = Host::golden();
+    let path = written(&host, "web-01");
+    let uuid = "00000000-0000-4000-8000-000000000007";
+    host.add(
+        Guest::new("busy")
+            .uuid(uuid)
+            .disk("vda", "qcow2", &path)
+            .state(1),
+    );
+    host.remove("web-01");
+    // The test driver has no block jobs; those of QEMU are in `tests/qemu`.
+    let plan = host.vmkin("flatten -d busy --dry-run --json").success();
+    assert_eq!(plan.json()[0]["disks"][0]["target"], "vda");
+    host.vmkin("flatten -d busy")
+        .fails(1, "cannot flatten disk vda");
+    let saved = || Guest::new("busy").uuid(uuid).disk("vda", "qcow2", &path);
+    host.add(saved().saved());
+    host.vmkin("flatten -d busy")
+        .fails(4, "is saved, and must be shut off");
+    host.add(Guest::new("busy").uuid(uuid).disk("vda", "qcow2", &path));
+    let child = host.image("child.qcow2");
+    tool(
+        "qemu-img",
+        &args![
+            "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", &path, &child
+        ],
+    );
+    let world = host.world();
+    host.vmkin("flatten -d busy").fails(6, "child.qcow2");
+    assert_eq!(host.world(), world);
+}
