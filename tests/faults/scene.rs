@@ -15,7 +15,7 @@ use vmkin::image::ImageFile;
 use vmkin::image::qcow2::Header;
 
 use crate::common::{Host, Outcome, TEST_NAMESPACE, World};
-use crate::operations::{Effect, Operation};
+use crate::operations::{Effect, GOLDEN, Operation};
 
 /// A password that the golden domain has, to be found where it must not be.
 pub(crate) const SECRET: &str = "hunter22";
@@ -309,6 +309,8 @@ impl Scene {
                 }
             }
             Effect::Deletes(name) => self.host.remove(name),
+            Effect::Moves => self.let_libvirt_know_the_place(),
+            Effect::Flattens(name) => self.host.edit(name, without_chains),
             Effect::Tags(name) => self.let_libvirt_know_the_snapshot(name),
             Effect::Changes(_)
             | Effect::Untags(_)
@@ -322,6 +324,21 @@ impl Scene {
 }
 
 impl Scene {
+    /// Names the new place of the golden image, if it is there and nowhere else.
+    fn let_libvirt_know_the_place(&self) {
+        let (from, to) = (
+            self.host.root().join(GOLDEN),
+            self.host.image("moved.qcow2"),
+        );
+        if from.exists() || !to.exists() {
+            return;
+        }
+        let (from, to) = (from.display().to_string(), to.display().to_string());
+        for name in self.host.names() {
+            self.host.edit(&name, |xml| xml.replace(&from, &to));
+        }
+    }
+
     /// Puts the snapshot on record that a journal says was put there.
     fn let_libvirt_know_the_snapshot(&self, domain: &str) {
         let Ok(journals) = fs::read_dir(self.host.state().join("journal")) else {
@@ -351,6 +368,17 @@ impl Scene {
             });
         }
     }
+}
+
+/// A domain that names nothing below its disks.
+fn without_chains(xml: &str) -> String {
+    let mut xml = xml.to_owned();
+    while let Some(start) = xml.find("<backingStore type") {
+        let end = "</backingStore>";
+        let length = xml[start..].find(end).unwrap() + end.len();
+        xml.replace_range(start..start + length, "<backingStore/>");
+    }
+    xml
 }
 
 /// Where the real `qemu-img` is.

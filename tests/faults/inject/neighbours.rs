@@ -76,11 +76,11 @@ pub(crate) fn same(cell: &Cell) -> Tally {
     let (step, args) = match cell.operation.effect {
         Effect::Clones(_) => ("clone.made", cell.operation.args()),
         Effect::Deletes(_) => ("delete.journal", cell.operation.args()),
-        Effect::Changes(_) | Effect::Tags(_) | Effect::Untags(_) => {
+        Effect::Changes(_) | Effect::Flattens(_) | Effect::Tags(_) | Effect::Untags(_) => {
             ("guard.locked", cell.operation.args())
         }
         Effect::Recovers => ("recover.clone", cell.operation.args()),
-        Effect::Seals | Effect::Unseals | Effect::Makes | Effect::Reads => {
+        Effect::Makes | Effect::Moves | Effect::Seals | Effect::Unseals | Effect::Reads => {
             ("clone.made", words("clone -d golden beside"))
         }
     };

@@ -1,7 +1,9 @@
 //! Sealing a base, and opening the seal.
 
 use super::{Effect, Operation, hosts};
-use crate::expect::{Expect, finished, harmless, harmless_but_says, never, refused, taken_back};
+use crate::expect::{
+    Expect, by_the_mark, finished, harmless, harmless_but_says, never, refused, taken_back,
+};
 use crate::fault::Fault;
 
 pub(super) const SEAL: Operation = Operation {
@@ -24,6 +26,28 @@ pub(super) const UNSEAL: Operation = Operation {
     effect: Effect::Unseals,
     sealed: &[],
     expect: unseal,
+    ..SEAL
+};
+
+/// A golden image gets another name, and a clone follows.
+pub(super) const MOVE: Operation = Operation {
+    name: "base-move",
+    host: hosts::with_a_clone,
+    args: "base move ../images/golden.qcow2 ../images/moved.qcow2",
+    effect: Effect::Moves,
+    files: &[
+        "images/data.img",
+        "images/moved.qcow2",
+        "images/web-vdb.qcow2",
+        "images/web.qcow2",
+        "nvram/golden_VARS.fd",
+        "nvram/web_VARS.fd",
+    ],
+    // Its header names the base.
+    replaces: &["images/web.qcow2", "images/kid.qcow2"],
+    sealed: &["images/data.img", "images/moved.qcow2"],
+    commit: Some("move.committed"),
+    expect: moved,
     ..SEAL
 };
 
@@ -89,5 +113,33 @@ fn either(fault: Fault) -> Expect {
         VariablesMissing => never("its domain has no UEFI variables"),
         HugeXml => refused(&[2, 9], ""),
         RecordCorrupt => refused(&[11], "not a journal"),
+    }
+}
+
+fn moved(fault: Fault) -> Expect {
+    use Fault::*;
+    match fault {
+        Killed => by_the_mark(&[]),
+        Stopped => by_the_mark(&[0, 130, 143]),
+        NoSpaceForRecords | StepFails => by_the_mark(&[0, 10, 11]),
+        InputOutput => by_the_mark(&[0, 8, 10, 11]),
+        DirectoryImmutable => refused(&[8], "images"),
+        AnotherUser => refused(&[8], "Permission denied"),
+        ReadOnlyImages => refused(&[8], "read-only file system"),
+        ReadOnlyRecords => refused(&[8], "Read-only file system"),
+        PoolUnknown | FileTaken => never("what is there is refused: tests/cli/base_move.rs"),
+        NoLocks => refused(&[8], "cannot fence"),
+        NoExclusiveRename => harmless(),
+        BaseMissing | OddPaths => refused(&[3], "there is no image"),
+        BaseReplaced | BaseTruncated | BaseChanged => refused(&[9], ""),
+        HostileChain | DirtyImage | DeepChain => refused(&[9], ""),
+        // They follow.
+        BaseInUse => harmless(),
+        SameAtOnce => taken_back(&[7], "making clones of"),
+        Active | Saved => refused(&[4], "must be shut off"),
+        Transient => refused(&[4], "is transient"),
+        VariablesMissing => never("of the domain no more is looked at than its disks"),
+        HugeXml => refused(&[9], "is not known"),
+        other => either(other),
     }
 }

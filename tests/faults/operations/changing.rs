@@ -49,6 +49,17 @@ pub(super) const EDIT: Operation = Operation {
     ..RESET
 };
 
+/// Both disks of a clone become images that stand alone.
+pub(super) const FLATTEN: Operation = Operation {
+    name: "flatten",
+    args: "flatten -d web",
+    effect: Effect::Flattens("web"),
+    // Before that nothing is known of it but that all is ready.
+    commit: Some("relayer.aside"),
+    expect: flatten,
+    ..RESET
+};
+
 fn reset(fault: Fault) -> Expect {
     use Fault::*;
     match fault {
@@ -112,6 +123,19 @@ fn edit(fault: Fault) -> Expect {
         ToolKilled | ToolHangs | ToolMissing | ToolTooOld => repair(fault),
         NoSpaceForImages => refused(&[10], "o space left"),
         NoExclusiveRename => taken_back(&[8], "a name only if that is free"),
+        other => reset(other),
+    }
+}
+
+fn flatten(fault: Fault) -> Expect {
+    use Fault::*;
+    match fault {
+        ToolKilled | ToolHangs => repair(fault),
+        ToolMissing => taken_back(&[8], "qemu-img"),
+        ToolTooOld => taken_back(&[10], "qemu-img"),
+        NoExclusiveRename => taken_back(&[8], "a name only if that is free"),
+        // QEMU does it while the guest runs, and the test driver is no QEMU.
+        Active => refused(&[1], "cannot flatten disk"),
         other => reset(other),
     }
 }

@@ -54,10 +54,15 @@ pub(crate) enum Effect {
     Deletes(&'static str),
     /// Changes the images of this one.
     Changes(&'static str),
+    /// Changes the images of this one so that nothing is below them, which can be
+    /// done once.
+    Flattens(&'static str),
     /// Gives the images of this one something of a name, which then is taken.
     Tags(&'static str),
     /// Takes it off them again, and then there is none.
     Untags(&'static str),
+    /// Gives the golden image another name.
+    Moves,
     /// Seals a base.
     Seals,
     /// Opens a seal.
@@ -86,11 +91,13 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     changing::REPAIR,
     changing::EDIT,
     disks::CONVERT,
+    changing::FLATTEN,
     snapshots::CREATE,
     snapshots::APPLY,
     snapshots::DELETE,
     bases::SEAL,
     bases::UNSEAL,
+    bases::MOVE,
     recovery::RECOVER,
     looking::LIST,
     looking::SHOW,
@@ -119,6 +126,7 @@ impl Operation {
         match self.effect {
             Effect::Deletes(name)
             | Effect::Changes(name)
+            | Effect::Flattens(name)
             | Effect::Tags(name)
             | Effect::Untags(name) => name,
             _ => "golden",
