@@ -154,9 +154,9 @@ impl Search<'_> {
         let mut found = Pruned::default();
         let mut overlays = Vec::new();
         for dir in self.usage.image_dirs() {
-            let scan = match image::overlays_in(&dir) {
+            let scan = match image::overlays_in(dir) {
                 Ok(scan) => scan,
-                Err(error) if !dirs.contains(&dir) && error.kind() != Kind::Storage => continue,
+                Err(error) if !dirs.contains(dir) && error.kind() != Kind::Storage => continue,
                 Err(error) => return Err(error),
             };
             found
@@ -167,7 +167,7 @@ impl Search<'_> {
                 }));
             let listed: HashSet<PathBuf> = scan.overlays.iter().map(|o| o.path.clone()).collect();
             overlays.extend(scan.overlays);
-            self.others_in(&dir, &listed, &mut found)?;
+            self.others_in(dir, &listed, &mut found)?;
         }
         self.usage
             .must_tell(dirs.first().map_or(Path::new("an image"), |d| d), |_| false)?;

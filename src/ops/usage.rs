@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use uuid::Uuid;
 
@@ -118,6 +118,8 @@ pub struct Usage {
     by_file: HashMap<FileId, Vec<Use>>,
     /// Where images are: the storage pools, and what the user allows.
     dirs: Vec<PathBuf>,
+    /// See [`Usage::image_dirs`]: each of a thousand guests asks for them.
+    image_dirs: OnceLock<BTreeSet<PathBuf>>,
     scans: Mutex<HashMap<PathBuf, Arc<Scan>>>,
 }
 
@@ -458,7 +460,11 @@ impl Usage {
 
     /// The directories that images are in, free of symbolic links: those of the
     /// storage pools, and those of all layers that domains have.
-    pub fn image_dirs(&self) -> BTreeSet<PathBuf> {
+    pub fn image_dirs(&self) -> &BTreeSet<PathBuf> {
+        self.image_dirs.get_or_init(|| self.find_dirs())
+    }
+
+    fn find_dirs(&self) -> BTreeSet<PathBuf> {
         let layers = self.domains.iter().flat_map(|known| known.layers.iter());
         let named: BTreeSet<&Path> = layers
             .flatten()

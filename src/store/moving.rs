@@ -36,4 +36,6 @@ pub struct OldHeader {
     pub file: FileId,
     /// The first bytes it had, in hexadecimal.
     pub before: String,
+    /// Whether it is sealed, as a layer that others are on.
+    pub sealed: bool,
 }

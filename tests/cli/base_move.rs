@@ -248,3 +248,35 @@ fn fifty_children_follow_at_once() {
     }
     host.vmkin("base verify -d golden").success();
 }
+
+#[test]
+fn a_layer_on_a_base_that_moves_stays_sealed_and_known() {
+    for step in ["", "overlay"] {
+        let host = Host::golden();
+        let layer = host.child("web-01");
+        host.vmkin("promote -d web-01").success();
+        host.vmkin("clone -d web-01 top --quiet").success();
+        let top = host.image("top.qcow2");
+        let before = seen(&host, &top);
+        let (from, to) = (host.image("golden.qcow2"), host.image("moved.qcow2"));
+        let args = format!("base move {} {}", from.display(), to.display());
+        if step.is_empty() {
+            host.vmkin(&args).success();
+        } else {
+            // The seal of the layer is open at that moment.
+            let killed = host.vmkin_failing(&args, &format!("move.{step}=kill"));
+            assert_eq!(killed.signal(), Some(9), "{killed}");
+            assert!(!vmkin::image::is_immutable(&layer).unwrap());
+            host.vmkin("recover").success();
+        }
+        assert_eq!(backing_of(&layer), to.display().to_string());
+        assert_eq!(seen(&host, &top), before);
+        assert!(vmkin::image::is_immutable(&layer).unwrap());
+        assert!(host.world().is_sealed("images/web-01.qcow2"));
+        follow(&host, &from, &to);
+        // Its contents are others, byte for byte, and that is known.
+        host.vmkin_args(&args!["base", "verify", &layer])
+            .success()
+            .says("byte for byte");
+    }
+}

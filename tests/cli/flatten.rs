@@ -121,7 +121,9 @@ fn a_guest_that_runs_or_is_a_base_itself_is_not_flattened() {
     host.vmkin("flatten -d busy")
         .fails(4, "is saved, and must be shut off");
     host.add(Guest::new("busy").uuid(uuid).disk("vda", "qcow2", &path));
-    let child = host.image("child.qcow2");
+    // A child that no domain has, in another storage pool.
+    host.pool("other", &host.root().join("other"));
+    let child = host.root().join("other/child.qcow2");
     tool(
         "qemu-img",
         &args![
@@ -129,6 +131,8 @@ fn a_guest_that_runs_or_is_a_base_itself_is_not_flattened() {
         ],
     );
     let world = host.world();
-    host.vmkin("flatten -d busy").fails(6, "child.qcow2");
+    for command in ["flatten -d busy", "start -d busy", "reset --yes -d busy"] {
+        host.vmkin(command).fails(6, "child.qcow2");
+    }
     assert_eq!(host.world(), world);
 }

@@ -251,8 +251,17 @@ struct Ready {
     /// Nobody makes clones of the base, or opens its seal.
     _names: Flock<File>,
     file: FileId,
-    overlays: Vec<(Lease, Option<Renaming>)>,
+    overlays: Vec<Follower>,
     followers: Followers,
+}
+
+/// An overlay that is to name the new place.
+struct Follower {
+    lease: Lease,
+    /// What is to be written, if it was not yet.
+    renaming: Option<Renaming>,
+    /// Whether it is sealed, when nothing is written to it.
+    sealed: bool,
 }
 
 fn prepare(
@@ -281,12 +290,19 @@ fn prepare(
             ));
         }
         let renaming = Renaming::plan(lease.image(), &intent.to)?;
+        let real = lease.image().real_path();
+        let sealed = image::seal_state(real)?.sealed;
         headers.push(OldHeader {
-            path: lease.image().real_path().to_owned(),
+            path: real.to_owned(),
             file: *file,
             before: renaming.before(),
+            sealed,
         });
-        overlays.push((lease, Some(renaming)));
+        overlays.push(Follower {
+            lease,
+            renaming: Some(renaming),
+            sealed,
+        });
     }
     crate::failpoint::hit("move.locked")?;
     // Locked, they cannot be started; they can have been saved before.
@@ -372,12 +388,9 @@ impl Ready {
             image::seal(&intent.to)?;
         }
         let mut repoints = Vec::new();
-        for (lease, renaming) in &self.overlays {
-            let path = lease.image().real_path();
-            if let Some(renaming) = renaming {
-                rename_in(path, lease, renaming)?;
-                crate::failpoint::hit("move.overlay")?;
-            }
+        for overlay in &self.overlays {
+            let path = overlay.lease.image().real_path();
+            overlay.follow(path)?;
             repoints.push(new_look(host, path)?);
         }
         let copied = (self.file != intent.file).then(|| image::identity(&intent.to));
@@ -472,16 +485,21 @@ fn movable(intent: &MoveIntent, act: impl FnOnce() -> Result<()>) -> Result<()> 
     done
 }
 
-/// Writes a name into an overlay, which may be sealed itself.
-fn rename_in(path: &Path, lease: &Lease, renaming: &Renaming) -> Result<()> {
-    let state = image::seal_state(path)?;
-    if !state.immutable {
-        return renaming.apply(lease);
+impl Follower {
+    /// Writes the name into the overlay, which may be sealed itself.
+    fn follow(&self, path: &Path) -> Result<()> {
+        if let Some(renaming) = &self.renaming {
+            if self.sealed {
+                image::unseal(path, 0o600)?;
+            }
+            renaming.apply(&self.lease)?;
+            crate::failpoint::hit("move.overlay")?;
+        }
+        if self.sealed {
+            image::seal(path)?;
+        }
+        Ok(())
     }
-    image::unseal(path, state.mode)?;
-    let done = renaming.apply(lease);
-    image::seal(path)?;
-    done
 }
 
 /// What clones of an overlay are to know of it now: it looks different, for it
@@ -587,7 +605,11 @@ pub(in crate::ops) fn recover(
             // A guest has run on it, with the one name or the other.
             HeaderState::Other => Some(Renaming::plan(lease.image(), &intent.to)?),
         };
-        overlays.push((lease, renaming));
+        overlays.push(Follower {
+            lease,
+            renaming,
+            sealed: header.sealed,
+        });
     }
     let usage = Usage::read_allowing(host.hypervisor, &intent.allow_dirs)?;
     let mut followers = Followers::of(&intent.from);
