@@ -340,6 +340,8 @@ fn clones_and_what_is_known_of_them_are_as_documented() {
     for path in [made, copy] {
         fs::remove_file(path).unwrap();
     }
+    let plan = ["disk", "resize", "--dry-run", "-d", "web-01", "+1G"];
+    assert_eq!(bench.result("disk-resize", &plan)["target"], "vda");
     let plan = bench.result("reset", &["reset", "--dry-run", "-d", "web-01"]);
     assert_eq!(plan[0]["disks"][0]["base"], image);
     bench.result("reset", &["reset", "--yes", "-d", "web-01"]);

@@ -7,6 +7,7 @@
 //! | `build` | what a new disk is filled with |
 //! | `change` | what is to be changed in a guest |
 //! | `compare` | what differs between the files of two guests |
+//! | `ending` | what is at the end of a disk, and what it takes to move that |
 //! | `log` | the end of a system log |
 //! | `fuse` | the file tree of a guest, mounted on this host |
 //! | `native` | the read engine: volumes and file systems, parsed by this process |
@@ -26,6 +27,7 @@ pub mod archived;
 pub mod build;
 pub mod change;
 pub mod compare;
+pub mod ending;
 pub mod extract;
 pub mod fstab;
 pub mod fuse;

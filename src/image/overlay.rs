@@ -300,13 +300,13 @@ pub fn write_blank(path: &Path, virtual_size: u64, format: ImageFormat) -> Resul
     write_contents(path, &contents)
 }
 
-/// Writes an overlay on a chain that is only read, and whoever opens it takes no
+/// Writes an overlay of `size` bytes on a chain that is only read, and whoever opens it takes no
 /// lock on the top image: a reader must not keep a guest from being started.
 ///
 /// # Errors
 ///
 /// Those of [`write()`]; [`Kind::Usage`] if the name of the image is not in UTF-8.
-pub fn write_shield(path: &Path, chain: &Chain) -> Result<NewFile> {
+pub fn write_shield(path: &Path, chain: &Chain, size: u64) -> Result<NewFile> {
     let top = chain.top();
     let image = ImageFile::open(&top.path)?;
     let name = top.path.to_str().ok_or_else(|| {
@@ -331,7 +331,7 @@ pub fn write_shield(path: &Path, chain: &Chain) -> Result<NewFile> {
         },
     });
     let name = format!("json:{below}");
-    write_contents(path, &lay_out(top.virtual_size, name.as_bytes(), format)?)
+    write_contents(path, &lay_out(size, name.as_bytes(), format)?)
 }
 
 /// Writes what an overlay consists of into a new file.

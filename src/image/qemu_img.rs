@@ -137,6 +137,18 @@ impl QemuImg {
         self.run("rebase", options, cpu_for(size))
     }
 
+    /// Prepares to cut off what an image of `before` bytes has behind `size`.
+    pub(super) fn cut(&self, image: Writable, before: u64, size: u64) -> Run<'_> {
+        let options: [OsString; 5] = [
+            "-q".into(),
+            "--shrink".into(),
+            "--image-opts".into(),
+            image.0.0,
+            size.to_string().into(),
+        ];
+        self.run("resize", options, cpu_for(before))
+    }
+
     /// Prepares to check the tables of an image of `size` bytes:
     /// [`Checked`](super::Checked) reads what it says.
     pub fn check(&self, image: Described, size: u64) -> Run<'_> {

@@ -13,7 +13,8 @@ use super::check::{Checked, can_be_checked, read_checked, repair};
 use super::file::{ImageFile, id_of_name, shown};
 use super::lock::Lease;
 use super::overlay::{NewFile, publish, write_shield};
-use super::qemu_img::{QemuImg, Repair, progress_of, redo_options};
+use super::qcow2::{Header, MAX_L1_ENTRIES};
+use super::qemu_img::{QemuImg, Repair, progress_of, redo_options, writable};
 use crate::error::{Error, Kind, Result};
 use crate::model::{Chain, ImageFormat, Layer};
 
@@ -27,7 +28,100 @@ const TABLES: u64 = 4 << 20;
 ///
 /// Those of [`write_shield`].
 pub fn write_redo(path: &Path, chain: &Chain) -> Result<NewFile> {
-    write_shield(path, chain)
+    write_shield(path, chain, chain.top().virtual_size)
+}
+
+/// The same for a disk that is to be of another size in the end. As long as what is
+/// on it has to be moved, it is as large as it ever is.
+///
+/// # Errors
+///
+/// Those of [`write_redo`].
+pub fn write_redo_sized(path: &Path, chain: &Chain, size: u64) -> Result<NewFile> {
+    write_shield(path, chain, chain.top().virtual_size.max(size))
+}
+
+/// Cuts off the end of a redo overlay, if it is longer than that.
+///
+/// # Errors
+///
+/// [`Kind::Storage`] if it cannot be written; those of [`ImageFile::open`].
+pub fn cut_redo(redo: &Path, chain: &Chain, lease: &Lease, size: u64) -> Result<()> {
+    if Header::read(&ImageFile::open(redo)?)?.disk_size() <= size {
+        return Ok(());
+    }
+    let image = redo_options(redo, chain, lease)?;
+    let before = chain.top().virtual_size;
+    QemuImg::find()?.cut(image, before, size).run().map(drop)
+}
+
+/// Sees to it that a disk that was written to is of this size: its end is cut
+/// off, if it is longer. It can be repeated.
+///
+/// # Errors
+///
+/// [`Kind::Storage`] if it cannot be written, or is shorter.
+pub fn settle_size(chain: &Chain, lease: &Lease, size: u64) -> Result<()> {
+    let path = &chain.top().path;
+    if size_now(path, chain)? > size {
+        let image = writable(chain, lease)?;
+        let before = chain.top().virtual_size;
+        QemuImg::find()?.cut(image, before, size).run()?;
+        sync(chain, lease)?;
+    }
+    match size_now(path, chain)? {
+        now if now == size => Ok(()),
+        now => Err(Error::new(
+            Kind::Storage,
+            format_args!(
+                "{} has {now} bytes now, and was to have {size}",
+                shown(path)
+            ),
+        )),
+    }
+}
+
+fn size_now(path: &Path, chain: &Chain) -> Result<u64> {
+    let image = ImageFile::open(path)?;
+    match chain.top().format {
+        ImageFormat::Qcow2 => Ok(Header::read(&image)?.disk_size()),
+        _ => Ok(image.size()),
+    }
+}
+
+/// Refuses a size that an image cannot be given.
+///
+/// # Errors
+///
+/// [`Kind::WrongState`], with what is in the way.
+pub fn may_have_size(chain: &Chain, size: u64) -> Result<()> {
+    let top = chain.top();
+    let why_not = |why: String| {
+        let error = Error::new(Kind::WrongState, format_args!("{} {why}", shown(&top.path)));
+        Err(error)
+    };
+    if top.format != ImageFormat::Qcow2 {
+        return match i64::try_from(size) {
+            Ok(_) => Ok(()),
+            Err(_) => why_not("cannot be as large as that".to_owned()),
+        };
+    }
+    let header = Header::read(&ImageFile::open(&top.path)?)?;
+    if header.version < 3 && top.snapshots > 0 {
+        return why_not(format!(
+            "has {} internal snapshots, and QEMU changes the size of an image that has some only \
+             from version 3 of the format on",
+            top.snapshots
+        ))
+        .map_err(|error| error.hint("delete them first: `vmkin snapshot delete`"));
+    }
+    if size.div_ceil(header.bytes_per_l1_entry().max(1)) > MAX_L1_ENTRIES {
+        return why_not(format!(
+            "cannot be as large as that with clusters of {} bytes",
+            header.cluster_size()
+        ));
+    }
+    Ok(())
 }
 
 /// Makes sure that a redo overlay is on the disk and that its tables are right,
@@ -93,6 +187,7 @@ pub fn chain_with_redo(chain: &Chain, redo: &Path) -> Result<Chain> {
     let top = Layer {
         path: redo.to_owned(),
         format: ImageFormat::Qcow2,
+        virtual_size: Header::read(&image)?.disk_size(),
         file: image.id(),
         file_size: image.size(),
         allocated: image.allocated(),
@@ -148,6 +243,10 @@ pub fn merge(
             progress(done, 10_000);
         }
     })?;
+    sync(chain, lease)
+}
+
+fn sync(chain: &Chain, lease: &Lease) -> Result<()> {
     lease.image().file().sync_data().map_err(|error| {
         Error::wrap(
             Kind::Storage,
@@ -157,14 +256,17 @@ pub fn merge(
     })
 }
 
-/// The same after a run of it was killed, which may have left clusters that are
+/// The same as [`merge`] and [`settle_size`] after a run of it was killed, which may have left clusters that are
 /// taken and belong to nothing.
 ///
 /// # Errors
 ///
-/// Those of [`merge`] and [`repair`]; [`Kind::Unsafe`] if the image is damaged.
-pub fn merge_again(redo: &Path, chain: &Chain, lease: &Lease) -> Result<()> {
+/// Those of [`merge`], [`settle_size`] and [`repair`]; [`Kind::Unsafe`] if the image is damaged.
+pub fn merge_again(redo: &Path, chain: &Chain, lease: &Lease, size: Option<u64>) -> Result<()> {
     merge(redo, chain, lease, &mut |_, _| {})?;
+    if let Some(size) = size {
+        settle_size(chain, lease, size)?;
+    }
     if !can_be_checked(chain.top().format) {
         return Ok(());
     }

@@ -34,4 +34,7 @@ pub struct RedoDisk {
     pub redo: PathBuf,
     /// The name that the disk has while that is done.
     pub aside: PathBuf,
+    /// Its size in the end, in bytes, where that is another than before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
 }

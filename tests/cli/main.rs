@@ -37,6 +37,7 @@ mod customize_plan;
 mod delete;
 mod disk_check;
 mod disk_images;
+mod disk_resize;
 mod doctor;
 mod flatten;
 mod from_libguestfs;

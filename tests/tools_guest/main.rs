@@ -19,6 +19,7 @@ mod iso;
 mod mount;
 mod ntfs;
 mod rescue;
+mod resizing;
 mod rpm;
 mod shell;
 mod together;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::machine::started;
 use super::session::{Session, quoted};
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::guest::scratch::Scratch;
 use crate::interrupt::Interrupt;
 use crate::model::ImageFormat;
@@ -138,15 +138,7 @@ impl Maker {
             }
         }
         for (feature, package) in wanted {
-            let asked = format!("feature-available {}", quoted(feature.as_bytes()));
-            let answer = self.session.must(&asked)?;
-            if answer.trim_ascii() != b"true" {
-                return Err(Error::new(
-                    Kind::Environment,
-                    format!("the appliance of libguestfs cannot make {feature}"),
-                )
-                .hint(format!("on Debian and Ubuntu: `apt install {package}`")));
-            }
+            self.session.must_be_able(feature, package)?;
         }
         Ok(())
     }

@@ -15,6 +15,7 @@
 //! | `files` | a mounted file system behind the trait |
 //! | `machine` | starting it, opening what is locked, finding file systems |
 //! | `maker` | laying out a new disk, and filling it |
+//! | `resizer` | moving the end of a disk: its last partition, volumes, file system |
 //! | `shield` | what stands between it and the disks |
 //! | `writer` | an appliance that changes guests, one after the other |
 //! | `changes` | carrying the changes of one guest out |
@@ -33,6 +34,7 @@ mod live;
 mod local;
 mod machine;
 mod maker;
+mod resizer;
 mod session;
 mod shield;
 mod writer;
@@ -43,4 +45,5 @@ pub use self::key::{Key, KeyError};
 pub use self::live::Live;
 pub use self::machine::{Drive, open};
 pub use self::maker::Maker;
+pub use self::resizer::Resizer;
 pub use self::writer::{MAX_DISKS, Writer};

@@ -114,6 +114,23 @@ impl Session {
         self.ask(command)?.map_err(|why| failed(&why))
     }
 
+    /// Makes sure that its appliance has what something takes.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Environment`] if not, with the package that has it.
+    pub(super) fn must_be_able(&mut self, feature: &str, package: &str) -> Result<()> {
+        let asked = format!("feature-available {}", quoted(feature.as_bytes()));
+        if self.must(&asked)?.trim_ascii() == b"true" {
+            return Ok(());
+        }
+        Err(Error::new(
+            Kind::Environment,
+            format!("the appliance of libguestfs cannot make {feature}"),
+        )
+        .hint(format!("on Debian and Ubuntu: `apt install {package}`")))
+    }
+
     /// Has it do several things, and returns as many answers.
     pub(super) fn ask_all(&mut self, commands: &[String]) -> Result<Vec<Answer>> {
         let mut answers = Vec::with_capacity(commands.len());

@@ -28,7 +28,8 @@ impl Shield {
         let mut overlays = Vec::new();
         for (number, drive) in drives.iter().enumerate() {
             let path = scratch.dir().join(format!("{number}.qcow2"));
-            drop(image::write_shield(&path, &drive.chain)?);
+            let size = drive.chain.top().virtual_size;
+            drop(image::write_shield(&path, &drive.chain, size)?);
             overlays.push((path, ImageFormat::Qcow2));
         }
         Ok(Self { scratch, overlays })

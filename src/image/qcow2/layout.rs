@@ -18,7 +18,7 @@ const CLUSTER: u64 = 1 << CLUSTER_BITS;
 const PER_L1_ENTRY: u64 = CLUSTER * (CLUSTER / 8);
 
 /// The largest L1 table that QEMU reads, in entries (32 MiB).
-const MAX_L1_ENTRIES: u64 = 4 << 20;
+pub(in crate::image) const MAX_L1_ENTRIES: u64 = 4 << 20;
 
 const REFCOUNT_TABLE: u64 = CLUSTER;
 const REFCOUNT_BLOCK: u64 = 2 * CLUSTER;

@@ -15,7 +15,7 @@ mod space;
 
 pub use self::extension::{BitmapDirectory, Extension, FeatureName};
 pub use self::header::{Compression, Encryption, Header, Incompatible, MAX_BACKING_NAME, is_qcow2};
-pub(super) use self::layout::Layout;
+pub(super) use self::layout::{Layout, MAX_L1_ENTRIES};
 pub(super) use self::refcounts::{Refcounts, Taken};
 pub use self::snapshot::Snapshot;
 pub(super) use self::space::Space;

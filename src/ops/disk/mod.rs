@@ -8,6 +8,7 @@ pub mod create;
 pub mod info;
 mod looked;
 pub mod map;
+pub mod resize;
 
 use std::path::PathBuf;
 

@@ -7,7 +7,7 @@ use crate::ops::guard::LeasedDisk;
 use crate::ops::images::dirty;
 
 /// Refuses what cannot be written to in one step.
-pub(super) fn fit(disk: &LeasedDisk) -> Result<()> {
+pub(in crate::ops) fn fit(disk: &LeasedDisk) -> Result<()> {
     let top = disk.chain().top();
     let why_not = if !matches!(top.format, ImageFormat::Raw | ImageFormat::Qcow2) {
         format!(

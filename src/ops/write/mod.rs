@@ -17,6 +17,7 @@ pub(in crate::ops) mod verify;
 
 use std::path::PathBuf;
 
+pub(in crate::ops) use self::fit::fit;
 pub use self::pending::Pending;
 pub use self::together::{Job, carry_out};
 pub use self::transaction::{Begun, Written};
@@ -95,7 +96,7 @@ impl<'a> Writing<'a> {
         };
         let guard = subject.lock(host, allow)?;
         for disk in guard.disks() {
-            fit::fit(disk)?;
+            fit(disk)?;
         }
         let disks = guard.disks().iter().enumerate();
         let disks = disks.map(|(number, disk)| (drive_name(disk, number), disk.chain().clone()));

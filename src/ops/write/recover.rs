@@ -35,7 +35,7 @@ pub(in crate::ops) fn recover(intent: &WriteIntent, steps: &[Step]) -> Result<St
         }
     }
     for held in &left {
-        image::merge_again(&held.disk.redo, &held.chain, &held.lease)?;
+        image::merge_again(&held.disk.redo, &held.chain, &held.lease, held.disk.size)?;
         crate::failpoint::hit("recover.merged")?;
     }
     release(&intent.disks)?;

@@ -65,14 +65,29 @@ impl<'w> Begun<'w> {
         name: &'w str,
         needed: u64,
     ) -> Result<Self> {
-        host.interrupt.check()?;
         Writer::must_be_installed()?;
+        Self::sized(host, guard, name, needed, None)
+    }
+
+    /// The same where all disks are to have this size in the end.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Begun::new`], but that libguestfs is not asked for.
+    pub(in crate::ops) fn sized(
+        host: Host<'w>,
+        guard: &'w WriteGuard<'w>,
+        name: &'w str,
+        needed: u64,
+        size: Option<u64>,
+    ) -> Result<Self> {
+        host.interrupt.check()?;
         QemuImg::find()?;
         // QEMU waits for somebody to make room where it finds none.
         for disk in guard.disks() {
             image::must_have_room(disk.lease(), needed)?;
         }
-        let disks = intended(guard);
+        let disks = intended(guard, size);
         let journal = host.store.begin(
             host.hypervisor.uri(),
             Operation::Write(WriteIntent {
@@ -97,10 +112,30 @@ impl<'w> Begun<'w> {
     fn make_overlays(&self) -> Result<()> {
         crate::failpoint::hit("write.journal")?;
         for (disk, redo) in self.guard.disks().iter().zip(&self.disks) {
-            drop(image::write_redo(&redo.redo, disk.chain())?);
+            drop(match redo.size {
+                None => image::write_redo(&redo.redo, disk.chain()),
+                Some(size) => image::write_redo_sized(&redo.redo, disk.chain(), size),
+            }?);
             crate::failpoint::hit("write.redo")?;
         }
         Ok(())
+    }
+
+    /// Cuts the overlays off where the disks are to end, and returns what the disks
+    /// will be then.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`image::cut_redo`].
+    pub(in crate::ops) fn as_they_will_be(&self) -> Result<Vec<Chain>> {
+        let disks = self.guard.disks().iter().zip(&self.disks);
+        let chains = disks.map(|(disk, redo)| {
+            if let Some(size) = redo.size {
+                image::cut_redo(&redo.redo, disk.chain(), disk.lease(), size)?;
+            }
+            image::chain_with_redo(disk.chain(), &redo.redo)
+        });
+        chains.collect()
     }
 
     /// The overlays, in the order of the guest's disks: what may be written to.
@@ -140,7 +175,7 @@ impl<'w> Begun<'w> {
         self.host.refresh_pools(&pools_over(&pools, paths));
         if let Err(error) = self.journal.finish() {
             self.host.observer.warning(&format!(
-                "The files of '{}' are changed, but its journal not closed ({error}); `vmkin \
+                "'{}' is changed, but its journal not closed ({error}); `vmkin \
                  recover` does that.",
                 self.name
             ));
@@ -176,6 +211,9 @@ impl<'w> Begun<'w> {
         let disks = || guard.disks().iter().zip(&self.disks);
         for (disk, redo) in disks() {
             let cancel = host.interrupt.flag();
+            if let Some(size) = redo.size {
+                image::cut_redo(&redo.redo, disk.chain(), disk.lease(), size)?;
+            }
             image::seal_redo(&redo.redo, disk.chain(), disk.lease(), cancel)?;
         }
         let changed = disks().enumerate().map(|(number, (disk, redo))| {
@@ -203,6 +241,10 @@ impl<'w> Begun<'w> {
             let mut progress = |done, total| self.host.observer.progress("writing", done, total);
             image::merge(&redo.redo, chain, disk.lease(), &mut progress)?;
             crate::failpoint::hit("write.merged")?;
+            if let Some(size) = redo.size {
+                image::settle_size(chain, disk.lease(), size)?;
+                crate::failpoint::hit("write.resized")?;
+            }
         }
         // Nothing is to end it now.
         super::verify::contents(&aside, written, &Interrupt::default())?;
@@ -220,7 +262,7 @@ impl<'w> Begun<'w> {
     }
 }
 
-fn intended(guard: &WriteGuard<'_>) -> Vec<RedoDisk> {
+fn intended(guard: &WriteGuard<'_>, size: Option<u64>) -> Vec<RedoDisk> {
     let batch = Uuid::new_v4();
     let disks = guard.disks().iter().enumerate();
     disks
@@ -234,6 +276,7 @@ fn intended(guard: &WriteGuard<'_>) -> Vec<RedoDisk> {
                 below: below.map(|layer| layer.path.clone()).collect(),
                 redo: image::temporary(path, batch, number),
                 aside: image::temporary(path, batch, format_args!("{number}-disk")),
+                size,
             }
         })
         .collect()

@@ -30,6 +30,9 @@ pub(in crate::ops) fn contents(
     Written { mounts, changes }: Written<'_>,
     interrupt: &Interrupt,
 ) -> Result<()> {
+    if changes.is_empty() {
+        return Ok(());
+    }
     let mut volumes = Vec::new();
     for (name, chain) in disks {
         let disk: Arc<dyn Blocks> = Arc::new(image::read::open(chain, None)?);

@@ -8,6 +8,7 @@ mod create;
 mod format;
 mod info;
 mod map;
+mod resize;
 
 use std::path::PathBuf;
 
@@ -33,6 +34,7 @@ pub(in crate::cli) enum DiskCommand {
     Create(create::CreateArgs),
     Info(info::InfoArgs),
     Map(map::MapArgs),
+    Resize(resize::ResizeArgs),
 }
 
 pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, command: &DiskCommand) -> Result<()> {
@@ -44,6 +46,7 @@ pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, command: &DiskCommand)
         DiskCommand::Create(args) => create::run(ui, session, args),
         DiskCommand::Info(args) => info::run(ui, session, args),
         DiskCommand::Map(args) => map::run(ui, session, args),
+        DiskCommand::Resize(args) => resize::run(ui, session, args),
     }
 }
 

@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::super::Blocks;
 use super::super::bytes;
+use super::resized::{NewEnd, Patch, damaged};
 use super::table::{Partition, PartitionType, SECTORS, Table, TableKind};
 use crate::error::{Error, Kind, Result};
 use crate::image::{le16, le32, le64};
@@ -176,4 +177,91 @@ fn name(bytes: &[u8]) -> String {
     char::decode_utf16(until_nul)
         .map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER))
         .collect()
+}
+
+/// A GPT that is to be changed: its first header and its entries, which are sound.
+pub(super) struct Copies {
+    sector: u64,
+    entries_lba: u64,
+    entry_size: usize,
+    header: Vec<u8>,
+    entries: Vec<u8>,
+}
+
+impl Copies {
+    pub(super) fn read(disk: &dyn Blocks, sector: u32) -> Result<Self> {
+        let header = Header::read(disk, sector, 1)?.ok_or_else(damaged)?;
+        let entries = header.entries(disk)?.ok_or_else(damaged)?;
+        let length = usize::try_from(sector).unwrap_or(512);
+        let bytes = bytes::read(disk, sector.into(), length)?;
+        Ok(Self {
+            sector: sector.into(),
+            entries_lba: header.entries_lba,
+            entry_size: usize::try_from(header.entry_size).map_err(|_| damaged())?,
+            header: bytes.ok_or_else(damaged)?,
+            entries,
+        })
+    }
+
+    /// What the copy at the end of the disk takes, in bytes.
+    pub(super) fn tail(&self) -> u64 {
+        self.sector
+            .saturating_mul(self.entry_sectors().saturating_add(1))
+    }
+
+    fn entry_sectors(&self) -> u64 {
+        (self.entries.len() as u64).div_ceil(self.sector.max(1))
+    }
+
+    /// What is to be written for both copies to fit a disk of `len` bytes.
+    pub(super) fn resized(mut self, len: u64, partition: Option<NewEnd>) -> Result<Vec<Patch>> {
+        let last = (len / self.sector).checked_sub(1).ok_or_else(damaged)?;
+        let copy = last.checked_sub(self.entry_sectors()).ok_or_else(damaged)?;
+        if let Some(new) = partition {
+            let index = usize::try_from(new.number)
+                .ok()
+                .and_then(|n| n.checked_sub(1));
+            let at = index.and_then(|index| index.checked_mul(self.entry_size));
+            let end = (new.end / self.sector).checked_sub(1).ok_or_else(damaged)?;
+            let at = at.and_then(|at| at.checked_add(40)).ok_or_else(damaged)?;
+            put(&mut self.entries, at, &end.to_le_bytes())?;
+        }
+        let crc = crc32fast::hash(&self.entries);
+        put(&mut self.header, 48, &copy.saturating_sub(1).to_le_bytes())?;
+        put(&mut self.header, 88, &crc.to_le_bytes())?;
+        let at = |lba: u64| lba.saturating_mul(self.sector);
+        let patch = |lba: u64, bytes: Vec<u8>| Patch {
+            offset: at(lba),
+            bytes,
+        };
+        // The copy first: what is torn then is at the end.
+        Ok(vec![
+            patch(copy, self.entries.clone()),
+            patch(last, self.header_at(last, 1, copy)?),
+            patch(self.entries_lba, self.entries.clone()),
+            patch(1, self.header_at(1, last, self.entries_lba)?),
+        ])
+    }
+
+    /// The header that is at this place and has its copy at the other.
+    fn header_at(&self, lba: u64, other: u64, entries: u64) -> Result<Vec<u8>> {
+        let mut header = self.header.clone();
+        for (at, value) in [(24, lba), (32, other), (72, entries)] {
+            put(&mut header, at, &value.to_le_bytes())?;
+        }
+        put(&mut header, 16, &[0; 4])?;
+        let length = le32(&header, 12).and_then(|length| usize::try_from(length).ok());
+        let counted = length.and_then(|length| header.get(..length));
+        let crc = crc32fast::hash(counted.ok_or_else(damaged)?);
+        put(&mut header, 16, &crc.to_le_bytes())?;
+        Ok(header)
+    }
+}
+
+fn put(bytes: &mut [u8], at: usize, value: &[u8]) -> Result<()> {
+    let place = at
+        .checked_add(value.len())
+        .and_then(|end| bytes.get_mut(at..end));
+    place.ok_or_else(damaged)?.copy_from_slice(value);
+    Ok(())
 }

@@ -3,6 +3,7 @@
 
 use super::super::Blocks;
 use super::super::bytes;
+use super::resized::Patch;
 use super::table::{Partition, PartitionType, Table, TableKind};
 use crate::error::Result;
 use crate::image::{be16, le32};
@@ -12,6 +13,14 @@ const MAX_LOGICAL: u32 = 256 - 4;
 
 /// How many records are looked at for them. Some may be empty.
 const MAX_RECORDS: u32 = 1024;
+
+/// How many sectors a partition can have, and be away from the beginning.
+pub(super) const LONGEST: u64 = u32::MAX as u64;
+
+/// Where the entries begin, how long each is, and where its length is, in bytes.
+const ENTRIES: usize = 446;
+const ENTRY: usize = 16;
+const LENGTH: usize = 12;
 
 const PROTECTIVE: u8 = 0xee;
 
@@ -53,6 +62,14 @@ impl Entry {
     }
 }
 
+/// The length of an entry of the table, as it is to be written.
+fn length_of(index: usize, sectors: u32) -> Patch {
+    Patch {
+        offset: (ENTRIES + index * ENTRY + LENGTH) as u64,
+        bytes: sectors.to_le_bytes().to_vec(),
+    }
+}
+
 impl Record {
     /// Reads the table out of the first sector of a disk; `None` if it does not
     /// end as such a sector does, or has entries that cannot be.
@@ -60,9 +77,9 @@ impl Record {
         if be16(sector, 510) != Some(0x55aa) {
             return None;
         }
-        let table = sector.get(446..510)?;
+        let table = sector.get(ENTRIES..510)?;
         let mut entries = [Entry::default(); 4];
-        for (entry, bytes) in entries.iter_mut().zip(table.chunks_exact(16)) {
+        for (entry, bytes) in entries.iter_mut().zip(table.chunks_exact(ENTRY)) {
             *entry = Entry::parse(bytes)?;
         }
         let signature = le32(sector, 440)?;
@@ -99,6 +116,30 @@ impl Record {
         let within = |(start, end): &(u64, u64)| *start > 0 && *end <= disk / u64::from(sector);
         let pairs = used.iter().zip(used.iter().skip(1));
         used.iter().all(within) && pairs.into_iter().all(|(a, b)| a.1 <= b.0)
+    }
+
+    /// What is to be written for the entry that only says that there is a GPT to
+    /// have the length of the whole disk.
+    pub(super) fn protecting(first: &[u8], sectors: u64) -> Option<Patch> {
+        let record = Self::parse(first)?;
+        let mut entries = record.entries.iter();
+        let index = entries.position(|entry| entry.kind == PROTECTIVE)?;
+        Some(length_of(index, u32::try_from(sectors).unwrap_or(u32::MAX)))
+    }
+
+    /// What is to be written for a partition to have another length; `None` if it
+    /// is not in the first record, or that is too long.
+    pub(super) fn with_length(first: &[u8], number: u32, sectors: u64) -> Option<Patch> {
+        let record = Self::parse(first)?;
+        let index = usize::try_from(number).ok()?.checked_sub(1)?;
+        let entry = record.entries.get(index)?;
+        // Others may lie in it, or hold what lies in it.
+        let end = u64::from(entry.start);
+        let is_last = |other: &Entry| !other.is_used() || u64::from(other.start) <= end;
+        if !record.entries.iter().all(is_last) {
+            return None;
+        }
+        Some(length_of(index, u32::try_from(sectors).ok()?))
     }
 
     /// The partitions, if sectors have this size; `None` if there are none.

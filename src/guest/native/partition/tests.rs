@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
+use super::super::Blocks as _;
 use super::super::testing::Sparse;
 use super::*;
 use crate::error::Kind;
@@ -190,4 +191,72 @@ proptest! {
             }
         }
     }
+}
+
+/// What a disk of another size has after the patches.
+fn patched(disk: &Sparse, len: u64, patches: &[Patch]) -> Sparse {
+    let mut new = Sparse::new(len);
+    let mut kept = vec![0; 4 << 20];
+    disk.read_at(0, &mut kept).unwrap();
+    new.put(0, &kept);
+    for patch in patches {
+        assert!(patch.offset + patch.bytes.len() as u64 <= len, "{patch:?}");
+        new.put(patch.offset, &patch.bytes);
+    }
+    new
+}
+
+#[test]
+fn a_gpt_fits_a_disk_of_another_size_with_both_copies() {
+    let mut disk = Sparse::new(64 * MIB);
+    gpt(&mut disk, 1, |_| {});
+    let before = read(&disk).unwrap().unwrap();
+    for len in [48 * MIB, 96 * MIB] {
+        let end = before.limit(&disk, len).unwrap();
+        assert_eq!(end, len - MIB);
+        let new = NewEnd {
+            number: 1,
+            offset: MIB,
+            end,
+        };
+        let mut after = patched(&disk, len, &before.resized(&disk, len, Some(new)).unwrap());
+        let table = read(&after).unwrap().unwrap();
+        assert_eq!(table.problems, [""; 0]);
+        assert_eq!(table.partitions[0].len, end - MIB);
+        assert_eq!(table.id, before.id);
+        let same = |at: usize| (table.partitions[at].id.clone(), table.partitions[at].kind);
+        assert_eq!(
+            same(0),
+            (before.partitions[0].id.clone(), before.partitions[0].kind)
+        );
+        // The copy alone says the same.
+        after.put(512, &[0; 92]);
+        let copy = read(&after).unwrap().unwrap();
+        assert_eq!(copy.partitions, table.partitions);
+        assert_eq!(copy.problems.len(), 1);
+    }
+    disk.put(512 + 40, &[1]);
+    assert!(before.resized(&disk, 96 * MIB, None).is_err());
+}
+
+#[test]
+fn an_mbr_gives_its_last_partition_another_end_and_no_other() {
+    let mut disk = Sparse::new(64 * MIB);
+    disk.put(0, &record(&[(0x83, 2048, 2048), (0x83, 4096, 2048)]));
+    let before = read(&disk).unwrap().unwrap();
+    let new = |number, offset| NewEnd {
+        number,
+        offset,
+        end: 96 * MIB,
+    };
+    let patches = before
+        .resized(&disk, 96 * MIB, Some(new(2, 2 * MIB)))
+        .unwrap();
+    let table = read(&patched(&disk, 96 * MIB, &patches)).unwrap().unwrap();
+    assert_eq!(table.partitions[0], before.partitions[0]);
+    assert_eq!(table.partitions[1].len, 94 * MIB);
+    assert!(before.resized(&disk, 96 * MIB, Some(new(1, MIB))).is_err());
+    assert!(before.resized(&disk, 96 * MIB, Some(new(5, MIB))).is_err());
+    // A longer one than an entry has room for.
+    assert_eq!(before.limit(&disk, 4 << 40).unwrap(), (2 << 40) - MIB);
 }

@@ -1,0 +1,145 @@
+use std::path::Path;
+
+use insta::assert_snapshot;
+
+use crate::common::{Guest, Host, tool};
+
+fn size(image: &Path, format: &str) -> u64 {
+    let said = tool(
+        "qemu-img",
+        &args!["info", "--output=json", "-f", format, image],
+    );
+    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+    said["virtual-size"].as_u64().unwrap()
+}
+
+#[test]
+fn a_disk_grows_and_has_what_it_had() {
+    let host = Host::golden();
+    let disk = host.child("web-01");
+    tool(
+        "qemu-io",
+        &args!["-f", "qcow2", "-c", "write -P 7 0 64k", &disk],
+    );
+    let before = size(&disk, "qcow2");
+    let golden = host.world();
+    host.vmkin("disk resize -d golden +1G")
+        .fails(6, "is the base of");
+    host.vmkin("disk resize -d web-01 +1G --dry-run").success();
+    assert_eq!(host.world(), golden);
+    host.vmkin("disk resize -d web-01 +1G").success();
+    assert_eq!(size(&disk, "qcow2"), before + (1 << 30));
+    let read = tool(
+        "qemu-io",
+        &args!["-f", "qcow2", "-c", "read -P 7 0 64k", &disk],
+    );
+    assert!(!read.contains("failed"), "{read}");
+    // What is behind the end of the base is zeros.
+    let read = format!("read -P 0 {before} 1M");
+    let read = tool("qemu-io", &args!["-f", "qcow2", "-c", &read, &disk]);
+    assert!(!read.contains("failed"), "{read}");
+    host.vmkin("disk resize -d web-01 +1G").success();
+    assert_eq!(size(&disk, "qcow2"), before + (2 << 30));
+}
+
+#[test]
+fn a_raw_disk_and_one_with_snapshots_grow() {
+    let host = Host::new();
+    let [raw, new, old] = ["raw.img", "new.qcow2", "old.qcow2"].map(|name| host.image(name));
+    tool("qemu-img", &args!["create", "-q", "-f", "raw", &raw, "8M"]);
+    tool(
+        "qemu-img",
+        &args!["create", "-q", "-f", "qcow2", &new, "8M"],
+    );
+    tool(
+        "qemu-img",
+        &args![
+            "create",
+            "-q",
+            "-f",
+            "qcow2",
+            "-o",
+            "compat=0.10",
+            &old,
+            "8M"
+        ],
+    );
+    for image in [&new, &old] {
+        tool("qemu-img", &args!["snapshot", "-c", "s1", image]);
+    }
+    for (image, format) in [(&raw, "raw"), (&new, "qcow2")] {
+        let resize = format!("disk resize -a {} --format {format} 16M", image.display());
+        host.vmkin(&resize).success();
+        assert_eq!(size(image, format), 16 << 20);
+    }
+    let resize = format!("disk resize -a {} --format qcow2 16M", old.display());
+    host.vmkin(&resize).fails(4, "has 1 internal snapshots");
+    assert_eq!(size(&old, "qcow2"), 8 << 20);
+}
+
+#[test]
+fn what_would_lose_something_is_refused_with_what_to_type() {
+    let host = Host::new();
+    let image = host.image("web.qcow2");
+    tool(
+        "qemu-img",
+        &args!["create", "-q", "-f", "qcow2", &image, "64M"],
+    );
+    host.add(Guest::new("web").disk("vda", "qcow2", &image));
+    assert_snapshot!(host.vmkin("disk resize -d web -16M"), @"
+    --- stderr ---
+    error: [host]/images/web.qcow2 has 64 MiB, and would be smaller, with 48 MiB: what is behind that would be lost
+      hint: have its file system and partition made smaller first: `vmkin disk resize -d web --target vda --shrink 50331648`
+    --- exit 2 ---
+    ");
+    host.vmkin("disk resize -d web --shrink +16M")
+        .fails(2, "and would be larger, with 80 MiB");
+    host.vmkin("disk resize -d web 0").fails(2, "");
+    host.vmkin("disk resize -d web -64M")
+        .fails(2, "leaves nothing");
+    host.vmkin("disk resize -d web --grow-fs +16M")
+        .fails(4, "holds nothing that is known");
+    // Data that nobody knows is behind the end.
+    tool(
+        "qemu-io",
+        &args!["-f", "qcow2", "-c", "write -P 7 60M 64k", &image],
+    );
+    host.vmkin("disk resize -d web --shrink 32M")
+        .fails(4, "holds nothing that is known");
+    assert_eq!(size(&image, "qcow2"), 64 << 20);
+    tool(
+        "qemu-io",
+        &args!["-f", "qcow2", "-c", "write -z 60M 64k", &image],
+    );
+    host.vmkin("disk resize -d web --shrink 32M").success();
+    assert_eq!(size(&image, "qcow2"), 32 << 20);
+}
+
+/// Killed at any step, it is taken back or finished, by the next run.
+#[test]
+fn a_killed_change_of_size_is_taken_back_or_finished() {
+    for (step, wanted) in [
+        ("write.redo", 64 << 20),
+        ("write.aside", 64 << 20),
+        ("write.committed", 32 << 20),
+        ("write.merged", 32 << 20),
+        ("write.resized", 32 << 20),
+    ] {
+        let host = Host::new();
+        let image = host.image("web.qcow2");
+        tool(
+            "qemu-img",
+            &args!["create", "-q", "-f", "qcow2", &image, "64M"],
+        );
+        tool(
+            "qemu-io",
+            &args!["-f", "qcow2", "-c", "write -P 7 0 64k", &image],
+        );
+        host.add(Guest::new("web").disk("vda", "qcow2", &image));
+        host.vmkin_failing("disk resize -d web --shrink 32M", &format!("{step}=kill"));
+        host.vmkin("recover").success();
+        assert_eq!(size(&image, "qcow2"), wanted, "{step}");
+        let checked = tool("qemu-img", &args!["check", "-f", "qcow2", &image]);
+        assert!(checked.contains("No errors"), "{step}: {checked}");
+    }
+}

@@ -1,0 +1,214 @@
+//! Disks made larger and smaller with what is on them: nothing is lost, as the kernel
+//! and `fsck` see it.
+
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use crate::common::{command, guestfish, run, with_mounts};
+use crate::writing::{FILL, Facts, differences, facts};
+
+const MIB: u64 = 1 << 20;
+
+struct Bench(tempfile::TempDir);
+
+impl Bench {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn resize(&self, image: &str, args: &[&str]) -> Output {
+        command(env!("CARGO_BIN_EXE_vmkin"))
+            .current_dir(self.0.path())
+            .env("VMKIN_STATE_DIR", self.path("state"))
+            .env("LIBVIRT_DEFAULT_URI", "test:///default")
+            .env("LIBGUESTFS_BACKEND_SETTINGS", "force_tcg")
+            .args(["disk", "resize", "-a", image, "--format", "qcow2"])
+            .args(args)
+            .output()
+            .unwrap()
+    }
+
+    #[track_caller]
+    fn resized(&self, image: &str, args: &[&str]) -> String {
+        let output = self.resize(image, args);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{args:?}: {said}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    #[track_caller]
+    fn refused(&self, code: i32, image: &str, args: &[&str]) -> String {
+        let before = std::fs::read(self.path(image)).unwrap();
+        let output = self.resize(image, args);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
+        assert!(std::fs::read(self.path(image)).unwrap() == before);
+        said
+    }
+
+    /// The disk as a raw image.
+    fn raw(&self, image: &str) -> PathBuf {
+        let to = self.path("seen.raw");
+        let (from, into) = (self.path(image), to.to_str().unwrap());
+        let from = from.to_str().unwrap();
+        run("qemu-img", &["check", "-q", "-f", "qcow2", from]);
+        run(
+            "qemu-img",
+            &["convert", "-f", "qcow2", "-O", "raw", from, into],
+        );
+        to
+    }
+}
+
+/// Both copies of the table are right, and the file system in the partition is
+/// clean, fits, and has all its files. Returns the length of the partition.
+#[track_caller]
+fn assert_whole(raw: &Path, before: &Facts) -> u64 {
+    let path = raw.to_str().unwrap();
+    let verified = run("sgdisk", &["-v", path]);
+    assert!(verified.contains("No problems found"), "{verified}");
+    let table = run("sfdisk", &["-J", path]);
+    let table: serde_json::Value = serde_json::from_str(&table).unwrap();
+    let partition = &table["partitiontable"]["partitions"][0];
+    assert_eq!(partition["name"], "the root");
+    assert_eq!(partition["start"], 2048);
+    let script = "loop=$(losetup -f --show -o 1048576 --sizelimit $SIZE $IMG); trap 'losetup -d $loop' EXIT; e2fsck -fn $loop";
+    let size = partition["size"].as_u64().unwrap() * 512;
+    with_mounts(raw, &format!("SIZE={size}; {script}"));
+    assert_eq!(differences(before, &facts(raw, MIB)), [""; 0]);
+    size
+}
+
+fn room(raw: &Path, offset: u64) -> u64 {
+    let script =
+        format!("mount -o loop,ro,offset={offset} $IMG $MNT; stat -f -c '%b %S' $MNT; umount $MNT");
+    let printed = String::from_utf8(with_mounts(raw, &script)).unwrap();
+    printed
+        .split_whitespace()
+        .map(|number| number.parse::<u64>().unwrap())
+        .product()
+}
+
+#[test]
+fn ext4_in_a_partition_grows_and_shrinks_with_its_disk() {
+    let bench = Bench::new();
+    let made = bench.path("made.raw");
+    let path = made.to_str().unwrap();
+    run("truncate", &["-s", "300M", path]);
+    run(
+        "sgdisk",
+        &["-n", "1:2048:0", "-c", "1:the root", "-A", "1:set:2", path],
+    );
+    let length = (300 * MIB - 2 * MIB) / 1024;
+    run(
+        "mke2fs",
+        &[
+            "-q",
+            "-t",
+            "ext4",
+            "-E",
+            "offset=1048576",
+            path,
+            &format!("{length}k"),
+        ],
+    );
+    let fill = format!(
+        "mount -o loop,offset=1048576 $IMG $MNT; ({FILL}\n cd $MNT; head -c 90M /dev/urandom > big); umount $MNT"
+    );
+    with_mounts(&made, &fill);
+    let before = facts(&made, MIB);
+    let disk = bench.path("disk.qcow2");
+    run(
+        "qemu-img",
+        &[
+            "convert",
+            "-f",
+            "raw",
+            "-O",
+            "qcow2",
+            path,
+            disk.to_str().unwrap(),
+        ],
+    );
+
+    let said = bench.resized("disk.qcow2", &["--grow-fs", "+200M"]);
+    assert!(said.ends_with("/disk.qcow2: 500 MiB, was 300 MiB, with its file system\n"));
+    let raw = bench.raw("disk.qcow2");
+    assert_eq!(raw.metadata().unwrap().len(), 500 * MIB);
+    assert_eq!(assert_whole(&raw, &before), 498 * MIB);
+    assert!(room(&raw, MIB) > 440 * MIB, "{}", room(&raw, MIB));
+
+    // The smallest size that is told will do.
+    let said = bench.refused(4, "disk.qcow2", &["--shrink", "-450M"]);
+    assert!(said.contains("partition 1 has 498 MiB, of which"), "{said}");
+    bench.refused(2, "disk.qcow2", &["400M"]);
+    let (_, least) = said.split_once("--shrink ").unwrap();
+    let (least, _) = least.split_once('`').unwrap();
+    bench.resized("disk.qcow2", &["--shrink", least]);
+    let raw = bench.raw("disk.qcow2");
+    assert_eq!(raw.metadata().unwrap().len().to_string(), least);
+    assert!(raw.metadata().unwrap().len() < 250 * MIB, "{least}");
+    assert_whole(&raw, &before);
+    let mut left = std::fs::read_dir(bench.0.path()).unwrap();
+    assert!(left.all(|entry| {
+        !entry
+            .unwrap()
+            .file_name()
+            .to_string_lossy()
+            .starts_with('.')
+    }));
+}
+
+#[test]
+fn xfs_on_a_logical_volume_grows_and_says_that_it_cannot_shrink() {
+    let bench = Bench::new();
+    let disk = bench.path("disk.qcow2");
+    let path = disk.to_str().unwrap();
+    run("qemu-img", &["create", "-q", "-f", "qcow2", path, "400M"]);
+    // The volume is not the only one, and not all of the group is taken.
+    let script = "run : part-init /dev/sda mbr : part-add /dev/sda p 2048 -1 : \
+                  part-set-mbr-id /dev/sda 1 0x8e : pvcreate /dev/sda1 : vgcreate vg /dev/sda1 : \
+                  lvcreate swap vg 16 : lvcreate root vg 320 : mkfs xfs /dev/vg/root : \
+                  mkswap /dev/vg/swap : mount /dev/vg/root / : write /kept kept : \
+                  fill-pattern kept 20M /big";
+    let words = ["-a", path, "--"]
+        .into_iter()
+        .chain(script.split_whitespace());
+    guestfish(&words.collect::<Vec<_>>());
+    // Behind what is before the partition, the header of the physical volume, and swap.
+    let offset = 18 * MIB;
+    let before = facts(&bench.raw("disk.qcow2"), offset);
+
+    let said = bench.refused(4, "disk.qcow2", &["--shrink", "300M"]);
+    assert!(said.contains("volume group of LVM"), "{said}");
+    bench.resized("disk.qcow2", &["--grow-fs", "600M"]);
+    let raw = bench.raw("disk.qcow2");
+    let table = run("sfdisk", &["-J", raw.to_str().unwrap()]);
+    assert!(
+        table.contains(&format!("\"size\": {}", (600 * MIB - MIB) / 512)),
+        "{table}"
+    );
+    assert_eq!(differences(&before, &facts(&raw, offset)), [""; 0]);
+    assert!(room(&raw, offset) > 500 * MIB, "{}", room(&raw, offset));
+    let repair = "loop=$(losetup -f --show -o $OFFSET $IMG); trap 'losetup -d $loop' EXIT; xfs_repair -n $loop";
+    with_mounts(&raw, &format!("OFFSET={offset}; {repair}"));
+    // XFS itself, without a group around it.
+    let (alone, image) = (bench.path("xfs.raw"), bench.path("xfs.qcow2"));
+    run("truncate", &["-s", "320M", alone.to_str().unwrap()]);
+    run("mkfs.xfs", &["-q", alone.to_str().unwrap()]);
+    let [from, to] = [&alone, &image].map(|path| path.to_str().unwrap());
+    run(
+        "qemu-img",
+        &["convert", "-f", "raw", "-O", "qcow2", from, to],
+    );
+    let said = bench.refused(4, "xfs.qcow2", &["--shrink", "310M"]);
+    assert!(
+        said.contains("is XFS, which cannot be made smaller"),
+        "{said}"
+    );
+    assert!(said.contains("vmkin image build --from DIR"), "{said}");
+}
