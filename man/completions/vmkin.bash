@@ -250,6 +250,9 @@ _vmkin() {
             vmkin__subcmd__disk,map)
                 cmd="vmkin__subcmd__disk__subcmd__map"
                 ;;
+            vmkin__subcmd__disk,resize)
+                cmd="vmkin__subcmd__disk__subcmd__resize"
+                ;;
             vmkin__subcmd__disk__subcmd__help,amend)
                 cmd="vmkin__subcmd__disk__subcmd__help__subcmd__amend"
                 ;;
@@ -273,6 +276,9 @@ _vmkin() {
                 ;;
             vmkin__subcmd__disk__subcmd__help,map)
                 cmd="vmkin__subcmd__disk__subcmd__help__subcmd__map"
+                ;;
+            vmkin__subcmd__disk__subcmd__help,resize)
+                cmd="vmkin__subcmd__disk__subcmd__help__subcmd__resize"
                 ;;
             vmkin__subcmd__help,base)
                 cmd="vmkin__subcmd__help__subcmd__base"
@@ -477,6 +483,9 @@ _vmkin() {
                 ;;
             vmkin__subcmd__help__subcmd__disk,map)
                 cmd="vmkin__subcmd__help__subcmd__disk__subcmd__map"
+                ;;
+            vmkin__subcmd__help__subcmd__disk,resize)
+                cmd="vmkin__subcmd__help__subcmd__disk__subcmd__resize"
                 ;;
             vmkin__subcmd__help__subcmd__image,build)
                 cmd="vmkin__subcmd__help__subcmd__image__subcmd__build"
@@ -1880,7 +1889,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__disk)
-            opts="-c -q -v -y -h --connect --json --quiet --verbose --yes --color --help amend check compare convert create info map help"
+            opts="-c -q -v -y -h --connect --json --quiet --verbose --yes --color --help amend check compare convert create info map resize help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2292,7 +2301,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__disk__subcmd__help)
-            opts="amend check compare convert create info map help"
+            opts="amend check compare convert create info map resize help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2417,6 +2426,20 @@ _vmkin() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        vmkin__subcmd__disk__subcmd__help__subcmd__resize)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         vmkin__subcmd__disk__subcmd__info)
             opts="-d -a -f -c -q -v -y -h --domain --target --add --format --allow-dir --connect --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -2477,6 +2500,64 @@ _vmkin() {
             ;;
         vmkin__subcmd__disk__subcmd__map)
             opts="-d -a -f -c -q -v -y -h --domain --target --add --format --allow-dir --connect --json --quiet --verbose --yes --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --domain)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -d)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --target)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --add)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -a)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allow-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --connect)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        vmkin__subcmd__disk__subcmd__resize)
+            opts="-d -a -f -c -q -v -y -h --domain --target --add --format --allow-dir --grow-fs --shrink --dry-run --connect --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3138,7 +3219,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__help__subcmd__disk)
-            opts="amend check compare convert create info map"
+            opts="amend check compare convert create info map resize"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3236,6 +3317,20 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__help__subcmd__disk__subcmd__map)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        vmkin__subcmd__help__subcmd__disk__subcmd__resize)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

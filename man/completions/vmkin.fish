@@ -533,23 +533,61 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcom
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from help" -f -a "move" -d 'Give a base image another place, and have all its children follow'
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from help" -f -a "rebase" -d 'Put the children of a base on another one'
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check compare convert create info map help" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
-complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check compare convert create info map help" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+complete -c vmkin -n "__fish_vmkin_using_subcommand flatten" -s d -l domain -d 'Domains, by name, UUID or id' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand flatten" -l target -d 'Only this disk, such as vda; may be repeated' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand flatten" -l allow-dir -d 'Trust backing files in this directory too' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand flatten" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand flatten" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check compare convert create info map help" -l json -d 'Print the result as one JSON document'
-complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check compare convert create info map help" -s q -l quiet -d 'Print only results, warnings and errors'
-complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check compare convert create info map help" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
-complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check compare convert create info map help" -s y -l yes -d 'Do what cannot be undone without asking'
-complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check compare convert create info map help" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check compare convert create info map help" -f -a "amend" -d 'Change what qcow2 images are, and none of their data'
-complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check compare convert create info map help" -f -a "check" -d 'Check the tables of images, and repair them'
-complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check compare convert create info map help" -f -a "compare" -d 'Tell whether two disks are the same to a guest, and if not, where they differ'
-complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check compare convert create info map help" -f -a "convert" -d 'Read a disk, with all that is below it, into an image of its own'
-complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check compare convert create info map help" -f -a "create" -d 'Make a new disk with nothing in it, or an overlay on another image'
-complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check compare convert create info map help" -f -a "info" -d 'Tell what disks are made of: the images of their chains, and who uses them'
-complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check compare convert create info map help" -f -a "map" -d 'Tell which part of a disk is in which image'
-complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check compare convert create info map help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c vmkin -n "__fish_vmkin_using_subcommand flatten" -l dry-run -d 'Show what would stand alone, and change nothing'
+complete -c vmkin -n "__fish_vmkin_using_subcommand flatten" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand flatten" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand flatten" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand flatten" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand flatten" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand promote" -s d -l domain -d 'The guest, by name, UUID or id' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand promote" -l allow-dir -d 'Trust backing files in this directory too' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand promote" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand promote" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand promote" -l flatten -d 'Make images that stand alone of its overlays first'
+complete -c vmkin -n "__fish_vmkin_using_subcommand promote" -l layer -d 'Leave its overlays on their base: this is what happens anyway'
+complete -c vmkin -n "__fish_vmkin_using_subcommand promote" -l no-hash -d 'Do not read whole images to remember their SHA-256'
+complete -c vmkin -n "__fish_vmkin_using_subcommand promote" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand promote" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand promote" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand promote" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand promote" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand prune" -l dir -d 'Look through this directory too; may be repeated' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand prune" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand prune" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand prune" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand prune" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand prune" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand prune" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand prune" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check compare convert create info map resize help" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check compare convert create info map resize help" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check compare convert create info map resize help" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check compare convert create info map resize help" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check compare convert create info map resize help" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check compare convert create info map resize help" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check compare convert create info map resize help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check compare convert create info map resize help" -f -a "amend" -d 'Change what qcow2 images are, and none of their data'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check compare convert create info map resize help" -f -a "check" -d 'Check the tables of images, and repair them'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check compare convert create info map resize help" -f -a "compare" -d 'Tell whether two disks are the same to a guest, and if not, where they differ'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check compare convert create info map resize help" -f -a "convert" -d 'Read a disk, with all that is below it, into an image of its own'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check compare convert create info map resize help" -f -a "create" -d 'Make a new disk with nothing in it, or an overlay on another image'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check compare convert create info map resize help" -f -a "info" -d 'Tell what disks are made of: the images of their chains, and who uses them'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check compare convert create info map resize help" -f -a "map" -d 'Tell which part of a disk is in which image'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check compare convert create info map resize help" -f -a "resize" -d 'Make a disk larger or smaller, with what is on it'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check compare convert create info map resize help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from amend" -s d -l domain -d 'The disks of a domain, by name, UUID or id' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from amend" -l target -d 'Only this disk of it, such as vda; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from amend" -s a -l add -d 'An image, by its path' -r -F
@@ -677,6 +715,23 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcom
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from map" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from map" -s y -l yes -d 'Do what cannot be undone without asking'
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from map" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from resize" -s d -l domain -d 'The disks of a domain, by name, UUID or id' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from resize" -l target -d 'Only this disk of it, such as vda; may be repeated' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from resize" -s a -l add -d 'An image, by its path' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from resize" -s f -l format -d 'The format of an image that no domain has' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from resize" -l allow-dir -d 'Trust backing files in this directory too' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from resize" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from resize" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from resize" -l grow-fs -d 'Grow the last partition and its file system too'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from resize" -l shrink -d 'Make the last file system and its partition smaller first'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from resize" -l dry-run -d 'Only say what would be done, and how small the disk could be'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from resize" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from resize" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from resize" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from resize" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from resize" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from help" -f -a "amend" -d 'Change what qcow2 images are, and none of their data'
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from help" -f -a "check" -d 'Check the tables of images, and repair them'
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from help" -f -a "compare" -d 'Tell whether two disks are the same to a guest, and if not, where they differ'
@@ -684,6 +739,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcom
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from help" -f -a "create" -d 'Make a new disk with nothing in it, or an overlay on another image'
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from help" -f -a "info" -d 'Tell what disks are made of: the images of their chains, and who uses them'
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from help" -f -a "map" -d 'Tell which part of a disk is in which image'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from help" -f -a "resize" -d 'Make a disk larger or smaller, with what is on it'
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c vmkin -n "__fish_vmkin_using_subcommand image; and not __fish_seen_subcommand_from build help" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand image; and not __fish_seen_subcommand_from build help" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
@@ -1498,6 +1554,8 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcom
 complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from base" -f -a "verify" -d 'Find out whether base images are what they were'
 complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from base" -f -a "list" -d 'List the base images of this host'
 complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from base" -f -a "children" -d 'List what depends on base images'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from base" -f -a "move" -d 'Give a base image another place, and have all its children follow'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from base" -f -a "rebase" -d 'Put the children of a base on another one'
 complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from disk" -f -a "amend" -d 'Change what qcow2 images are, and none of their data'
 complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from disk" -f -a "check" -d 'Check the tables of images, and repair them'
 complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from disk" -f -a "compare" -d 'Tell whether two disks are the same to a guest, and if not, where they differ'
@@ -1505,6 +1563,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcom
 complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from disk" -f -a "create" -d 'Make a new disk with nothing in it, or an overlay on another image'
 complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from disk" -f -a "info" -d 'Tell what disks are made of: the images of their chains, and who uses them'
 complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from disk" -f -a "map" -d 'Tell which part of a disk is in which image'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from disk" -f -a "resize" -d 'Make a disk larger or smaller, with what is on it'
 complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from image" -f -a "build" -d 'Make a new disk, CD or floppy, with files in it'
 complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from snapshot" -f -a "create" -d 'Make a snapshot of a guest'
 complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from snapshot" -f -a "list" -d 'List the snapshots of a guest, or those in an image'
