@@ -31,6 +31,7 @@ mod boot;
 mod customize;
 mod debian;
 mod devices;
+mod disks;
 mod editing;
 mod far;
 mod faults;

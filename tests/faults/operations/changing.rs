@@ -60,6 +60,17 @@ pub(super) const FLATTEN: Operation = Operation {
     ..RESET
 };
 
+/// A disk of a clone grows.
+pub(super) const RESIZE: Operation = Operation {
+    name: "resize-grow",
+    args: "disk resize -d web --target vda +64M",
+    host: hosts::with_a_used_clone,
+    replaces: &["images/web.qcow2"],
+    in_place: &["images/web.qcow2"],
+    expect: resize,
+    ..EDIT
+};
+
 fn reset(fault: Fault) -> Expect {
     use Fault::*;
     match fault {
@@ -137,5 +148,12 @@ fn flatten(fault: Fault) -> Expect {
         // QEMU does it while the guest runs, and the test driver is no QEMU.
         Active => refused(&[1], "cannot flatten disk"),
         other => reset(other),
+    }
+}
+
+fn resize(fault: Fault) -> Expect {
+    match fault {
+        Fault::OutputFull => repair(fault),
+        other => edit(other),
     }
 }

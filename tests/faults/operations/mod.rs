@@ -92,6 +92,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     changing::EDIT,
     disks::CONVERT,
     changing::FLATTEN,
+    changing::RESIZE,
     snapshots::CREATE,
     snapshots::APPLY,
     snapshots::DELETE,
