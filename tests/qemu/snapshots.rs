@@ -146,7 +146,7 @@ impl Bare {
     pub fn tags(&self) -> Vec<Vec<String>> {
         let variables = self.variables.iter().filter(|path| !Self::is_raw(path));
         let images = self.disks.iter().chain(variables).cloned();
-        at_once(images.collect(), |path| tags(path))
+        at_once(images.collect(), tags)
     }
 
     /// The names of the snapshots that libvirt has on record.
