@@ -9,7 +9,7 @@ use crate::ops::disk::info::{self, DiskInfo, InfoRequest, LayerInfo};
 
 /// Tell what disks are made of: the images of their chains, and who uses them
 ///
-/// Read from the headers by vmkin itself, in microseconds, also while the guest
+/// Read from the headers by vmkin itself, also while the guest
 /// runs. Exit code 9 if a chain cannot be read to its end, with as much of it as
 /// could be.
 #[derive(Debug, Args)]
