@@ -40,7 +40,7 @@ const SETTINGS: &str = "LIBGUESTFS_BACKEND_SETTINGS";
 
 /// How long a command may be, in bytes: `guestfish` reads lines of 8 KiB, and
 /// takes what is behind that for another command.
-const LONGEST_COMMAND: usize = 8000;
+pub(super) const LONGEST_COMMAND: usize = 8000;
 
 /// A `guestfish` that is running.
 pub(super) struct Session {
