@@ -156,7 +156,7 @@ fn known_hosts_have_the_keys_once_the_guests_have_them() {
     assert!(found.contains(&key(lines[1])), "{found}");
     // A guest that could not be changed is not known.
     let fail = tools(&host).join("fail");
-    fs::write(&fail, "upload").unwrap();
+    fs::write(&fail, "write").unwrap();
     changed(&host, args).fails(10, "web-01");
     assert_eq!(fs::read_to_string(known(&host)).unwrap(), text);
     fs::remove_file(fail).unwrap();
@@ -289,7 +289,7 @@ fn a_password_is_nowhere_but_in_its_file() {
     let args = "customize -v -d web-01 --root-password file:secret";
     let said = changed(&host, args).success();
     let text = |path: &Path| String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
-    assert!(text(&calls).contains("upload"), "{}", text(&calls));
+    assert!(text(&calls).contains("-write "), "{}", text(&calls));
     for secret in ["hunter2", "$6$"] {
         assert!(!said.stdout().contains(secret) && !said.stderr().contains(secret));
         for path in host.paths_below(host.root()) {

@@ -65,7 +65,7 @@ fn each_clone_has_its_own_identity_on_its_disk() {
 fn what_fails_leaves_no_clone() {
     let host = guests(&["golden"]);
     let images = host.world().images();
-    for fails in ["launch", "upload", "shutdown"] {
+    for fails in ["launch", "write", "shutdown"] {
         fs::write(tools(&host).join("fail"), fails).unwrap();
         let code = if fails == "launch" { 8 } else { 10 };
         changed(&host, CLONE).fails(code, "it is broken");

@@ -11,7 +11,7 @@ use insta::assert_snapshot;
 use crate::common::{Guest, Host, tool};
 use crate::guest_files::guest_image;
 
-/// A `guestfish` that takes disks, puts each file that is uploaded where it belongs
+/// A `guestfish` that takes disks, puts each file that is written where it belongs
 /// on the disk that is mounted there, by `debugfs`, and writes something to the last
 /// disk if that is wanted. All else it only says that it does, as the real one
 /// answers. Where it is to stall, it runs no kernel without emulation.
@@ -34,12 +34,18 @@ while read -r line; do
             eval "set -- ${line#-}"
             letter=${3#/dev/sd}; letter=${letter%%[0-9]*}; before=abcdefgh; before=${before%%$letter*}
             eval "fs_${4#/fs}=\$disk_${#before}" ;;
-        -upload*)
+        -upload*|-write*)
             eval "set -- ${line#-}"
-            fs=${3#/fs}; path=/${fs#*/}; eval "disk=\$fs_${fs%%/*}"
-            qemu-img convert -U -f "$format" -O raw "$disk" "$2.raw"
-            "$here/put" "$2" "$path" "$2.raw"
-            qemu-io -f "$format" -c "write -s $2.raw 0 16M" "$disk" >/dev/null
+            case $1 in
+                upload) from=$2 to=$3 ;;
+                # What the shell has for itself does not know \x.
+                write) from=$(mktemp) to=$2; /usr/bin/printf %b "$3" > "$from" ;;
+            esac
+            fs=${to#/fs}; path=/${fs#*/}; eval "disk=\$fs_${fs%%/*}"
+            qemu-img convert -U -f "$format" -O raw "$disk" "$from.raw"
+            "$here/put" "$from" "$path" "$from.raw"
+            qemu-io -f "$format" -c "write -s $from.raw 0 16M" "$disk" >/dev/null
+            [ "$1" = upload ] || rm -f "$from" "$from.raw"
             [ ! -e "$here/both" ] || qemu-io -f qcow2 -c "write -P 65 800k 128k" "$last" >/dev/null ;;
         -*x*x) case ${line#-} in *[!0-9a-fx]*) ;; *) echo "${line#-}: unknown command" >&2; continue ;; esac ;;
     esac
@@ -512,7 +518,7 @@ fn what_libguestfs_cannot_do_changes_nothing() {
     for (fails, exit) in [
         ("launch", 8),
         ("mount-options", 4),
-        ("upload", 10),
+        ("write", 10),
         ("umount-all", 10),
         ("shutdown", 10),
     ] {

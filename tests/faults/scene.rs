@@ -407,7 +407,7 @@ while read -r line; do
         "echo "*) echo "${line#echo }"; continue ;;
         -add-drive*)
             [ -n "$disk" ] || { disk=${line#*\"}; disk=${disk%%\"*}; } ;;
-        -upload*)
+        -write*)
             qemu-img convert -U -f qcow2 -O raw "$disk" "$raw"
             for at in $(grep -abo host-unchanged "$raw" | cut -d: -f1); do
                 printf host-different | dd of="$raw" bs=1 seek="$at" conv=notrunc status=none
