@@ -89,28 +89,28 @@ pub(crate) fn killed(cell: &Cell) -> Tally {
     tally
 }
 
-/// Told to stop at each step.
+/// Told to stop at each step, by one signal and the other in turn: it is the same flag
+/// that is looked at.
 pub(crate) fn stopped(cell: &Cell) -> Tally {
     let mut runs = 0;
-    for point in points(cell.operation) {
-        for (action, code) in [("int", 130), ("term", 143)] {
-            let scene = Scene::new(cell.operation);
-            let at = format!("{point}={action}");
-            let outcome = scene.run_with(|c| c.env("VMKIN_FAILPOINTS", &at));
-            let ended = outcome.code();
-            assert!(ended == Some(0) || ended == Some(code), "{at}: {outcome}");
-            // Nothing is left to be recovered: it has cleaned up itself.
-            let journals = scene.host.world().journals();
-            assert!(journals.is_empty(), "{at}: {journals:?}\n{outcome}");
-            // It may be too late only where nothing is left to be done.
-            let late = ["clone.defined", "clone.done"].contains(&point.step());
-            assert!(
-                ended != Some(0) || late || !cell.operation.is_clone(),
-                "{at} was not heeded: {outcome}"
-            );
-            assert_world(cell, &scene, &outcome, &Mend::Gone, &at);
-            runs += 1;
-        }
+    let signals = [("int", 130), ("term", 143)];
+    for (point, (action, code)) in points(cell.operation).iter().zip(signals.iter().cycle()) {
+        let scene = Scene::new(cell.operation);
+        let at = format!("{point}={action}");
+        let outcome = scene.run_with(|c| c.env("VMKIN_FAILPOINTS", &at));
+        let ended = outcome.code();
+        assert!(ended == Some(0) || ended == Some(*code), "{at}: {outcome}");
+        // Nothing is left to be recovered: it has cleaned up itself.
+        let journals = scene.host.world().journals();
+        assert!(journals.is_empty(), "{at}: {journals:?}\n{outcome}");
+        // It may be too late only where nothing is left to be done.
+        let late = ["clone.defined", "clone.done"].contains(&point.step());
+        assert!(
+            ended != Some(0) || late || !cell.operation.is_clone(),
+            "{at} was not heeded: {outcome}"
+        );
+        assert_world(cell, &scene, &outcome, &Mend::Gone, &at);
+        runs += 1;
     }
     Tally::runs(runs)
 }
