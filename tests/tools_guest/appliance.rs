@@ -215,7 +215,10 @@ fn thin(dir: &Path) -> PathBuf {
     let script = [
         &["--format=raw", "-a", disk, "run"][..],
         &["debug", "sh", "modprobe dm-thin-pool"],
-        &["debug", "sh", "pvcreate /dev/sda && vgcreate vg /dev/sda"],
+        // Not by `debug sh`: in the kernel of the appliance the first disk may have another
+        // name, which only libguestfs knows.
+        &["pvcreate", "/dev/sda"],
+        &["vgcreate", "vg", "/dev/sda"],
         &[
             "debug",
             "sh",

@@ -106,10 +106,13 @@ impl<'s> Resizer<'s> {
         // groups back as soon as somebody has written to it.
         drop(self.session.ask("vg-activate-all false")?);
         let read = self.session.ask(&format!("blockdev-rereadpt {disk}"))?;
-        match read {
-            Ok(_) => Ok(()),
-            Err(_) => self.must(&format!("debug sh \"partx -u {disk}\"")),
+        if read.is_ok() {
+            return Ok(());
         }
+        // Where the kernel found the disk of the appliance first, the names are the other
+        // way round, which `debug` is not told. That one has no partitions.
+        let other = device_of(1);
+        self.must(&format!("debug sh \"partx -u {disk} || partx -u {other}\""))
     }
 
     fn resize(&mut self, files: &Files, len: Option<u64>) -> Result<()> {
