@@ -110,13 +110,16 @@ const STEPS: &[&str] = &[
 ];
 
 /// Whether a start failed because an image is locked. Libvirt does not always
-/// wait for what QEMU has to say; the log of the domain has it.
+/// wait for what QEMU has to say, and then tells what it saw of a process that
+/// is gone: the monitor closed, or nobody at its socket. The log of the domain
+/// has the reason.
 fn for_the_lock(clone: &str, why: &str) -> bool {
+    const GONE: [&str; 2] = ["closed the monitor", "failed to connect to monitor socket"];
     let says = |text: &str| text.contains("Failed to get") && text.contains("lock");
     let log = fs::read_to_string(format!("/var/log/libvirt/qemu/{clone}.log")).unwrap();
     // What came after the command line of the last start.
     let last = log.rsplit("starting up libvirt version").next().unwrap();
-    says(why) || (why.contains("closed the monitor") && says(last))
+    says(why) || (GONE.iter().any(|gone| why.contains(gone)) && says(last))
 }
 
 /// How a start and a reset that were let loose on each other came out.
