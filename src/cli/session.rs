@@ -56,6 +56,15 @@ impl<'a> Session<'a> {
         Ok(libvirt)
     }
 
+    /// Connects to libvirt: to change disks, unless it is only told what would be
+    /// changed.
+    pub(super) fn connect_unless(&self, only_told: bool) -> Result<Connection> {
+        match only_told {
+            true => self.connect(),
+            false => self.connect_to_change(),
+        }
+    }
+
     /// What images are made with, where no domain is concerned.
     pub(super) fn workshop(&self) -> Workshop<'_> {
         Workshop {

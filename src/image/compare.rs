@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicBool;
 
 use super::file::shown;
-use super::qemu_img::{QemuImg, image_options, mismatch, progress_of};
+use super::qemu_img::{QemuImg, image_options, mismatch, telling};
 use super::read::{self, Comparison};
 use crate::error::{Error, Kind, Result};
 use crate::model::{Chain, ImageFormat};
@@ -40,11 +40,7 @@ pub fn compare_disks(
     let all = size.max(other_size);
     let tool = QemuImg::find()?;
     let run = tool.compare(image_options(one, None)?, image_options(other, None)?, all);
-    let said = run.cancel(cancel).run_lines(&mut |line| {
-        if let Some(hundredths) = progress_of(line) {
-            progress(all / 10_000 * hundredths, all);
-        }
-    })?;
+    let said = run.cancel(cancel).run_lines(&mut telling(progress, all))?;
     let differs_at = mismatch(&said).map_err(|said| {
         Error::new(
             Kind::Storage,

@@ -17,7 +17,7 @@ use super::check::{can_be_checked, check};
 use super::file::{ImageFile, shown};
 use super::lock::Guard;
 use super::overlay::{NewFile, cannot_write};
-use super::qemu_img::{Described, QemuImg, image_options, progress_of, refuse_export};
+use super::qemu_img::{Described, QemuImg, image_options, refuse_export, telling};
 use super::transfer::copy_data;
 use super::trust::Trust;
 use crate::error::{Error, Kind, Result};
@@ -341,11 +341,7 @@ pub(super) fn run_convert(
     progress: &dyn Fn(u64, u64),
     cancel: &AtomicBool,
 ) -> Result<()> {
-    run.cancel(cancel).run_lines(&mut |line| {
-        if let Some(hundredths) = progress_of(line) {
-            progress(size / 10_000 * hundredths, size);
-        }
-    })?;
+    run.cancel(cancel).run_lines(&mut telling(progress, size))?;
     still_there(new)
 }
 

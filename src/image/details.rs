@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::file::{ImageFile, ShownBytes, shown};
+use super::file::{ImageFile, ShownBytes};
 use super::qcow2::{Compression, Encryption, Extension, Header, Snapshot};
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::model::{ImageFormat, Layer};
 
 /// The bit of the compatible features that says that refcounts are written late.
@@ -48,19 +48,12 @@ pub struct Details {
 /// # Errors
 ///
 /// Those of [`Header::read_marked`] and of [`Header::snapshot_table`];
-/// [`Kind::Busy`] if the file is another one than when the chain was read.
+/// `Busy` if the file is another one than when the chain was read.
 pub fn details(layer: &Layer) -> Result<Option<Details>> {
     if layer.format != ImageFormat::Qcow2 {
         return Ok(None);
     }
-    let image = ImageFile::open(&layer.path)?;
-    if image.id() != layer.file {
-        return Err(Error::new(
-            Kind::Busy,
-            format_args!("{} is another file by now", shown(&layer.path)),
-        )
-        .hint("run the same command again"));
-    }
+    let image = ImageFile::of_layer(layer)?;
     let header = Header::read_marked(&image)?;
     let text = |bytes: &[u8]| ShownBytes(bytes).to_string();
     Ok(Some(Details {

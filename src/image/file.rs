@@ -14,7 +14,7 @@ use rustix::io::Errno;
 
 use super::source::Image;
 use crate::error::{Error, Kind, Result};
-use crate::model::FileId;
+use crate::model::{FileId, Layer};
 
 /// An image that is open for reading: a regular file or a block device.
 #[derive(Debug)]
@@ -39,6 +39,35 @@ impl ImageFile {
     /// device.
     pub fn open(path: &Path) -> Result<Self> {
         Self::open_if(path, |_| Ok(()))
+    }
+
+    /// Opens the image of a layer: the file that was looked at when the chain was
+    /// read.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::open`] and [`Self::must_be`].
+    pub(super) fn of_layer(layer: &Layer) -> Result<Self> {
+        let image = Self::open(&layer.path)?;
+        image.must_be(layer.file)?;
+        Ok(image)
+    }
+
+    /// Refuses another file than one that was seen before, which may have got its
+    /// name since.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Busy`].
+    pub fn must_be(&self, file: FileId) -> Result<()> {
+        if self.id() == file {
+            return Ok(());
+        }
+        Err(Error::new(
+            Kind::Busy,
+            format_args!("{} is another file by now", shown(self.path())),
+        )
+        .hint("run the same command again"))
     }
 
     /// Opens an image for reading if `allow` does not mind. It is asked about

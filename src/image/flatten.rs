@@ -2,21 +2,18 @@
 //! and one on another base. Both read as the old one did, and that is compared.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use super::chain::resolve;
-use super::copy::{all_of_it, convert, duplicate, must_have_room_for};
+use super::copy::{all_of_it, convert, duplicate, most_of, must_have_room_for};
 use super::file::shown;
 use super::lock::Lease;
 use super::overlay::NewFile;
-use super::qemu_img::{QemuImg, image_options, progress_of, writable};
+use super::qemu_img::{QemuImg, image_options, telling, writable};
 use super::read;
 use super::trust::Trust;
 use crate::error::{Error, Kind, Result};
 use crate::model::{Chain, ImageFormat, Layer};
-
-/// How much of two disks is compared at a time, in bytes.
-const PIECE: usize = 1 << 20;
 
 /// Makes an image that stands alone of a chain whose top image is leased. It is
 /// not on the disk before [`NewFile::sync`].
@@ -36,9 +33,7 @@ pub fn flattened(
 ) -> Result<NewFile> {
     let tool = QemuImg::find()?;
     let size = chain.top().virtual_size;
-    let taken = chain.layers().iter().map(|layer| layer.allocated);
-    let needed = taken.fold(0, u64::saturating_add).min(size);
-    must_have_room_for(to, needed)?;
+    must_have_room_for(to, most_of(chain))?;
     let from = image_options(chain, Some(lease))?;
     let new = NewFile::create(to)?;
     match convert(&tool, from, size, &new, format, progress, cancel) {
@@ -78,11 +73,7 @@ pub fn rebased(
         let size = chain.top().virtual_size;
         tool.rebase(writable(&copy, &own)?, base.top(), size)
             .cancel(cancel)
-            .run_lines(&mut |line| {
-                if let Some(hundredths) = progress_of(line) {
-                    progress(size / 10_000 * hundredths, size);
-                }
-            })?;
+            .run_lines(&mut telling(progress, size))?;
         drop(own);
         all_of_it(to, ImageFormat::Qcow2, cancel)
     };
@@ -109,46 +100,22 @@ pub fn must_read_the_same(
     cancel: &AtomicBool,
 ) -> Result<()> {
     let (one, other) = (read::open(old, None)?, read::open(new, None)?);
-    let size = one.len();
-    let differs = |at: u64| {
-        Error::new(
-            Kind::Storage,
-            format_args!(
-                "{} was to read as {} does, and differs at byte {at}",
-                shown(&new.top().path),
-                shown(&old.top().path)
-            ),
-        )
+    let differs_at = if one.len() == other.len() {
+        read::compare(&one, &other, progress, cancel)?.differs_at
+    } else {
+        Some(one.len().min(other.len()))
     };
-    if other.len() != size {
-        return Err(differs(size.min(other.len())));
-    }
-    let (mut left, mut right) = (vec![0; PIECE], vec![0; PIECE]);
-    let mut at = 0;
-    while at < size {
-        if cancel.load(Ordering::Relaxed) {
-            return Err(Error::new(Kind::Interrupted, "comparing was interrupted"));
-        }
-        // What is zeros in both is not read.
-        let (a, b) = (one.extent(at)?, other.extent(at)?);
-        if !a.data && !b.data {
-            at = at.saturating_add(a.len.min(b.len).max(1));
-            continue;
-        }
-        let length = size.saturating_sub(at).min(PIECE as u64);
-        let length = usize::try_from(length).unwrap_or(PIECE);
-        let (Some(left), Some(right)) = (left.get_mut(..length), right.get_mut(..length)) else {
-            return Err(differs(at));
-        };
-        one.read_at(at, left)?;
-        other.read_at(at, right)?;
-        if let Some(offset) = left.iter().zip(right.iter()).position(|(a, b)| a != b) {
-            return Err(differs(at.saturating_add(offset as u64)));
-        }
-        at = at.saturating_add(length as u64);
-        progress(at, size);
-    }
-    Ok(())
+    let Some(at) = differs_at else {
+        return Ok(());
+    };
+    Err(Error::new(
+        Kind::Storage,
+        format_args!(
+            "{} was to read as {} does, and differs at byte {at}",
+            shown(&new.top().path),
+            shown(&old.top().path)
+        ),
+    ))
 }
 
 /// The chain of a new image that has these layers below it, as its header says.

@@ -68,7 +68,7 @@ fn nanoseconds<N: TryInto<i64>>(seconds: i64, nanoseconds: N) -> i64 {
         .saturating_add(nanoseconds.try_into().unwrap_or(0))
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
+pub(super) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -85,14 +85,8 @@ impl Guard {
     /// Those of [`Guard::base`]; [`Kind::Busy`] if it is another file by now.
     pub fn layer(layer: &Layer) -> Result<Self> {
         let guard = Self::base(&layer.path)?;
-        if guard.image().id() == layer.file {
-            return Ok(guard);
-        }
-        Err(Error::new(
-            Kind::Busy,
-            format_args!("{} is another file by now", shown(&layer.path)),
-        )
-        .hint("run the same command again"))
+        guard.image().must_be(layer.file)?;
+        Ok(guard)
     }
 
     /// Guards an image that is open.

@@ -99,8 +99,9 @@ pub use self::look::{
 pub use self::magic::format_of;
 pub use self::nbd::{ExportCopy, ExportOverlay, export_size};
 pub use self::overlay::{
-    NewFile, Overlay, OverlayContents, may_remove, publish, put_back, remove_own, replace,
-    second_name, sync_dir, temporary, write, write_blank, write_fresh, write_shield,
+    NewFile, Overlay, OverlayContents, may_remove, publish, put_back, remove_own, remove_temporary,
+    replace, second_name, sync_dir, sync_dirs_of, temporary, write, write_blank, write_fresh,
+    write_shield,
 };
 pub use self::qemu_img::refuse_export;
 pub use self::redo::{

@@ -4,6 +4,7 @@
 //! here takes microseconds and is exclusive; `qemu-img create` takes a process,
 //! follows symbolic links and overwrites what is there.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::File;
 use std::io;
@@ -17,6 +18,7 @@ use uuid::Uuid;
 
 use super::file::{ImageFile, ShownBytes, file_id, id_of_name, shown};
 use super::lock::Lease;
+use super::look;
 use super::nbd::ExportOverlay;
 use super::qcow2::{Layout, MAX_BACKING_NAME};
 use crate::error::{Error, Kind, Result};
@@ -261,6 +263,19 @@ pub fn remove_own(path: &Path, id: FileId) -> Result<bool> {
     }
 }
 
+/// Removes what has a name that nobody else gives to a file, if anything does, and
+/// says whether it did.
+///
+/// # Errors
+///
+/// Those of [`remove_own`].
+pub fn remove_temporary(path: &Path) -> Result<bool> {
+    match look::file_id(path)? {
+        Some(file) => remove_own(path, file),
+        None => Ok(false),
+    }
+}
+
 /// Writes a new overlay. It is not on the disk before [`NewFile::sync`].
 ///
 /// # Errors
@@ -472,6 +487,16 @@ pub fn sync_dir(dir: &Path) -> Result<()> {
                 errno.into(),
             )
         })
+}
+
+/// The same of all directories that these files are in, each once.
+///
+/// # Errors
+///
+/// Those of [`sync_dir`].
+pub fn sync_dirs_of<'p>(files: impl IntoIterator<Item = &'p Path>) -> Result<()> {
+    let dirs: BTreeSet<&Path> = files.into_iter().filter_map(Path::parent).collect();
+    dirs.into_iter().try_for_each(sync_dir)
 }
 
 fn exists(path: &Path) -> Error {

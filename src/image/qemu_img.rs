@@ -406,6 +406,16 @@ pub fn progress_of(line: &str) -> Option<u64> {
     (whole <= 100).then(|| (whole * 100 + part).min(10_000))
 }
 
+/// Tells `progress` how much of so many bytes is done, by lines of what `qemu-img -p`
+/// prints.
+pub(super) fn telling(progress: &dyn Fn(u64, u64), size: u64) -> impl FnMut(&str) {
+    move |line| {
+        if let Some(hundredths) = progress_of(line) {
+            progress(size / 10_000 * hundredths, size);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::file::{ImageFile, be32, be64, shown};
+use super::identity::hexadecimal;
 use super::lock::Lease;
 use super::overlay::cannot_write;
 use super::qcow2::{Header, MAX_BACKING_NAME};
@@ -115,10 +116,7 @@ impl Renaming {
 
     /// What was there before, in hexadecimal.
     pub fn before(&self) -> String {
-        self.before
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        hexadecimal(&self.before)
     }
 
     /// What is there now.

@@ -54,14 +54,7 @@ pub fn table_with_space(layer: &Layer) -> Result<(Vec<Snapshot>, Vec<Option<u64>
 
 /// An image that is qcow2 and still the file it was, and its header.
 fn open(layer: &Layer) -> Result<Option<(ImageFile, Header)>> {
-    let image = ImageFile::open(&layer.path)?;
-    if image.id() != layer.file {
-        return Err(Error::new(
-            Kind::Busy,
-            format_args!("{} is another file by now", shown(&layer.path)),
-        )
-        .hint("run the same command again"));
-    }
+    let image = ImageFile::of_layer(layer)?;
     if layer.format != ImageFormat::Qcow2 {
         return Ok(None);
     }

@@ -11,7 +11,7 @@ use super::images::{chain_of, path_of};
 use super::relayer::{Relayer, may_be_replaced, no_snapshots};
 use super::{Host, ShutOff};
 use crate::error::{Error, Kind, Result};
-use crate::model::{DiskTarget, Domain, Size};
+use crate::model::{Chain, DiskTarget, Domain, Size};
 use crate::store::RelayerAct;
 use crate::xml::domain;
 
@@ -53,6 +53,27 @@ pub struct FlattenedDisk {
     pub path: PathBuf,
     /// The layers that were below it, the nearest first.
     pub layers: Vec<PathBuf>,
+}
+
+impl FlattenedDisk {
+    fn of(target: &DiskTarget, chain: &Chain) -> Self {
+        let below = chain.backing().iter();
+        Self {
+            target: target.clone(),
+            path: chain.top().path.clone(),
+            layers: below.map(|layer| layer.path.clone()).collect(),
+        }
+    }
+}
+
+/// The error for a domain of which nothing is to be flattened.
+fn stands_alone(domain: &Domain) -> Error {
+    let name = &domain.name;
+    Error::new(
+        Kind::WrongState,
+        format!("domain '{name}' has no disk that is an overlay: it stands alone"),
+    )
+    .hint(format!("see what its disks are: `vmkin show -d {name}`"))
 }
 
 /// The own disks of a domain that are overlays.
@@ -97,12 +118,7 @@ pub fn plan<'a>(
         targets = overlays_of(host, domain, &request.allow_dirs)?;
     }
     if targets.is_empty() {
-        let name = &domain.name;
-        return Err(Error::new(
-            Kind::WrongState,
-            format!("domain '{name}' has no disk that is an overlay: it stands alone"),
-        )
-        .hint(format!("see what its disks are: `vmkin show -d {name}`")));
+        return Err(stands_alone(domain));
     }
     let wanted = Wanted {
         targets: &targets,
@@ -123,15 +139,7 @@ pub fn plan<'a>(
             .fold(0, u64::saturating_add)
             .min(chain.top().virtual_size);
         size = size.saturating_add(all);
-        disks.push(FlattenedDisk {
-            target: target.clone(),
-            path: chain.top().path.clone(),
-            layers: chain
-                .backing()
-                .iter()
-                .map(|layer| layer.path.clone())
-                .collect(),
-        });
+        disks.push(FlattenedDisk::of(target, chain));
     }
     Ok(FlattenPlan {
         flattened: Flattened {

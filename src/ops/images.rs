@@ -8,6 +8,7 @@ use crate::error::{Error, Kind, Result};
 use crate::hypervisor::Hypervisor;
 use crate::image::{self, Trust};
 use crate::model::{Chain, Disk, DiskSource, Layer, Pool};
+use crate::xml::domain::BackingLayer;
 
 /// The path of a source on this host; `None` if it has none.
 ///
@@ -134,6 +135,23 @@ pub(super) fn chain_by(
         .map_err(|e| e.context(format!("disk {} cannot be used", disk.target)))?;
     declared_is_true(disk, &chain, same)?;
     Ok(chain)
+}
+
+/// How domain XML says that a layer is below a disk. A layer that is about to be
+/// sealed can be read by all then.
+pub(super) fn declared(layer: &Layer, is_to_be_sealed: bool) -> BackingLayer {
+    BackingLayer {
+        source: if layer.block {
+            DiskSource::Block(layer.path.clone())
+        } else {
+            DiskSource::File(layer.path.clone())
+        },
+        format: layer.format,
+        // Libvirt gives every layer to the user QEMU runs as, and the base
+        // would be taken from its owner for good. Where everybody may read
+        // it anyway, it is left alone.
+        keep_owner: !layer.block && (is_to_be_sealed || image::readable_by_all(&layer.path)),
+    }
 }
 
 /// Says which directories everybody can write to, of these and those above.

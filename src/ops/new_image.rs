@@ -103,17 +103,32 @@ pub(super) fn make_whole<T>(
 ///
 /// If the file cannot be removed.
 pub(super) fn recover(file: &FilePair) -> Result<String> {
-    let Some(there) = image::file_id(&file.temp)? else {
-        return Ok("Nothing of it is left under its temporary name.".to_owned());
-    };
-    image::remove_own(&file.temp, there)?;
-    Ok("It had not been made, and nothing of it is left.".to_owned())
+    Ok(match image::remove_temporary(&file.temp)? {
+        false => "Nothing of it is left under its temporary name.",
+        true => "It had not been made, and nothing of it is left.",
+    }
+    .to_owned())
+}
+
+/// Removes what was made to take the places of disks, and does not any more. The
+/// names are one run's alone.
+///
+/// # Errors
+///
+/// [`Kind::NotUndone`] if it cannot be removed.
+pub(super) fn remove_unused<'p>(temps: impl Iterator<Item = &'p Path>) -> Result<()> {
+    for temp in temps {
+        image::remove_temporary(temp).map_err(|e| {
+            e.with_kind(Kind::NotUndone)
+                .hint("no disk was changed; when the cause is gone, `vmkin recover` removes it")
+        })?;
+    }
+    Ok(())
 }
 
 fn publish(mut new: NewFile, out: &Path) -> Result<()> {
     new.publish(out)?;
-    let dir = out.parent().unwrap_or(Path::new("/"));
-    image::sync_dir(dir)
+    image::sync_dirs_of([out])
         .and_then(|()| crate::failpoint::hit("build.renamed"))
         .inspect_err(|_| new.discard())
 }

@@ -12,11 +12,11 @@ use serde::Serialize;
 
 use super::guard::RemovalGuard;
 use super::images::pools_over;
+use super::snapshot::named_on_record;
 use super::{Host, Usage, clone};
 use crate::error::{Kind, Result};
 use crate::image::{self, FoundOverlay, LockState};
 use crate::model::{FileId, Size};
-use crate::xml::snapshot;
 
 /// People's accounts begin here, and end before those of containers and of
 /// libvirt.
@@ -131,21 +131,19 @@ pub fn prune(host: Host<'_>, request: &PruneRequest) -> Result<Pruned> {
     Ok(found)
 }
 
-/// All that is on record of snapshots.
-fn snapshots(host: Host<'_>, usage: &Usage) -> Result<Vec<String>> {
-    let mut documents = Vec::new();
+/// What the snapshots of all domains are of.
+fn snapshots(host: Host<'_>, usage: &Usage) -> Result<HashSet<String>> {
+    let mut named = HashSet::new();
     for known in &usage.domains {
-        if !host.hypervisor.snapshots(&known.domain)?.is_empty() {
-            documents.extend(host.hypervisor.snapshot_records(&known.domain)?.documents);
-        }
+        named.extend(named_on_record(host, &known.domain)?);
     }
-    Ok(documents)
+    Ok(named)
 }
 
 struct Search<'a> {
     host: Host<'a>,
     under_way: clone::UnderWay,
-    snapshots: Vec<String>,
+    snapshots: HashSet<String>,
     usage: Usage,
 }
 
@@ -318,7 +316,10 @@ impl Search<'_> {
             "it belongs to another user, whose domains are not seen here".to_owned()
         } else if self.in_lineage(path) {
             "the metadata of a domain names it".to_owned()
-        } else if self.in_snapshot(path)? {
+        } else if path
+            .to_str()
+            .is_some_and(|path| self.snapshots.contains(path))
+        {
             "a snapshot of a domain is on it".to_owned()
         } else if image::probe(path)? != LockState::Free {
             "somebody has it open".to_owned()
@@ -334,18 +335,6 @@ impl Search<'_> {
             lineage.disks.iter().any(|disk| disk.path == path)
                 || lineage.files.iter().any(|file| file == path)
         })
-    }
-
-    fn in_snapshot(&self, path: &Path) -> Result<bool> {
-        let Some(path) = path.to_str() else {
-            return Ok(false);
-        };
-        for document in &self.snapshots {
-            if snapshot::speaks_of(document, path)? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 }
 

@@ -6,21 +6,19 @@
 //! its definition says one thing and its disks are another; the definition is
 //! changed, the new ones get their names, and the old ones go last.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
 use super::guard::{LeasedDisk, WriteGuard, lease_again};
-use super::images::pools_over;
+use super::images::{declared, pools_over};
+use super::new_image::remove_unused;
 use super::{Host, ShutOff};
 use crate::error::{Error, Kind, Result};
 use crate::image::{self, shown};
-use crate::model::{
-    BaseRecord, Chain, DiskSource, Domain, FileId, ImageFormat, Layer, Lineage, SecretText, Size,
-};
+use crate::model::{BaseRecord, Chain, Domain, FileId, ImageFormat, Lineage, SecretText, Size};
 use crate::store::{Operation, RelayerAct, RelayerIntent, RelayeredDisk, Step};
-use crate::xml::domain::{self, BackingLayer, Rechained};
+use crate::xml::domain::{self, Rechained};
 
 /// New layers for disks that are locked.
 pub(super) struct Relayer<'a> {
@@ -215,7 +213,11 @@ fn finish(host: Host<'_>, domain: &Domain, intent: &RelayerIntent, files: &[File
         let chain = chain_of_own(there, disk.format)?;
         rechained.push(Rechained {
             target: disk.target.clone(),
-            backing: chain.backing().iter().map(backing).collect(),
+            backing: chain
+                .backing()
+                .iter()
+                .map(|layer| declared(layer, false))
+                .collect(),
         });
         chains.push((disk, chain));
     }
@@ -248,28 +250,15 @@ fn finish(host: Host<'_>, domain: &Domain, intent: &RelayerIntent, files: &[File
     Ok(())
 }
 
-/// The chain of an image that was made here a moment ago, and compared: its header
-/// is our own.
-fn chain_of_own(path: &Path, format: ImageFormat) -> Result<Chain> {
+/// The chain of an image that was made a moment ago: its header is ours, or that of
+/// a QEMU that was told what to do.
+pub(super) fn chain_of_own(path: &Path, format: ImageFormat) -> Result<Chain> {
     let root = [Path::new("/")];
     image::resolve(
         path,
         format,
         &image::Trust::new(root, std::iter::empty::<PathBuf>()),
     )
-}
-
-fn backing(layer: &Layer) -> BackingLayer {
-    BackingLayer {
-        source: if layer.block {
-            DiskSource::Block(layer.path.clone())
-        } else {
-            DiskSource::File(layer.path.clone())
-        },
-        format: layer.format,
-        // As for a new clone: see there.
-        keep_owner: !layer.block && image::readable_by_all(&layer.path),
-    }
 }
 
 /// The lineage of a clone whose disks have these chains.
@@ -293,22 +282,12 @@ fn with_bases(mut lineage: Lineage, chains: &[(&RelayeredDisk, Chain)]) -> Resul
 }
 
 fn sync_dirs(intent: &RelayerIntent) -> Result<()> {
-    let disks = intent.disks.iter();
-    let dirs: BTreeSet<&Path> = disks.filter_map(|disk| disk.path.parent()).collect();
-    dirs.into_iter().try_for_each(image::sync_dir)
+    image::sync_dirs_of(intent.disks.iter().map(|disk| disk.path.as_path()))
 }
 
-/// Removes what was made. The names are this run's alone.
+/// Removes what was made.
 fn remove_temps(intent: &RelayerIntent) -> Result<()> {
-    for disk in &intent.disks {
-        if let Some(file) = image::file_id(&disk.temp)? {
-            image::remove_own(&disk.temp, file).map_err(|e| {
-                e.with_kind(Kind::NotUndone)
-                    .hint("no disk was changed; when the cause is gone, `vmkin recover` removes it")
-            })?;
-        }
-    }
-    Ok(())
+    remove_unused(intent.disks.iter().map(|disk| disk.temp.as_path()))
 }
 
 /// Whether all disks have their names still.
@@ -324,11 +303,7 @@ fn is_untouched(intent: &RelayerIntent) -> bool {
 ///
 /// If it cannot be finished now: a disk is locked, or libvirt does not answer.
 pub(super) fn recover(host: Host<'_>, intent: &RelayerIntent, steps: &[Step]) -> Result<String> {
-    let committed = steps.iter().find_map(|step| match step {
-        Step::Committed { files } => Some(files),
-        _ => None,
-    });
-    let Some(files) = committed else {
+    let Some(files) = Step::committed(steps) else {
         remove_temps(intent)?;
         return Ok("Its disks are as they were.".to_owned());
     };

@@ -4,14 +4,14 @@
 //! beside the old ones; from the commit mark in the journal on they take their
 //! places, and the next run finishes what this one does not.
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::guard::{Allowed, LeasedDisk, Locked, Wanted, WriteGuard, lease_again, still_alone};
 use super::images::{chain_of, path_of, pools_over};
+use super::new_image::remove_unused;
 use super::{Host, ShutOff, Usage};
 use crate::error::{Error, Kind, Result};
 use crate::image;
@@ -296,24 +296,12 @@ fn make(host: Host<'_>, plan: &ResetPlan<'_>, replaced: &[ReplacedFile]) -> Resu
 }
 
 fn sync_dirs(replaced: &[ReplacedFile]) -> Result<()> {
-    let dirs: BTreeSet<&Path> = replaced
-        .iter()
-        .filter_map(|one| one.pair.path.parent())
-        .collect();
-    dirs.into_iter().try_for_each(image::sync_dir)
+    image::sync_dirs_of(replaced.iter().map(|one| one.pair.path.as_path()))
 }
 
-/// Removes what was made. The names are this run's alone.
+/// Removes what was made.
 fn take_back(replaced: &[ReplacedFile]) -> Result<()> {
-    for one in replaced {
-        if let Some(file) = image::file_id(&one.pair.temp)? {
-            image::remove_own(&one.pair.temp, file).map_err(|e| {
-                e.with_kind(Kind::NotUndone)
-                    .hint("no disk was changed; when the cause is gone, `vmkin recover` removes it")
-            })?;
-        }
-    }
-    Ok(())
+    remove_unused(replaced.iter().map(|one| one.pair.temp.as_path()))
 }
 
 /// Finishes or takes back a reset that was left behind, and says what is there
@@ -334,11 +322,7 @@ pub(super) fn recover(
     allow_dirs: &[PathBuf],
     steps: &[Step],
 ) -> Result<String> {
-    let committed = steps.iter().find_map(|step| match step {
-        Step::Committed { files } => Some(files),
-        Step::Made { .. } | Step::Saved { .. } | Step::Repointing { .. } => None,
-    });
-    let Some(files) = committed else {
+    let Some(files) = Step::committed(steps) else {
         take_back(replaced)?;
         return Ok("Nothing had been replaced yet.".to_owned());
     };

@@ -196,6 +196,16 @@ pub enum Step {
     },
 }
 
+impl Step {
+    /// The new files that take the places of old ones, if it has come to that.
+    pub fn committed(steps: &[Self]) -> Option<&[FileId]> {
+        steps.iter().find_map(|step| match step {
+            Self::Committed { files } => Some(files.as_slice()),
+            _ => None,
+        })
+    }
+}
+
 /// The journal of an operation under way.
 #[derive(Debug)]
 pub struct Journal {

@@ -4,6 +4,7 @@
 pub mod asked;
 mod running;
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use super::escape::{escaped, is_xml_char, shown};
@@ -260,16 +261,17 @@ pub fn current_overlays(xml: &str) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Whether what is on record of a snapshot names a file anywhere.
+/// All values of attributes in what is on record of a snapshot: the files that it
+/// names are among them, wherever it does.
 ///
 /// # Errors
 ///
 /// [`Kind::Usage`] if it is malformed.
-pub fn speaks_of(xml: &str, path: &str) -> Result<bool> {
+pub fn values(xml: &str) -> Result<HashSet<String>> {
     let document = Document::parse(xml, "domainsnapshot")?;
     let nodes = root(&document)?.subtree();
-    let mut values = nodes.flat_map(|node| node.attributes().iter().map(|a| &*a.value));
-    Ok(values.any(|value| value == path))
+    let values = nodes.flat_map(|node| node.attributes().iter().map(|a| a.value.to_string()));
+    Ok(values.collect())
 }
 
 fn written(text: &str) -> Result<std::borrow::Cow<'_, str>> {

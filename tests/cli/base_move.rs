@@ -1,9 +1,8 @@
 //! A base gets another place, and all that is on it follows.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::common::{DISK, Guest, Host, contents, tool};
+use crate::common::{DISK, Guest, Host, backing, contents, tool};
 
 /// The domains as they are after a base has got another place, which the test
 /// driver forgets.
@@ -13,24 +12,6 @@ fn follow(host: &Host, from: &Path, to: &Path) {
     for name in names {
         host.edit(&name, |xml| xml.replace(&from, &to));
     }
-}
-
-fn backing_of(path: &Path) -> String {
-    let json = tool("qemu-img", &args!["info", "--output=json", path]);
-    let info: serde_json::Value = serde_json::from_str(&json).unwrap();
-    info["backing-filename"].as_str().unwrap().to_owned()
-}
-
-/// What a guest reads.
-fn seen(host: &Host, path: &Path) -> Vec<u8> {
-    let raw = host.root().join("compared.raw");
-    tool(
-        "qemu-img",
-        &args!["convert", "-f", "qcow2", "-O", "raw", path, &raw],
-    );
-    let bytes = fs::read(&raw).unwrap();
-    fs::remove_file(raw).unwrap();
-    bytes
 }
 
 /// A golden domain with two clones, one of which has been written to, an overlay
@@ -68,7 +49,10 @@ fn a_base_that_moves_takes_its_children_with_it() {
             host.image("golden.qcow2"),
             host.root().join("other/base.qcow2"),
         );
-        let before: Vec<_> = overlays.iter().map(|path| seen(&host, path)).collect();
+        let before: Vec<_> = overlays
+            .iter()
+            .map(|path| host.reads(path, "qcow2"))
+            .collect();
         let world = host.world();
         let args = format!("base move {} {}", from.display(), to.display());
         let args = if copy { format!("{args} --copy") } else { args };
@@ -88,8 +72,8 @@ fn a_base_that_moves_takes_its_children_with_it() {
             .says("3 domains and 4 overlays follow it");
         assert!(!from.exists());
         for (path, before) in overlays.iter().zip(&before) {
-            assert_eq!(backing_of(path), to.display().to_string());
-            assert_eq!(seen(&host, path), *before, "{}", path.display());
+            assert_eq!(backing(path).unwrap().0, to.display().to_string());
+            assert_eq!(host.reads(path, "qcow2"), *before, "{}", path.display());
         }
         let world = host.world();
         assert!(world.is_sealed("other/base.qcow2"), "{world:?}");
@@ -100,7 +84,7 @@ fn a_base_that_moves_takes_its_children_with_it() {
         if !copy {
             host.vmkin("base verify -d golden").success();
             host.vmkin("reset --yes -d web-01").success();
-            assert_eq!(seen(&host, &overlays[0]), contents());
+            assert_eq!(host.reads(&overlays[0], "qcow2"), contents());
         }
         let children = host.vmkin("base children -d golden").success();
         for name in ["web-01", "web-02", "stray.qcow2", "far.qcow2"] {
@@ -170,7 +154,10 @@ fn a_base_that_was_killed_on_its_way_is_whole_and_the_next_run_ends_it() {
             let overlays = family(&host);
             let from = host.image("golden.qcow2");
             let to = host.root().join("other/golden.qcow2");
-            let before: Vec<_> = overlays.iter().map(|path| seen(&host, path)).collect();
+            let before: Vec<_> = overlays
+                .iter()
+                .map(|path| host.reads(path, "qcow2"))
+                .collect();
             let mut args = format!(
                 "base move {} {}",
                 from.display(),
@@ -183,7 +170,12 @@ fn a_base_that_was_killed_on_its_way_is_whole_and_the_next_run_ends_it() {
             assert_eq!(killed.signal(), Some(9), "{step}: {killed}");
             // Whatever is not done, no guest is without its base.
             for (path, before) in overlays.iter().zip(&before) {
-                assert_eq!(seen(&host, path), *before, "{step} {}", path.display());
+                assert_eq!(
+                    host.reads(path, "qcow2"),
+                    *before,
+                    "{step} {}",
+                    path.display()
+                );
             }
             host.vmkin("recover").success();
             // What is immutable is opened before it gets its second name, and where a
@@ -211,8 +203,8 @@ fn a_base_that_was_killed_on_its_way_is_whole_and_the_next_run_ends_it() {
                 0
             );
             for (path, before) in overlays.iter().zip(&before) {
-                assert_eq!(backing_of(path), at.display().to_string(), "{step}");
-                assert_eq!(seen(&host, path), *before, "{step}");
+                assert_eq!(backing(path).unwrap().0, at.display().to_string(), "{step}");
+                assert_eq!(host.reads(path, "qcow2"), *before, "{step}");
             }
         }
     }
@@ -242,7 +234,7 @@ fn fifty_children_follow_at_once() {
     follow(&host, &from, &to);
     for name in &names {
         assert_eq!(
-            backing_of(&host.image(&format!("{name}.qcow2"))),
+            backing(&host.image(&format!("{name}.qcow2"))).unwrap().0,
             to.display().to_string()
         );
     }
@@ -257,7 +249,7 @@ fn a_layer_on_a_base_that_moves_stays_sealed_and_known() {
         host.vmkin("promote -d web-01").success();
         host.vmkin("clone -d web-01 top --quiet").success();
         let top = host.image("top.qcow2");
-        let before = seen(&host, &top);
+        let before = host.reads(&top, "qcow2");
         let (from, to) = (host.image("golden.qcow2"), host.image("moved.qcow2"));
         let args = format!("base move {} {}", from.display(), to.display());
         if step.is_empty() {
@@ -269,8 +261,8 @@ fn a_layer_on_a_base_that_moves_stays_sealed_and_known() {
             assert!(!vmkin::image::is_immutable(&layer).unwrap());
             host.vmkin("recover").success();
         }
-        assert_eq!(backing_of(&layer), to.display().to_string());
-        assert_eq!(seen(&host, &top), before);
+        assert_eq!(backing(&layer).unwrap().0, to.display().to_string());
+        assert_eq!(host.reads(&top, "qcow2"), before);
         assert!(vmkin::image::is_immutable(&layer).unwrap());
         assert!(host.world().is_sealed("images/web-01.qcow2"));
         follow(&host, &from, &to);

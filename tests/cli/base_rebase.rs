@@ -1,26 +1,8 @@
 //! Children of a base go to another one, and read what they read before.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::common::{Guest, Host, contents, tool};
-
-fn seen(host: &Host, path: &Path) -> Vec<u8> {
-    let raw = host.root().join("compared.raw");
-    tool(
-        "qemu-img",
-        &args!["convert", "-f", "qcow2", "-O", "raw", path, &raw],
-    );
-    let bytes = fs::read(&raw).unwrap();
-    fs::remove_file(raw).unwrap();
-    bytes
-}
-
-fn backing_of(path: &Path) -> String {
-    let json = tool("qemu-img", &args!["info", "--output=json", path]);
-    let info: serde_json::Value = serde_json::from_str(&json).unwrap();
-    info["backing-filename"].as_str().unwrap().to_owned()
-}
+use crate::common::{Guest, Host, backing, contents, tool};
 
 /// Another version of the golden image: other bytes in the middle.
 fn next_version(host: &Host) -> PathBuf {
@@ -30,22 +12,13 @@ fn next_version(host: &Host) -> PathBuf {
     path
 }
 
-fn written(host: &Host, name: &str) -> PathBuf {
-    let path = host.child(name);
-    tool(
-        "qemu-io",
-        &args!["-f", "qcow2", "-c", "write -P 7 0 64k", &path],
-    );
-    path
-}
-
 #[test]
 fn children_on_another_base_read_what_they_read_before() {
     let host = Host::golden();
-    let disks = ["web-01", "web-02", "web-03"].map(|name| written(&host, name));
-    let before = disks.each_ref().map(|path| seen(&host, path));
+    let disks = ["web-01", "web-02", "web-03"].map(|name| host.written_child(name));
+    let before = disks.each_ref().map(|path| host.reads(path, "qcow2"));
     let (old, new) = (host.image("golden.qcow2"), next_version(&host));
-    assert_ne!(seen(&host, &new), contents());
+    assert_ne!(host.reads(&new, "qcow2"), contents());
     let to = format!("base rebase {} --onto {}", old.display(), new.display());
     let world = host.world();
     let plan = host
@@ -63,7 +36,7 @@ fn children_on_another_base_read_what_they_read_before() {
     host.vmkin(&format!("{to} -d web-01"))
         .success()
         .says("'web-01' is on");
-    let on = |path: &Path| backing_of(path);
+    let on = |path: &Path| backing(path).unwrap().0;
     assert_eq!(on(&disks[0]), new.display().to_string());
     assert_eq!(on(&disks[1]), old.display().to_string());
     host.edit("web-01", |xml| rebased(xml, &old, &new));
@@ -76,7 +49,7 @@ fn children_on_another_base_read_what_they_read_before() {
     assert_eq!(on(&disks[1]), new.display().to_string());
     assert_eq!(on(&disks[2]), old.display().to_string());
     for (path, before) in disks.iter().zip(&before) {
-        assert_eq!(seen(&host, path), *before);
+        assert_eq!(host.reads(path, "qcow2"), *before);
     }
     let world = host.world();
     assert!(world.is_sealed("images/next.qcow2"));
@@ -103,16 +76,20 @@ fn a_child_that_was_killed_on_its_way_is_on_one_base_or_the_other() {
         ("defined", true),
     ] {
         let host = Host::golden();
-        let path = written(&host, "web-01");
-        let before = seen(&host, &path);
+        let path = host.written_child("web-01");
+        let before = host.reads(&path, "qcow2");
         let (old, new) = (host.image("golden.qcow2"), next_version(&host));
         let args = format!("base rebase {} --onto {}", old.display(), new.display());
         let killed = host.vmkin_failing(&args, &format!("relayer.{step}=kill"));
         assert_eq!(killed.signal(), Some(9), "{step}: {killed}");
         host.vmkin("recover").success();
         let on = if done { &new } else { &old };
-        assert_eq!(backing_of(&path), on.display().to_string(), "{step}");
-        assert_eq!(seen(&host, &path), before, "{step}");
+        assert_eq!(
+            backing(&path).unwrap().0,
+            on.display().to_string(),
+            "{step}"
+        );
+        assert_eq!(host.reads(&path, "qcow2"), before, "{step}");
         let world = host.world();
         assert_eq!(
             world.images(),
@@ -126,9 +103,9 @@ fn a_child_that_was_killed_on_its_way_is_on_one_base_or_the_other() {
 #[test]
 fn a_guest_that_is_promoted_is_golden() {
     let host = Host::golden();
-    let path = written(&host, "web-01");
-    let other = written(&host, "web-02");
-    let (before, base) = (seen(&host, &path), host.image("golden.qcow2"));
+    let path = host.written_child("web-01");
+    let other = host.written_child("web-02");
+    let (before, base) = (host.reads(&path, "qcow2"), host.image("golden.qcow2"));
     let uuid = "00000000-0000-4000-8000-000000000007";
     host.add(
         Guest::new("busy")
@@ -142,24 +119,24 @@ fn a_guest_that_is_promoted_is_golden() {
     let promoted = host.vmkin("promote -d web-01 --layer");
     let promoted = promoted.success().says("`vmkin clone -d web-01 NAME`");
     assert!(promoted.stderr().contains("Sealed"), "{promoted}");
-    assert_eq!(backing_of(&path), base.display().to_string());
+    assert_eq!(backing(&path).unwrap().0, base.display().to_string());
     host.vmkin("start -d web-01")
         .fails(6, "must not be started");
     host.vmkin("clone -d web-01 x --quiet").success();
     assert_eq!(
-        backing_of(&host.image("x.qcow2")),
+        backing(&host.image("x.qcow2")).unwrap().0,
         path.display().to_string()
     );
-    assert_eq!(seen(&host, &host.image("x.qcow2")), before);
+    assert_eq!(host.reads(&host.image("x.qcow2"), "qcow2"), before);
     // The other one stands alone from then on.
-    let before = seen(&host, &other);
+    let before = host.reads(&other, "qcow2");
     let json = host
         .vmkin("promote -d web-02 --flatten --json")
         .success()
         .json();
     assert_eq!(json["flattened"]["disks"][0]["target"], "vda");
     assert_eq!(json["sealed"].as_array().unwrap().len(), 1);
-    assert_eq!(seen(&host, &other), before);
+    assert_eq!(host.reads(&other, "qcow2"), before);
     assert!(host.world().is_sealed("images/web-02.qcow2"));
     host.vmkin_args(&args!["base", "unseal", &other]).success();
 }

@@ -10,18 +10,7 @@ use insta::assert_snapshot;
 use vmkin::image::{Lease, Overlay};
 use vmkin::model::ImageFormat;
 
-use crate::common::{DISK, GOLDEN_MAC, Guest, Host, tool};
-
-/// The backing file and its format, as qemu-img reads them.
-fn backing(path: &Path) -> Option<(String, String)> {
-    let info = tool(
-        "qemu-img",
-        &args!["info", "-U", "-f", "qcow2", "--output=json", path],
-    );
-    let info: serde_json::Value = serde_json::from_str(&info).unwrap();
-    let name = info["backing-filename"].as_str()?.to_owned();
-    Some((name, info["backing-filename-format"].as_str()?.to_owned()))
-}
+use crate::common::{DISK, GOLDEN_MAC, Guest, Host, backing, tool};
 
 fn format_of(path: &Path) -> String {
     let info = tool("qemu-img", &args!["info", "-U", "--output=json", path]);

@@ -1,35 +1,6 @@
 //! A guest that needs its base no longer.
 
-use std::fs;
-use std::path::Path;
-
-use crate::common::{Guest, Host, tool};
-
-fn seen(host: &Host, path: &Path) -> Vec<u8> {
-    let raw = host.root().join("compared.raw");
-    tool(
-        "qemu-img",
-        &args!["convert", "-f", "qcow2", "-O", "raw", path, &raw],
-    );
-    let bytes = fs::read(&raw).unwrap();
-    fs::remove_file(raw).unwrap();
-    bytes
-}
-
-fn written(host: &Host, name: &str) -> std::path::PathBuf {
-    let path = host.child(name);
-    tool(
-        "qemu-io",
-        &args!["-f", "qcow2", "-c", "write -P 7 0 64k", &path],
-    );
-    path
-}
-
-fn stands_alone(path: &Path) -> bool {
-    let json = tool("qemu-img", &args!["info", "--output=json", path]);
-    let info: serde_json::Value = serde_json::from_str(&json).unwrap();
-    info.get("backing-filename").is_none()
-}
+use crate::common::{Guest, Host, backing, tool};
 
 /// The domain as it is afterwards, which the test driver forgets.
 fn without_chain(xml: &str) -> String {
@@ -41,9 +12,9 @@ fn without_chain(xml: &str) -> String {
 #[test]
 fn a_flattened_guest_needs_no_base() {
     let host = Host::golden();
-    let path = written(&host, "web-01");
+    let path = host.written_child("web-01");
     let other = host.child("web-02");
-    let before = seen(&host, &path);
+    let before = host.reads(&path, "qcow2");
     let world = host.world();
     let plan = host
         .vmkin("flatten -d web-01 --dry-run --json")
@@ -60,9 +31,9 @@ fn a_flattened_guest_needs_no_base() {
     host.vmkin("flatten -d web-01")
         .success()
         .says("needs no base any more");
-    assert!(stands_alone(&path));
-    assert!(!stands_alone(&other));
-    assert_eq!(seen(&host, &path), before);
+    assert!(backing(&path).is_none());
+    assert!(backing(&other).is_some());
+    assert_eq!(host.reads(&path, "qcow2"), before);
     let after = host.world();
     assert_eq!(after.images(), world.images());
     assert!(after.journals().is_empty());
@@ -86,13 +57,13 @@ fn what_is_killed_while_it_is_flattened_is_one_or_the_other() {
     ];
     for (step, done) in steps {
         let host = Host::golden();
-        let path = written(&host, "web-01");
-        let before = seen(&host, &path);
+        let path = host.written_child("web-01");
+        let before = host.reads(&path, "qcow2");
         let killed = host.vmkin_failing("flatten -d web-01", &format!("relayer.{step}=kill"));
         assert_eq!(killed.signal(), Some(9), "{step}: {killed}");
         host.vmkin("recover").success();
-        assert_eq!(stands_alone(&path), done, "{step}");
-        assert_eq!(seen(&host, &path), before, "{step}");
+        assert_eq!(backing(&path).is_none(), done, "{step}");
+        assert_eq!(host.reads(&path, "qcow2"), before, "{step}");
         let world = host.world();
         assert_eq!(world.images(), ["golden.qcow2", "web-01.qcow2"], "{step}");
         assert!(world.journals().is_empty(), "{step}");
@@ -102,7 +73,7 @@ fn what_is_killed_while_it_is_flattened_is_one_or_the_other() {
 #[test]
 fn a_guest_that_runs_or_is_a_base_itself_is_not_flattened() {
     let host = Host::golden();
-    let path = written(&host, "web-01");
+    let path = host.written_child("web-01");
     let uuid = "00000000-0000-4000-8000-000000000007";
     host.add(
         Guest::new("busy")

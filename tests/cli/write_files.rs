@@ -89,18 +89,6 @@ pub(crate) fn tools(host: &Host) -> PathBuf {
     dir
 }
 
-/// What the disk of a guest has in it.
-fn contents(host: &Host, image: &Path, format: &str) -> Vec<u8> {
-    let raw = host.root().join("seen.raw");
-    tool(
-        "qemu-img",
-        &args!["convert", "-f", format, "-O", "raw", image, &raw],
-    );
-    let bytes = fs::read(&raw).unwrap();
-    fs::remove_file(raw).unwrap();
-    bytes
-}
-
 /// What the first disk has in it after [`EDIT`].
 fn edited(host: &Host, bytes: &[u8]) -> Vec<u8> {
     with_hostname(host, bytes, "db-01\n")
@@ -158,10 +146,7 @@ fn what_is_written_is_on_the_disk_and_nothing_is_left() {
     for format in ["raw", "qcow2"] {
         let host = Host::new();
         let image = guest(&host, format);
-        let (before, inode) = (
-            contents(&host, &image, format),
-            fs::metadata(&image).unwrap(),
-        );
+        let (before, inode) = (host.reads(&image, format), fs::metadata(&image).unwrap());
         let (code, said) = code(edit(&host, EDIT));
         assert_eq!(code, Some(0), "{said}");
         assert!(
@@ -169,7 +154,7 @@ fn what_is_written_is_on_the_disk_and_nothing_is_left() {
             "{said}"
         );
         assert!(
-            contents(&host, &image, format) == edited(&host, &before),
+            host.reads(&image, format) == edited(&host, &before),
             "{format}"
         );
         let now = fs::metadata(&image).unwrap();
@@ -348,7 +333,7 @@ fn the_disk_is_untouched_or_changed_whatever_happens() {
         let host = Host::new();
         let image = guest(&host, format);
         let original = fs::read(&image).unwrap();
-        let wanted_bytes = edited(&host, &contents(&host, &image, format));
+        let wanted_bytes = edited(&host, &host.reads(&image, format));
         for (step, committed) in steps {
             for act in ["kill", "term", "error"] {
                 fs::write(&image, &original).unwrap();
@@ -372,13 +357,13 @@ fn the_disk_is_untouched_or_changed_whatever_happens() {
                 // Nobody finds a disk that is half of it, before it is recovered.
                 if image.exists() {
                     let now = fs::read(&image).unwrap();
-                    let whole = now == original || contents(&host, &image, format) == wanted_bytes;
+                    let whole = now == original || host.reads(&image, format) == wanted_bytes;
                     assert!(whole, "{format} {step}");
                 }
                 let (exit, said) = code(edit(&host, "recover"));
                 assert_eq!(exit, Some(0), "{format} {step}: {said}");
                 if committed {
-                    let now = contents(&host, &image, format);
+                    let now = host.reads(&image, format);
                     assert!(now == wanted_bytes, "{format} {step}");
                     if format == "qcow2" {
                         tool("qemu-img", &args!["check", "-f", format, &image]);
@@ -416,7 +401,7 @@ fn a_disk_that_is_half_written_has_no_name() {
         let image = guest(&host, format);
         let dir = tools(&host);
         let original = fs::read(&image).unwrap();
-        let wanted = edited(&host, &contents(&host, &image, format));
+        let wanted = edited(&host, &host.reads(&image, format));
         let killer = host.root().join("killer");
         fs::write(&killer, KILLER).unwrap();
         fs::set_permissions(&killer, fs::Permissions::from_mode(0o755)).unwrap();
@@ -433,10 +418,7 @@ fn a_disk_that_is_half_written_has_no_name() {
             std::os::unix::fs::symlink(&real, dir.join("qemu-img")).unwrap();
             let (exit, said) = code(edit(&host, "recover"));
             assert_eq!(exit, Some(0), "{format} {after}: {said}");
-            assert!(
-                contents(&host, &image, format) == wanted,
-                "{format} {after}"
-            );
+            assert!(host.reads(&image, format) == wanted, "{format} {after}");
             if format == "qcow2" {
                 tool("qemu-img", &args!["check", "-f", format, &image]);
             }
@@ -451,7 +433,7 @@ fn a_disk_that_is_half_written_has_no_name() {
 fn recovery_can_be_killed_and_leaves_alone_what_was_used_since() {
     let host = Host::new();
     let image = guest(&host, "qcow2");
-    let before = contents(&host, &image, "qcow2");
+    let before = host.reads(&image, "qcow2");
     let failing = |args: &str, step: &str| {
         let mut command = edit(&host, args);
         command.env("VMKIN_FAILPOINTS", step);
@@ -462,17 +444,17 @@ fn recovery_can_be_killed_and_leaves_alone_what_was_used_since() {
     assert_eq!(code(failing("recover", "recover.merged=kill")).0, None);
     assert!(!image.exists());
     assert_eq!(code(failing("recover", "write.restored=kill")).0, None);
-    assert!(contents(&host, &image, "qcow2") == edited(&host, &before));
+    assert!(host.reads(&image, "qcow2") == edited(&host, &before));
     // A guest writes there before the next run looks.
     tool(
         "qemu-io",
         &args!["-f", "qcow2", "-c", "write -P 9 800k 64k", &image],
     );
-    let used = contents(&host, &image, "qcow2");
+    let used = host.reads(&image, "qcow2");
     let (exit, said) = code(edit(&host, "recover"));
     assert_eq!(exit, Some(0), "{said}");
     assert!(said.contains("All changes are on its disks now."), "{said}");
-    assert!(contents(&host, &image, "qcow2") == used);
+    assert!(host.reads(&image, "qcow2") == used);
     assert_eq!(host.world().images(), ["web-01.img"]);
 }
 
@@ -504,7 +486,7 @@ fn several_disks_are_one() {
         assert!(!(image.exists() && second.exists()), "{step}");
         let (exit, said) = code(edit(&host, "recover"));
         assert_eq!(exit, Some(0), "{said}");
-        let now = contents(&host, &second, "qcow2");
+        let now = host.reads(&second, "qcow2");
         let is_changed = now == changed(crate::common::contents());
         assert_eq!(is_changed, step != "write.aside", "{step}");
         assert_eq!(host.world().images(), ["second.qcow2", "web-01.img"]);
@@ -554,7 +536,7 @@ fn starts(host: &Host) -> usize {
 
 fn all_are(host: &Host, images: &[PathBuf], before: &[Vec<u8>], name: &str) {
     for (image, before) in images.iter().zip(before) {
-        assert!(contents(host, image, "raw") == with_hostname(host, before, name));
+        assert!(host.reads(image, "raw") == with_hostname(host, before, name));
     }
 }
 
@@ -693,7 +675,7 @@ fn where_kvm_starts_no_kernel_it_is_done_without() {
     let (exit, said) = code(command);
     assert_eq!(exit, Some(0), "{said}");
     assert_eq!(starts(&host), 2);
-    assert!(contents(&host, &image, "raw") == wanted);
+    assert!(host.reads(&image, "raw") == wanted);
 }
 
 /// What libguestfs says that it did is not taken for done.

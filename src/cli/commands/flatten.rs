@@ -1,13 +1,10 @@
-use std::path::PathBuf;
-
 use clap::Args;
 
-use super::Domains;
+use super::{Domains, OwnDisks};
 use crate::cli::session::Session;
 use crate::cli::ui::{Ui, one_line};
 use crate::error::Result;
 use crate::hypervisor::Hypervisor as _;
-use crate::model::DiskTarget;
 use crate::ops::Observer as _;
 use crate::ops::flatten::{self, FlattenRequest, Flattened};
 
@@ -23,13 +20,8 @@ pub(in crate::cli) struct FlattenArgs {
     #[command(flatten)]
     domains: Domains,
 
-    /// Only this disk, such as vda; may be repeated
-    #[arg(long, value_name = "DISK")]
-    target: Vec<DiskTarget>,
-
-    /// Trust backing files in this directory too
-    #[arg(long, value_name = "DIR")]
-    allow_dir: Vec<PathBuf>,
+    #[command(flatten)]
+    disks: OwnDisks,
 
     /// Show what would stand alone, and change nothing
     #[arg(long)]
@@ -40,8 +32,8 @@ pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &FlattenArgs) ->
     let hypervisor = session.connect_to_change()?;
     let host = session.host(&hypervisor);
     let request = FlattenRequest {
-        targets: args.target.clone(),
-        allow_dirs: args.allow_dir.clone(),
+        targets: args.disks.target.clone(),
+        allow_dirs: args.disks.allow_dir.clone(),
     };
     let (mut done, mut text) = (Vec::new(), String::new());
     let result = session.each(&hypervisor, &args.domains.all(), "flattened", |domain| {

@@ -1,12 +1,10 @@
-//! The formats that can be made.
+//! The formats of images that commands make.
 
 use std::path::Path;
 
 use clap::ValueEnum;
 
-use crate::error::{Error, Kind};
 use crate::model::ImageFormat;
-use crate::model::options::InvalidOption;
 
 /// The formats that images can be converted to.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -68,9 +66,4 @@ pub(super) fn by_name(out: &Path) -> ImageFormat {
         true => ImageFormat::Qcow2,
         false => ImageFormat::Raw,
     }
-}
-
-/// The error for options that make no sense.
-pub(super) fn wrong(why: InvalidOption) -> Error {
-    Error::new(Kind::Usage, why)
 }

@@ -45,11 +45,7 @@ pub(super) struct Making {
 impl Making {
     /// Connects to libvirt; to change something, unless it is only printed.
     pub(super) fn connect(self, session: &Session<'_>) -> Result<Connection> {
-        if self.print_xml || self.dry_run {
-            session.connect()
-        } else {
-            session.connect_to_change()
-        }
+        session.connect_unless(self.print_xml || self.dry_run)
     }
 
     /// Prints the plan, or carries it out. `made` is told what was made, before

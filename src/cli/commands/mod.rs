@@ -18,6 +18,7 @@ pub(super) mod doctor;
 pub(super) mod edit;
 pub(super) mod find;
 pub(super) mod flatten;
+mod formats;
 pub(super) mod grep;
 mod identity_args;
 pub(super) mod image;
@@ -58,6 +59,7 @@ pub(super) mod tree;
 pub(super) mod umount;
 pub(super) mod write;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -67,7 +69,7 @@ use super::session::{Session, batch_result};
 use super::ui::Ui;
 use crate::error::{Kind, Result};
 use crate::hypervisor::Hypervisor;
-use crate::model::{Address, Domain, DomainRef};
+use crate::model::{Address, DiskTarget, Domain, DomainRef};
 use crate::ops::Observer as _;
 use crate::ops::lifecycle::Change;
 use crate::ops::wait::{Reached, Waited};
@@ -90,6 +92,19 @@ impl Domains {
     fn all(&self) -> Vec<DomainRef> {
         self.named.iter().chain(&self.listed).cloned().collect()
     }
+}
+
+/// The own disks of domains that a command is about.
+#[derive(Debug, Args)]
+#[group(skip)]
+struct OwnDisks {
+    /// Only this disk, such as vda; may be repeated
+    #[arg(long, value_name = "DISK")]
+    target: Vec<DiskTarget>,
+
+    /// Trust backing files in this directory too
+    #[arg(long, value_name = "DIR")]
+    allow_dir: Vec<PathBuf>,
 }
 
 /// Whether to wait for guests, and how long.

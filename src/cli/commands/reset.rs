@@ -1,9 +1,7 @@
-use std::path::PathBuf;
-
 use clap::Args;
 use serde::Serialize;
 
-use super::Domains;
+use super::{Domains, OwnDisks};
 use crate::cli::session::{Session, batch_result};
 use crate::cli::ui::{Ui, one_line};
 use crate::error::{Error, Result};
@@ -23,13 +21,8 @@ pub(in crate::cli) struct ResetArgs {
     #[command(flatten)]
     domains: Domains,
 
-    /// Only this disk, such as vda; may be repeated
-    #[arg(long, value_name = "DISK")]
-    target: Vec<DiskTarget>,
-
-    /// Trust backing files in this directory too
-    #[arg(long, value_name = "DIR")]
-    allow_dir: Vec<PathBuf>,
+    #[command(flatten)]
+    disks: OwnDisks,
 
     /// Show what would go back to what, and change nothing
     #[arg(long)]
@@ -58,8 +51,8 @@ pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &ResetArgs) -> R
     let hypervisor = session.connect_to_change()?;
     let host = session.host(&hypervisor);
     let request = ResetRequest {
-        targets: args.target.clone(),
-        allow_dirs: args.allow_dir.clone(),
+        targets: args.disks.target.clone(),
+        allow_dirs: args.disks.allow_dir.clone(),
     };
     let mut domains: Vec<Domain> = Vec::new();
     for which in args.domains.all() {

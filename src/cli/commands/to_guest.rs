@@ -130,10 +130,7 @@ impl ToGuest {
             return Err(Error::new(Kind::Usage, "no guest is named")
                 .hint("name a domain: `-d NAME`; or an image: `-a IMAGE --format qcow2`"));
         }
-        let hypervisor = match self.dry_run {
-            true => session.connect()?,
-            false => session.connect_to_change()?,
-        };
+        let hypervisor = session.connect_unless(self.dry_run)?;
         let host = session.host(&hypervisor);
         if let Some(image) = &self.add {
             let writing = Writing::of_image(host, image.clone(), self.format, &view)?;

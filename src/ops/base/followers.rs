@@ -7,8 +7,8 @@ use crate::error::{Error, Kind, Result};
 use crate::image::{self, shown};
 use crate::model::{Disk, DiskSource, Domain, FileId, Layer};
 use crate::ops::images::{path_of, real};
+use crate::ops::snapshot::named_on_record;
 use crate::ops::{Host, KnownDomain, ShutOff, Usage};
-use crate::xml::snapshot;
 
 /// What speaks of a base.
 #[derive(Clone, Debug, Default)]
@@ -128,17 +128,9 @@ impl Followers {
     /// goes back to one finds nothing at the old place.
     fn no_snapshots_of(&self, host: Host<'_>, usage: &Usage) -> Result<()> {
         for known in &usage.domains {
-            if host.hypervisor.snapshots(&known.domain)?.is_empty() {
-                continue;
-            }
-            let records = host.hypervisor.snapshot_records(&known.domain)?;
-            let mut named = false;
-            for document in &records.documents {
-                for path in self.paths.iter().filter_map(|path| path.to_str()) {
-                    named |= snapshot::speaks_of(document, path)?;
-                }
-            }
-            if named {
+            let named = named_on_record(host, &known.domain)?;
+            let mut paths = self.paths.iter().filter_map(|path| path.to_str());
+            if paths.any(|path| named.contains(path)) {
                 let name = &known.domain.name;
                 return Err(Error::new(
                     Kind::WrongState,

@@ -209,12 +209,7 @@ pub fn apply(host: Host<'_>, plan: &MovePlan) -> Result<()> {
     host.interrupt.check()?;
     let intent = &plan.intent;
     let guard = Guard::base(&intent.from)?;
-    if guard.image().id() != intent.file {
-        return Err(Error::new(
-            Kind::Busy,
-            format!("{} is another file by now", shown(&intent.from)),
-        ));
-    }
+    guard.image().must_be(intent.file)?;
     let mut journal = host
         .store
         .begin(host.hypervisor.uri(), Operation::MoveBase(intent.clone()))?;
@@ -283,12 +278,7 @@ fn prepare(
     for (path, file) in &followers.overlays {
         refuse_block(path)?;
         let lease = lease_again(path)?;
-        if lease.image().id() != *file {
-            return Err(Error::new(
-                Kind::Busy,
-                format!("{} is another file by now", shown(path)),
-            ));
-        }
+        lease.image().must_be(*file)?;
         let renaming = Renaming::plan(lease.image(), &intent.to)?;
         let real = lease.image().real_path();
         let sealed = image::seal_state(real)?.sealed;
@@ -320,7 +310,7 @@ fn prepare(
     } else if image::file_id(&intent.to)? != Some(intent.file) {
         movable(intent, || image::second_name(&intent.from, &intent.to))?;
     }
-    sync_dir_of(&intent.to)?;
+    image::sync_dirs_of([intent.to.as_path()])?;
     crate::failpoint::hit("move.named")?;
     journal.add(&[Step::Repointing {
         file,
@@ -423,7 +413,7 @@ impl Ready {
             movable(intent, || {
                 image::remove_own(&intent.from, intent.file).map(drop)
             })?;
-            sync_dir_of(&intent.from)?;
+            image::sync_dirs_of([intent.from.as_path()])?;
         }
         crate::failpoint::hit("move.removed")?;
         host.store.forget_seal(&intent.from)?;
@@ -524,10 +514,6 @@ fn new_look(host: Host<'_>, path: &Path) -> Result<Repoint> {
     })
 }
 
-fn sync_dir_of(path: &Path) -> Result<()> {
-    image::sync_dir(path.parent().unwrap_or(Path::new("/")))
-}
-
 /// The file of a copy that has its own name, or is about to get it.
 fn made_of(steps: &[Step], intent: &MoveIntent) -> Option<FileId> {
     let made = steps.iter().find_map(|step| match step {
@@ -543,9 +529,7 @@ fn made_of(steps: &[Step], intent: &MoveIntent) -> Option<FileId> {
 /// Removes what was made, while nobody names it yet.
 fn take_back(intent: &MoveIntent, made: Option<FileId>) -> Result<()> {
     if let Some(temp) = &intent.temp {
-        if let Some(file) = image::file_id(temp)? {
-            image::remove_own(temp, file)?;
-        }
+        image::remove_temporary(temp)?;
     }
     let old_is_there = image::file_id(&intent.from)? == Some(intent.file);
     if let Some(made) = made.filter(|_| old_is_there && intent.from != intent.to) {

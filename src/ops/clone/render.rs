@@ -5,11 +5,11 @@ use std::time::SystemTime;
 use super::network::Origin;
 use super::plan::{Plan, PlannedClone, PlannedDisk};
 use crate::error::Result;
-use crate::image;
 use crate::model::{
     BaseIdentity, BaseRecord, DiskSource, ImageFormat, Layer, Lineage, LineageDisk,
 };
 use crate::ops::blueprint::{Blueprint, Guest};
+use crate::ops::images::declared;
 use crate::xml::domain::{
     BackingLayer, CloneSpec, HostdevRule, NewDisk, Rewriter, Rewritten, without_secrets,
 };
@@ -125,18 +125,7 @@ impl<'a> Renderer<'a> {
             .bases
             .iter()
             .any(|base| base.seal && base.path == layer.path);
-        BackingLayer {
-            source: if layer.block {
-                DiskSource::Block(layer.path.clone())
-            } else {
-                DiskSource::File(layer.path.clone())
-            },
-            format: layer.format,
-            // Libvirt gives every layer to the user QEMU runs as, and the base
-            // would be taken from its owner for good. Where everybody may read
-            // it anyway, it is left alone.
-            keep_owner: !layer.block && (sealed || image::readable_by_all(&layer.path)),
-        }
+        declared(layer, sealed)
     }
 
     fn lineage(&self, clone: &PlannedClone) -> Lineage {

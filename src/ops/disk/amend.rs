@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::Subject;
 use crate::error::{Error, Kind, Result};
 use crate::image::{self, Details, shown};
-use crate::model::{DiskTarget, ImageFormat, ImageOptions};
+use crate::model::{DiskTarget, ImageOptions};
 use crate::ops::Host;
 use crate::ops::guard::{Allowed, LeasedDisk};
 
@@ -117,9 +117,7 @@ fn can_be_changed(options: &ImageOptions) -> Result<()> {
 /// What would change in an image.
 fn plan(disk: &LeasedDisk, options: &ImageOptions) -> Result<Amended> {
     let top = disk.chain().top();
-    let now = image::details(top)?;
-    let now = now.filter(|_| top.format == ImageFormat::Qcow2);
-    let now = now.ok_or_else(|| {
+    let now = image::details(top)?.ok_or_else(|| {
         Error::new(
             Kind::WrongState,
             format!(

@@ -13,7 +13,7 @@ pub mod resize;
 use std::path::PathBuf;
 
 use super::base::compare_with_known;
-use super::guard::{Allowed, Wanted, WriteGuard};
+use super::guard::{Allowed, LeasedDisk, Wanted, WriteGuard};
 use super::images::dirty;
 use super::read_guard::{GuardedDisk, ReadGuard};
 use super::{Host, Usage};
@@ -45,12 +45,7 @@ impl Subject {
     pub(super) fn guard(&self, host: Host<'_>, allow: Allowed<'_>) -> Result<ReadGuard> {
         match self {
             Self::Domain { domain, targets } => {
-                let wanted = Wanted {
-                    targets,
-                    allow,
-                    ..Wanted::default()
-                };
-                ReadGuard::of_domain(host, domain, wanted)
+                ReadGuard::of_domain(host, domain, wanted(targets, allow))
             }
             Self::Image { path, format } => ReadGuard::of_image(host, path, *format, allow),
         }
@@ -60,20 +55,41 @@ impl Subject {
     pub(super) fn lock<'a>(&self, host: Host<'a>, allow: Allowed<'_>) -> Result<WriteGuard<'a>> {
         match self {
             Self::Domain { domain, targets } => {
-                let wanted = Wanted {
-                    targets,
-                    allow,
-                    ..Wanted::default()
-                };
-                WriteGuard::of_domain(host, domain, wanted)
+                WriteGuard::of_domain(host, domain, wanted(targets, allow))
             }
             Self::Image { path, format } => WriteGuard::of_image(host, path, *format, allow),
         }
     }
 }
 
+fn wanted<'w>(targets: &'w [DiskTarget], allow: Allowed<'w>) -> Wanted<'w> {
+    Wanted {
+        targets,
+        allow,
+        ..Wanted::default()
+    }
+}
+
+/// A disk that is locked in some way.
+trait HasTarget {
+    /// Its name in the domain, if a domain has it.
+    fn target(&self) -> Option<&DiskTarget>;
+}
+
+impl HasTarget for GuardedDisk {
+    fn target(&self) -> Option<&DiskTarget> {
+        self.target.as_ref()
+    }
+}
+
+impl HasTarget for LeasedDisk {
+    fn target(&self) -> Option<&DiskTarget> {
+        self.target()
+    }
+}
+
 /// The one disk that a command is about which cannot be about several.
-fn only_one(disks: &[GuardedDisk]) -> Result<&GuardedDisk> {
+fn only_one<D: HasTarget>(disks: &[D]) -> Result<&D> {
     match disks {
         [disk] => Ok(disk),
         [] => Err(Error::new(
@@ -81,7 +97,7 @@ fn only_one(disks: &[GuardedDisk]) -> Result<&GuardedDisk> {
             "the domain has no disk of its own",
         )),
         several => {
-            let names = several.iter().filter_map(|disk| disk.target.as_ref());
+            let names = several.iter().filter_map(HasTarget::target);
             let names: Vec<&str> = names.map(DiskTarget::as_str).collect();
             Err(Error::new(
                 Kind::Usage,

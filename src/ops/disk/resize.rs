@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::Subject;
+use super::{Subject, only_one};
 use crate::error::{Error, Kind, Result};
 use crate::guest::appliance::{Resizer, Writer};
 use crate::guest::ending::{Ending, Work, smallest};
@@ -112,7 +112,7 @@ pub fn plan<'a>(host: Host<'a>, request: &ResizeRequest) -> Result<ResizePlan<'a
         .subject
         .lock(host, allow)
         .map_err(|error| told_of_running(host, error, &request.subject))?;
-    let disk = only_disk(&guard)?;
+    let disk = only_one(guard.disks())?;
     fit(disk)?;
     let top = disk.chain().top();
     let before = top.virtual_size;
@@ -222,23 +222,6 @@ fn inside(host: Host<'_>, plan: &ResizePlan<'_>, begun: &Begun<'_>) -> Result<()
         Ending::find(disk)?.must_follow(before)?;
     }
     Ok(())
-}
-
-fn only_disk<'g>(guard: &'g WriteGuard<'_>) -> Result<&'g LeasedDisk> {
-    match guard.disks() {
-        [disk] => Ok(disk),
-        disks => {
-            let names: Vec<&str> = disks
-                .iter()
-                .filter_map(|disk| disk.target().map(DiskTarget::as_str))
-                .collect();
-            let error = Error::new(
-                Kind::Usage,
-                format!("there are {} disks, and one must be named", disks.len()),
-            );
-            Err(error.hint(format!("name it: `--target`, {}", names.join(" or "))))
-        }
-    }
 }
 
 /// Whether there is nothing but zeros from there to the end of a disk.

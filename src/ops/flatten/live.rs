@@ -4,18 +4,16 @@
 //! There is nothing to recover: at every moment the disk reads the same, and what
 //! is copied already only takes room. Killed, QEMU goes on by itself.
 
-use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
-use super::{FlattenRequest, Flattened, FlattenedDisk};
+use super::{FlattenRequest, Flattened, FlattenedDisk, stands_alone};
 use crate::error::{Error, Kind, Result};
-use crate::image::{self, Trust};
 use crate::model::{DiskTarget, Domain, ImageFormat, SecretText, Size};
 use crate::ops::Host;
 use crate::ops::guard::Allowed;
 use crate::ops::images::{chain_of, path_of};
-use crate::ops::relayer::no_snapshots;
+use crate::ops::relayer::{chain_of_own, no_snapshots};
 use crate::xml::domain::{self, Rechained};
 
 /// How long it is until the work is looked at again.
@@ -80,22 +78,10 @@ pub fn plan(host: Host<'_>, domain: &Domain, request: &FlattenRequest) -> Result
         }
         let below = chain.backing().iter().map(|layer| layer.allocated);
         size = size.saturating_add(below.fold(0, u64::saturating_add));
-        disks.push(FlattenedDisk {
-            target: disk.target.clone(),
-            path: top.path.clone(),
-            layers: chain
-                .backing()
-                .iter()
-                .map(|layer| layer.path.clone())
-                .collect(),
-        });
+        disks.push(FlattenedDisk::of(&disk.target, &chain));
     }
     if disks.is_empty() {
-        return Err(Error::new(
-            Kind::WrongState,
-            format!("domain '{name}' has no disk that is an overlay: it stands alone"),
-        )
-        .hint(format!("see what its disks are: `vmkin show -d {name}`")));
+        return Err(stands_alone(domain));
     }
     Ok(Flattened {
         domain: domain.clone(),
@@ -117,7 +103,8 @@ pub fn apply(host: Host<'_>, plan: Flattened) -> Result<Flattened> {
         host.hypervisor.pull(&plan.domain, &disk.target)?;
         crate::failpoint::hit("flatten.pulling")?;
         watch(host, &plan.domain, &disk.target, &what)?;
-        if !stands_alone(&disk.path)? {
+        // QEMU has it open, and its header says by now what is below it.
+        if !chain_of_own(&disk.path, ImageFormat::Qcow2)?.is_single() {
             return Err(Error::new(
                 Kind::Libvirt,
                 format!(
@@ -145,12 +132,6 @@ fn watch(host: Host<'_>, domain: &Domain, disk: &DiskTarget, what: &str) -> Resu
         sleep(LOOK);
     }
     Ok(())
-}
-
-/// Whether the header of an image names nothing below it. QEMU has it open.
-fn stands_alone(path: &Path) -> Result<bool> {
-    let root = Trust::new([Path::new("/")], std::iter::empty::<&Path>());
-    Ok(image::resolve(path, ImageFormat::Qcow2, &root)?.is_single())
 }
 
 /// Makes the stored definition say so: libvirt has it end the chain, and knows

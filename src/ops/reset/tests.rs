@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use super::*;
 use crate::model::DomainState;
 use crate::ops::recover::{Recovery, recover as recover_all};

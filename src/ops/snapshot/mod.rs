@@ -22,6 +22,7 @@ pub mod memory;
 pub(super) mod recover;
 pub(super) mod variables;
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -170,6 +171,23 @@ fn in_order(mut rest: Vec<RecordedSnapshot>) -> Vec<RecordedSnapshot> {
     // What is left would be each other's parents, which libvirt refuses.
     ordered.extend(rest);
     ordered
+}
+
+/// All that is named in what libvirt has on record of the snapshots of a domain: the
+/// files that it is of, among others.
+///
+/// # Errors
+///
+/// If libvirt does not answer.
+pub(super) fn named_on_record(host: Host<'_>, domain: &Domain) -> Result<HashSet<String>> {
+    let mut named = HashSet::new();
+    if host.hypervisor.snapshots(domain)?.is_empty() {
+        return Ok(named);
+    }
+    for document in host.hypervisor.snapshot_records(domain)?.documents {
+        named.extend(snapshot::values(&document)?);
+    }
+    Ok(named)
 }
 
 /// A time as people and programs read it, RFC 3339 in UTC; `None` for what no

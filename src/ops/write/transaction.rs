@@ -12,7 +12,6 @@
 //!    more, and the disks get their names back. What a run does not get done of it,
 //!    the next one does.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
@@ -306,16 +305,13 @@ fn names_back(disks: &[RedoDisk]) -> Result<()> {
 
 fn drop_overlays(disks: &[RedoDisk]) -> Result<()> {
     for disk in disks {
-        if let Some(file) = image::file_id(&disk.redo)? {
-            image::remove_own(&disk.redo, file)?;
-        }
+        image::remove_temporary(&disk.redo)?;
     }
     sync_dirs(disks)
 }
 
 fn sync_dirs(disks: &[RedoDisk]) -> Result<()> {
-    let dirs: BTreeSet<&Path> = disks.iter().filter_map(|disk| disk.path.parent()).collect();
-    dirs.into_iter().try_for_each(image::sync_dir)
+    image::sync_dirs_of(disks.iter().map(|disk| disk.path.as_path()))
 }
 
 /// The chain of a disk that is aside, as it is now.

@@ -225,6 +225,28 @@ impl Host {
         path
     }
 
+    /// A clone of the golden domain that has written something.
+    pub(crate) fn written_child(&self, name: &str) -> PathBuf {
+        let path = self.child(name);
+        tool(
+            "qemu-io",
+            &args!["-f", "qcow2", "-c", "write -P 7 0 64k", &path],
+        );
+        path
+    }
+
+    /// What a guest reads from a disk.
+    pub(crate) fn reads(&self, image: &Path, format: &str) -> Vec<u8> {
+        let raw = self.root.join("seen.raw");
+        tool(
+            "qemu-img",
+            &args!["convert", "-f", format, "-O", "raw", image, &raw],
+        );
+        let bytes = fs::read(&raw).unwrap();
+        fs::remove_file(raw).unwrap();
+        bytes
+    }
+
     /// Runs `vmkin` with `args`, split at spaces.
     #[must_use = "snapshot it, or say what it must be"]
     pub(crate) fn vmkin(&self, args: &str) -> Outcome {
@@ -362,4 +384,16 @@ fn regex_of(path: &Path) -> String {
             }
         })
         .collect()
+}
+
+/// The backing file and its format, as qemu-img reads them.
+pub(crate) fn backing(path: &Path) -> Option<(String, String)> {
+    let info = tool(
+        "qemu-img",
+        &args!["info", "-U", "-f", "qcow2", "--output=json", path],
+    );
+    let info: serde_json::Value = serde_json::from_str(&info).unwrap();
+    let name = info["backing-filename"].as_str()?.to_owned();
+    let format = info["backing-filename-format"].as_str();
+    Some((name, format.unwrap().to_owned()))
 }

@@ -1,7 +1,6 @@
 use clap::Args;
 
-use super::Which;
-use super::format::wrong;
+use super::{Which, named, wrong};
 use crate::cli::session::Session;
 use crate::cli::ui::{Ui, one_line};
 use crate::error::Result;
@@ -27,10 +26,7 @@ pub(in crate::cli) struct AmendArgs {
 }
 
 pub(super) fn run(ui: &Ui, session: &Session<'_>, args: &AmendArgs) -> Result<()> {
-    let hypervisor = match args.dry_run {
-        true => session.connect()?,
-        false => session.connect_to_change()?,
-    };
+    let hypervisor = session.connect_unless(args.dry_run)?;
     let mut options = ImageOptions::new(ImageFormat::Qcow2);
     for list in &args.option {
         options.add(list, &[]).map_err(wrong)?;
@@ -47,7 +43,6 @@ pub(super) fn run(ui: &Ui, session: &Session<'_>, args: &AmendArgs) -> Result<()
 }
 
 fn text(amended: &Amended) -> String {
-    let name = amended.target.as_ref().map(|target| format!("{target}  "));
     let changes = amended
         .changes
         .iter()
@@ -57,10 +52,9 @@ fn text(amended: &Amended) -> String {
         true => "as wanted already".to_owned(),
         false => changes.join(", "),
     };
-    let line = format!(
-        "{}{}: {what}",
-        name.unwrap_or_default(),
-        amended.path.display()
-    );
-    format!("{}\n", one_line(&line))
+    format!(
+        "{}: {}\n",
+        named(amended.target.as_ref(), &amended.path),
+        one_line(&what)
+    )
 }

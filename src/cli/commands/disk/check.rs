@@ -1,8 +1,8 @@
 use clap::{Args, ValueEnum};
 
-use super::{Which, verdict_of_all};
+use super::{Which, named, verdict_of_all};
 use crate::cli::session::Session;
-use crate::cli::ui::{Ui, one_line};
+use crate::cli::ui::Ui;
 use crate::error::Result;
 use crate::image::qemu_img::Repair;
 use crate::ops::disk::check::{self, CheckReport, CheckRequest};
@@ -53,8 +53,6 @@ pub(super) fn run(ui: &Ui, session: &Session<'_>, args: &CheckArgs) -> Result<()
 }
 
 fn text(report: &CheckReport) -> String {
-    let name = report.target.as_ref().map_or("", |target| target.as_str());
-    let path = one_line(&report.path.display().to_string());
     let found = match &report.found {
         None => format!("{} has nothing to check", report.format),
         Some(found) => {
@@ -75,8 +73,5 @@ fn text(report: &CheckReport) -> String {
             parts.join(", ")
         }
     };
-    format!(
-        "{name}{}{path}: {found}\n",
-        if name.is_empty() { "" } else { "  " }
-    )
+    format!("{}: {found}\n", named(report.target.as_ref(), &report.path))
 }

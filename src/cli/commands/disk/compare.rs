@@ -2,12 +2,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Which, verdict_of_all};
+use super::{Which, named, subject, verdict_of_all};
 use crate::cli::session::Session;
 use crate::cli::ui::{Ui, one_line};
 use crate::error::Result;
 use crate::model::{DiskTarget, DomainRef, ImageFormat};
-use crate::ops::disk::Subject;
 use crate::ops::disk::compare::{self, CompareRequest, Compared};
 
 /// Tell whether two disks are the same to a guest, and if not, where they differ
@@ -47,22 +46,14 @@ pub(in crate::cli) struct CompareArgs {
 
 pub(super) fn run(ui: &Ui, session: &Session<'_>, args: &CompareArgs) -> Result<()> {
     let hypervisor = session.connect()?;
-    let other = match (&args.with_domain, &args.with) {
-        (Some(which), _) => Subject::Domain {
-            domain: crate::hypervisor::Hypervisor::find(&hypervisor, which)?,
-            targets: match &args.with_target {
-                Some(target) => vec![target.clone()],
-                None => args.which.target.clone(),
-            },
-        },
-        (None, path) => Subject::Image {
-            path: path.clone().unwrap_or_default(),
-            format: args.with_format,
-        },
+    let targets = match &args.with_target {
+        Some(target) => std::slice::from_ref(target),
+        None => &args.which.target,
     };
+    let image = (args.with.as_deref(), args.with_format);
     let request = CompareRequest {
         one: args.which.subject(&hypervisor)?,
-        other,
+        other: subject(&hypervisor, args.with_domain.as_ref(), targets, image)?,
         strict: args.strict,
         allow_dirs: args.which.allow_dir.clone(),
     };
@@ -73,7 +64,6 @@ pub(super) fn run(ui: &Ui, session: &Session<'_>, args: &CompareArgs) -> Result<
 }
 
 fn text(one: &Compared) -> String {
-    let name = one.target.as_ref().map(|target| format!("{target}  "));
     let how = match (one.same, one.differs_at) {
         (true, _) if one.size == one.other_size => "the same".to_owned(),
         (true, _) => format!(
@@ -83,11 +73,7 @@ fn text(one: &Compared) -> String {
         (false, Some(at)) => format!("differ, from byte {at} on"),
         (false, None) => format!("sizes differ: {} and {} bytes", one.size, one.other_size),
     };
-    let line = format!(
-        "{}{} and {}: {how}",
-        name.unwrap_or_default(),
-        one.path.display(),
-        one.other_path.display()
-    );
-    format!("{}\n", one_line(&line))
+    let other = one_line(&one.other_path.display().to_string());
+    let one = named(one.target.as_ref(), &one.path);
+    format!("{one} and {other}: {how}\n")
 }

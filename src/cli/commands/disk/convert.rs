@@ -2,8 +2,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Which;
-use super::format::{Format, by_name, wrong};
+use super::super::formats::{Format, by_name};
+use super::{Which, wrong};
 use crate::cli::session::Session;
 use crate::cli::ui::{Ui, one_line};
 use crate::error::Result;
@@ -66,10 +66,7 @@ fn sparse(text: &str) -> std::result::Result<u64, String> {
 }
 
 pub(super) fn run(ui: &Ui, session: &Session<'_>, args: &ConvertArgs) -> Result<()> {
-    let hypervisor = match args.dry_run {
-        true => session.connect()?,
-        false => session.connect_to_change()?,
-    };
+    let hypervisor = session.connect_unless(args.dry_run)?;
     let format = args.output_format.map(Into::into);
     let mut options = ImageOptions::new(format.unwrap_or_else(|| by_name(&args.out)));
     for list in &args.option {

@@ -2,7 +2,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::format::{DiskFormat, by_name, wrong};
+use super::super::formats::{DiskFormat, by_name};
+use super::wrong;
 use crate::cli::commands::identity_args::password;
 use crate::cli::session::Session;
 use crate::cli::ui::{Ui, one_line};
@@ -95,8 +96,7 @@ pub(super) fn run(ui: &Ui, session: &Session<'_>, args: &CreateArgs) -> Result<(
             session.recover_apart()?;
             None
         }
-        Some(_) if args.dry_run => Some(session.connect()?),
-        Some(_) => Some(session.connect_to_change()?),
+        Some(_) => Some(session.connect_unless(args.dry_run)?),
     };
     let below = wish.backing.map(|path| Below {
         path,

@@ -5,19 +5,19 @@ mod check;
 mod compare;
 mod convert;
 mod create;
-mod format;
 mod info;
 mod map;
 mod resize;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
 use crate::cli::session::Session;
-use crate::cli::ui::Ui;
-use crate::error::{Error, Result};
+use crate::cli::ui::{Ui, one_line};
+use crate::error::{Error, Kind, Result};
 use crate::hypervisor::Hypervisor;
+use crate::model::options::InvalidOption;
 use crate::model::{DiskTarget, DomainRef, ImageFormat};
 use crate::ops::disk::Subject;
 
@@ -83,16 +83,41 @@ struct Which {
 
 impl Which {
     fn subject(&self, hypervisor: &dyn Hypervisor) -> Result<Subject> {
-        match (&self.domain, &self.add) {
-            (Some(which), _) => Ok(Subject::Domain {
-                domain: hypervisor.find(which)?,
-                targets: self.target.clone(),
-            }),
-            (None, path) => Ok(Subject::Image {
-                path: path.clone().unwrap_or_default(),
-                format: self.format,
-            }),
-        }
+        let image = (self.add.as_deref(), self.format);
+        subject(hypervisor, self.domain.as_ref(), &self.target, image)
+    }
+}
+
+/// The disks of a domain, if one is named, or else an image.
+fn subject(
+    hypervisor: &dyn Hypervisor,
+    domain: Option<&DomainRef>,
+    targets: &[DiskTarget],
+    (path, format): (Option<&Path>, Option<ImageFormat>),
+) -> Result<Subject> {
+    Ok(match domain {
+        Some(which) => Subject::Domain {
+            domain: hypervisor.find(which)?,
+            targets: targets.to_vec(),
+        },
+        None => Subject::Image {
+            path: path.map(Path::to_owned).unwrap_or_default(),
+            format,
+        },
+    })
+}
+
+/// The error for options of an image that make no sense.
+fn wrong(why: InvalidOption) -> Error {
+    Error::new(Kind::Usage, why)
+}
+
+/// An image and what is said of it, as it is named in a line of its own.
+fn named(target: Option<&DiskTarget>, path: &Path) -> String {
+    let path = one_line(&path.display().to_string());
+    match target {
+        Some(target) => format!("{target}  {path}"),
+        None => path,
     }
 }
 

@@ -2,7 +2,7 @@ use std::str::FromStr;
 
 use clap::Args;
 
-use super::Which;
+use super::{Which, named};
 use crate::cli::session::Session;
 use crate::cli::ui::{Ui, one_line};
 use crate::error::Result;
@@ -55,11 +55,7 @@ impl FromStr for Wanted {
 }
 
 pub(super) fn run(ui: &Ui, session: &Session<'_>, args: &ResizeArgs) -> Result<()> {
-    let hypervisor = if args.dry_run {
-        session.connect()?
-    } else {
-        session.connect_to_change()?
-    };
+    let hypervisor = session.connect_unless(args.dry_run)?;
     let request = ResizeRequest {
         subject: args.which.subject(&hypervisor)?,
         size: args.size.0,
@@ -80,16 +76,8 @@ pub(super) fn run(ui: &Ui, session: &Session<'_>, args: &ResizeArgs) -> Result<(
     ui.result(&done(&plan.report), &plan.report)
 }
 
-fn which(report: &ResizeReport) -> String {
-    let path = one_line(&report.path.display().to_string());
-    match &report.target {
-        Some(target) => format!("{target}  {path}"),
-        None => path,
-    }
-}
-
 fn planned(report: &ResizeReport) -> String {
-    let which = which(report);
+    let which = named(report.target.as_ref(), &report.path);
     let mut text = format!("{which}: {} to {}\n", report.before, report.after);
     for step in &report.steps {
         text.push_str(&format!("  {}\n", one_line(step)));
@@ -104,7 +92,7 @@ fn planned(report: &ResizeReport) -> String {
 }
 
 fn done(report: &ResizeReport) -> String {
-    let which = which(report);
+    let which = named(report.target.as_ref(), &report.path);
     if report.before == report.after {
         return format!("{which}: {} already\n", report.after);
     }

@@ -3,6 +3,7 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 
+use super::super::formats::{DiskFormat, by_name};
 use crate::cli::session::Session;
 use crate::cli::ui::{Ui, one_line};
 use crate::error::{Error, Kind, Result};
@@ -11,7 +12,7 @@ use crate::guest::scratch::Scratch;
 use crate::model::layout::{
     FsType, Holds, Layout, LogicalSpec, Part, PartSpec, PartitionTable, Room, Shape,
 };
-use crate::model::{ImageFormat, Size, human_bytes};
+use crate::model::{Size, human_bytes};
 use crate::ops::Observer as _;
 use crate::ops::build::{self, BuildRequest, Built, DiskSize, Plan, Target};
 
@@ -113,14 +114,6 @@ pub(in crate::cli) struct BuildArgs {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum DiskFormat {
-    /// The bytes of the disk, with holes
-    Raw,
-    /// QEMU's own
-    Qcow2,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
 enum Owner {
     /// Those who own them in the source, by number
     Keep,
@@ -195,12 +188,7 @@ fn target(args: &BuildArgs) -> Result<Target> {
     };
     Ok(Target::Disk {
         layout,
-        format: match args.format {
-            Some(DiskFormat::Raw) => ImageFormat::Raw,
-            Some(DiskFormat::Qcow2) => ImageFormat::Qcow2,
-            None if args.out.extension().is_some_and(|end| end == "qcow2") => ImageFormat::Qcow2,
-            None => ImageFormat::Raw,
-        },
+        format: args.format.map_or_else(|| by_name(&args.out), Into::into),
         size,
     })
 }
