@@ -53,7 +53,7 @@ pub fn recover(recovery: &Recovery<'_>) -> Result<Vec<Recovered>> {
     let mut failed = None;
     recovery.store.sweep()?;
     Scratch::sweep();
-    for found in recovery.store.survey()? {
+    for found in recovery.store.survey_patiently()? {
         let Found {
             begun,
             steps,

@@ -288,13 +288,29 @@ impl Store {
     }
 
     /// All journals, whether their processes live or not. Those that were left
-    /// behind are locked by this process then.
+    /// behind are locked by this process then; one that it has locked already
+    /// counts as held.
     ///
     /// # Errors
     ///
     /// [`Kind::NotUndone`] if one cannot be understood: it is not ignored,
     /// because files and domains may hang on it.
     pub fn survey(&self) -> Result<Vec<Found>> {
+        self.all(look_at)
+    }
+
+    /// As [`survey`](Self::survey), for who is about to recover and has locked
+    /// none yet: where a process is gone and its last child has its lock still,
+    /// that is waited for.
+    ///
+    /// # Errors
+    ///
+    /// As [`survey`](Self::survey).
+    pub fn survey_patiently(&self) -> Result<Vec<Found>> {
+        self.all(wait_for)
+    }
+
+    fn all(&self, find: fn(&Path) -> Result<Option<Found>>) -> Result<Vec<Found>> {
         let dir = self.journals()?;
         let cannot = |e| Error::io(format!("cannot list {}", dir.display()), e);
         let mut all = Vec::new();
@@ -391,8 +407,9 @@ fn line<T: Serialize>(value: &T) -> Result<Vec<u8>> {
 /// of its parent's death.
 const LAST_CHILD: Duration = Duration::from_secs(1);
 
-/// Reads one journal; `None` if it is gone by now.
-fn find(path: &Path) -> Result<Option<Found>> {
+/// Reads one journal as [`look_at`] does, and waits for a lock that is only a
+/// last child's.
+fn wait_for(path: &Path) -> Result<Option<Found>> {
     let until = Instant::now() + LAST_CHILD;
     loop {
         let found = look_at(path)?;
@@ -411,6 +428,7 @@ fn is_there(pid: u32) -> bool {
     Path::new("/proc").join(pid.to_string()).exists()
 }
 
+/// Reads one journal; `None` if it is gone by now.
 fn look_at(path: &Path) -> Result<Option<Found>> {
     let cannot = |e| Error::io(format!("cannot read {}", path.display()), e);
     let gone = |e: &std::io::Error| e.kind() == std::io::ErrorKind::NotFound;
@@ -547,7 +565,9 @@ mod tests {
             std::thread::sleep(Duration::from_millis(100));
             drop(journal);
         });
-        assert!(matches!(store.survey().unwrap()[0].holder, Holder::Us(_)));
+        assert!(matches!(store.survey().unwrap()[0].holder, Holder::Alive));
+        let found = store.survey_patiently().unwrap();
+        assert!(matches!(found[0].holder, Holder::Us(_)));
         child.join().unwrap();
     }
 

@@ -2,6 +2,7 @@
 //! would be afterwards if libvirt's test driver did not forget.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::fd::AsRawFd as _;
@@ -33,6 +34,8 @@ pub(crate) struct Scene {
     different: RefCell<Different>,
     /// Processes that are there because the fault needs them.
     neighbours: RefCell<Vec<u32>>,
+    /// The contents of images that have been checked.
+    sound: RefCell<HashSet<Vec<u8>>>,
 }
 
 /// What a fault makes different from what an operation promises elsewhere.
@@ -133,6 +136,7 @@ impl Scene {
             clones: Vec::new(),
             different: RefCell::new(different),
             neighbours: RefCell::default(),
+            sound: RefCell::default(),
         };
         scene.clones = scene.clones_to_be();
         scene.remember();
@@ -182,6 +186,17 @@ impl Scene {
     /// What they saw there before.
     pub(crate) fn seen_before(&self) -> Vec<Seen> {
         self.seen.borrow().clone()
+    }
+
+    /// Whether an image with these very bytes has been checked here. It leads
+    /// to the same base then, and that nothing has changed.
+    pub(crate) fn is_known_sound(&self, bytes: &[u8]) -> bool {
+        self.sound.borrow().contains(bytes)
+    }
+
+    /// An image with these bytes has passed the check.
+    pub(crate) fn knows_sound(&self, bytes: Vec<u8>) {
+        self.sound.borrow_mut().insert(bytes);
     }
 
     /// Says what the fault makes different.

@@ -7,7 +7,7 @@ use std::path::Path;
 use vmkin::model::DiskSource;
 use vmkin::xml::domain;
 
-use crate::common::{self, Outcome, World};
+use crate::common::{Outcome, World};
 use crate::expect::Letter;
 use crate::fault::Cell;
 use crate::operations::Effect;
@@ -354,7 +354,8 @@ fn disks(facts: &domain::DomainFacts) -> Vec<String> {
     .collect()
 }
 
-/// I5: every image of a clone passes `qemu-img check`, and its chain resolves.
+/// I5: every image of a clone passes `qemu-img check`, which opens the whole
+/// chain: one that does not resolve fails.
 fn images_are_sound(scene: &Scene, what: &str) {
     for xml in scene.host.domains() {
         let facts = domain::read(&xml).unwrap();
@@ -365,16 +366,16 @@ fn images_are_sound(scene: &Scene, what: &str) {
             assert!(Path::new(&path).exists(), "{path} is missing: {what}");
             if path.ends_with(".qcow2") {
                 is_sound(scene, Path::new(&path), what);
-                common::tool(
-                    "qemu-img",
-                    &["info", "-U", "--backing-chain", "-f", "qcow2", &path],
-                );
             }
         }
     }
 }
 
 fn is_sound(scene: &Scene, path: &Path, what: &str) {
+    let bytes = fs::read(path).unwrap();
+    if scene.is_known_sound(&bytes) {
+        return;
+    }
     #[expect(clippy::disallowed_methods, reason = "a tool that judges the result")]
     let output = std::process::Command::new("qemu-img")
         .args(args!["check", "-U", "-f", "qcow2", path])
@@ -385,6 +386,7 @@ fn is_sound(scene: &Scene, path: &Path, what: &str) {
     let leaks = scene.different().may_leak && output.status.code() == Some(3);
     let sound = output.status.success() || leaks;
     assert!(sound, "{}: {said}: {what}", path.display());
+    scene.knows_sound(bytes);
 }
 
 /// I7: the same command again gets what was wanted, or says that it is there.
