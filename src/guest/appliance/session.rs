@@ -38,6 +38,9 @@ pub(super) type Answer = std::result::Result<Vec<u8>, String>;
 /// without.
 const SETTINGS: &str = "LIBGUESTFS_BACKEND_SETTINGS";
 
+/// What is said to the kernel of the appliance besides what libguestfs says.
+const APPEND: &str = "LIBGUESTFS_APPEND";
+
 /// How long a command may be, in bytes: `guestfish` reads lines of 8 KiB, and
 /// takes what is behind that for another command.
 pub(super) const LONGEST_COMMAND: usize = 8000;
@@ -300,7 +303,25 @@ pub(super) fn surrounded<'r>(mut run: Run<'r>, scratch: &Path, emulated: bool) -
     if emulated && !Session::is_set_up() {
         run = run.env(SETTINGS, "force_tcg");
     }
+    if emulated || is_told_to_emulate() {
+        run = run.env(APPEND, told_too(std::env::var(APPEND).ok()));
+    }
     run
+}
+
+/// Whether somebody has said that it is to do without KVM.
+fn is_told_to_emulate() -> bool {
+    std::env::var(SETTINGS).is_ok_and(|set| set.contains("force_tcg"))
+}
+
+/// What is said to its kernel, besides what somebody else says: what keeps programs
+/// apart that share a processor costs a tenth of its start where the processor is
+/// emulated, and keeps nothing apart there.
+fn told_too(theirs: Option<String>) -> String {
+    match theirs {
+        Some(theirs) => format!("{theirs} mitigations=off"),
+        None => "mitigations=off".to_owned(),
+    }
 }
 
 /// What comes out of a pipe and belongs to nothing yet.
@@ -388,6 +409,12 @@ pub(super) fn quoted(argument: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_others_say_to_the_kernel_stays_said() {
+        assert_eq!(told_too(None), "mitigations=off");
+        assert_eq!(told_too(Some("a=b".to_owned())), "a=b mitigations=off");
+    }
 
     #[test]
     fn arguments_are_quoted_byte_by_byte() {
