@@ -1,7 +1,7 @@
 //! What becomes of a base while guests are on it, booted before and after.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::lab::{Lab, tool};
 
@@ -126,4 +126,161 @@ fn qemu_a_guest_boots_on_another_base_with_what_it_has_written() {
     lab.ok(&format!("base verify {}", new.display()));
     lab.ok(&format!("start -d {clone}"));
     lab.ready(&clone);
+}
+
+/// Fifty clones of the golden domain, each with data of its own.
+struct Family {
+    names: Vec<String>,
+    disks: Vec<PathBuf>,
+    /// What they have in their clusters, without the header that names the base.
+    data: Vec<Vec<u8>>,
+}
+
+impl Family {
+    fn new(lab: &Lab) -> Self {
+        lab.ok(&format!(
+            "clone -d {} {} --count 50",
+            lab.golden,
+            lab.name("c{n:02}")
+        ));
+        let names: Vec<String> = (1..=50).map(|n| lab.name(&format!("c{n:02}"))).collect();
+        let disks: Vec<PathBuf> = names
+            .iter()
+            .map(|name| lab.dir.join(format!("{name}.qcow2")))
+            .collect();
+        for (n, disk) in disks.iter().enumerate() {
+            let write = format!("write -P {} {n}M 64k", n + 1);
+            tool(
+                "qemu-io",
+                &["-f", "qcow2", "-c", &write, &disk.display().to_string()],
+            );
+        }
+        let mut family = Self {
+            names,
+            disks,
+            data: Vec::new(),
+        };
+        family.data = family.clusters();
+        family
+    }
+
+    fn clusters(&self) -> Vec<Vec<u8>> {
+        let clusters = |disk: &PathBuf| fs::read(disk).unwrap().split_off(1 << 16);
+        self.disks.iter().map(clusters).collect()
+    }
+
+    /// How many are on this image, and that no other is on anything but these two.
+    fn on(&self, one: &Path, other: &Path) -> usize {
+        let [one, other] = [one, other].map(|path| path.display().to_string());
+        let bases = self.disks.iter().map(|disk| backing_of(disk).unwrap());
+        let (on, not): (Vec<_>, Vec<_>) = bases.partition(|base| *base == one);
+        assert!(not.iter().all(|base| *base == other), "{not:?}");
+        on.len()
+    }
+
+    /// Whether libvirt has all of them on this image and nothing of the other.
+    fn are_defined_on(&self, lab: &Lab, one: &Path, other: &Path) {
+        let [one, other] = [one, other].map(|path| path.display().to_string());
+        for name in &self.names {
+            let xml = lab.xml(name);
+            assert!(xml.contains(&one) && !xml.contains(&other), "{xml}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs the private libvirtd"]
+fn fifty_children_have_their_base_wherever_its_move_is_killed() {
+    let lab = Lab::new("fifty");
+    let family = Family::new(&lab);
+    let dir = lab.dir.join("moved");
+    fs::create_dir(&dir).unwrap();
+    let mut places = [lab.image(), dir.join("base.qcow2")];
+    for step in [
+        "journal",
+        "opened",
+        "locked",
+        "named",
+        "committed",
+        "overlay@25",
+        "defined@25",
+        "recorded",
+        "removed",
+    ] {
+        let [from, to] = &places;
+        let moving = format!("base move {} {}", from.display(), to.display());
+        let killed = lab.vmkin_with(&format!("move.{step}=kill"), &moving);
+        assert_eq!(killed.code, None, "{step}: {}", killed.stderr);
+        let on = family.on(to, from);
+        for (path, children) in [(from, 50 - on), (to, on)] {
+            assert!(children == 0 || path.exists(), "{step}: {children}");
+        }
+        lab.ok("recover");
+        if from.exists() {
+            assert_eq!(family.on(from, to), 50, "{step}");
+            lab.ok(&moving);
+        }
+        assert_eq!(family.on(to, from), 50, "{step}");
+        family.are_defined_on(&lab, to, from);
+        assert!(!from.exists() && lab.journals() == 0, "{step}");
+        places.swap(0, 1);
+    }
+    assert!(family.clusters() == family.data, "an overlay has changed");
+    lab.ok(&format!("base verify -d {}", lab.golden));
+}
+
+#[test]
+#[ignore = "needs the private libvirtd"]
+fn fifty_children_get_another_base_wherever_that_is_killed() {
+    let lab = Lab::new("fiftyonto");
+    let family = Family::new(&lab);
+    let [old, new] = [lab.image(), lab.dir.join("next.qcow2")];
+    fs::copy(&old, &new).unwrap();
+    let write = "write -P 9 60M 64k";
+    tool(
+        "qemu-io",
+        &["-f", "qcow2", "-c", write, &new.display().to_string()],
+    );
+    let rebase = format!("base rebase {} --onto {}", old.display(), new.display());
+    let mut done = 0;
+    for (step, is_done) in [
+        ("journal", false),
+        ("file", false),
+        ("made", false),
+        // Nothing has another name yet, and the guest could have been started since.
+        ("committed", false),
+        ("aside", true),
+        ("defined", true),
+        ("published", true),
+        ("removed", true),
+    ] {
+        // Some have followed by then, and the one after them is on its way.
+        let killed = lab.vmkin_with(&format!("relayer.{step}@4=kill"), &rebase);
+        assert_eq!(killed.code, None, "{step}: {}", killed.stderr);
+        lab.ok("recover");
+        done += 3 + usize::from(is_done);
+        assert_eq!(family.on(&new, &old), done, "{step}");
+        assert_eq!(lab.journals(), 0, "{step}");
+    }
+    lab.ok(&rebase);
+    assert_eq!(family.on(&new, &old), 50);
+    family.are_defined_on(&lab, &new, &old);
+    for (n, disk) in family.disks.iter().enumerate() {
+        let own = format!("read -P {} {n}M 64k", n + 1);
+        let hidden = "read -P 0 60M 64k";
+        tool(
+            "qemu-io",
+            &[
+                "-r",
+                "-f",
+                "qcow2",
+                "-c",
+                &own,
+                "-c",
+                hidden,
+                &disk.display().to_string(),
+            ],
+        );
+    }
+    lab.ok(&format!("base verify {}", new.display()));
 }
