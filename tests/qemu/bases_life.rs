@@ -284,3 +284,48 @@ fn fifty_children_get_another_base_wherever_that_is_killed() {
     }
     lab.ok(&format!("base verify {}", new.display()));
 }
+
+#[test]
+#[ignore = "needs the private libvirtd"]
+fn a_flatten_that_is_interrupted_leaves_a_guest_that_runs_on_its_overlay() {
+    let lab = Lab::new("pulled");
+    let [base, disk] = ["below", "above"].map(|name| lab.dir.join(format!("{name}.qcow2")));
+    let [below, above] = [&base, &disk].map(|path| path.display().to_string());
+    tool("qemu-img", &["create", "-q", "-f", "qcow2", &below, "1G"]);
+    // More than QEMU can have read when it is told to stop.
+    let write = "write -P 7 0 1G";
+    tool("qemu-io", &["-f", "qcow2", "-c", write, &below]);
+    lab.ok(&format!(
+        "disk create {above} --backing {below} --backing-format qcow2"
+    ));
+    let name = lab.name("pulled");
+    lab.define(&format!(
+        "<domain type='qemu'><name>{name}</name><memory unit='MiB'>16</memory><vcpu>1</vcpu>\
+         <os><type arch='x86_64' machine='pc'>hvm</type></os><devices>\
+         <disk type='file' device='disk'><driver name='qemu' type='qcow2'/>\
+         <source file='{above}'/><target dev='vda' bus='virtio'/></disk>\
+         <controller type='usb' model='none'/><memballoon model='none'/></devices></domain>"
+    ));
+    lab.virsh_start_paused(&name).unwrap();
+    let flatten = format!("flatten -d {name}");
+    let stopped = lab.vmkin_with("flatten.pulling=int", &flatten);
+    assert_eq!(stopped.code, Some(130), "{}", stopped.stderr);
+    assert!(
+        stopped.stderr.contains("disk vda was not flattened"),
+        "{}",
+        stopped.stderr
+    );
+    assert_eq!(backing_of(&disk), Some(below.clone()));
+    assert!(lab.is_active(&name) && base.exists());
+    let job = tool("virsh", &["blockjob", &name, "vda"]);
+    assert!(job.contains("No current block job"), "{job}");
+    lab.ok(&flatten);
+    assert_eq!(backing_of(&disk), None);
+    lab.virsh_destroy(&name);
+    tool(
+        "qemu-img",
+        &[
+            "compare", "-q", "-f", "qcow2", "-F", "qcow2", &below, &above,
+        ],
+    );
+}
