@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::error::{Error, Kind, Result};
+use crate::guest::native::lvm::Plain;
 use crate::guest::native::partition::{self, ALIGNED, NewEnd, Partition, Patch, Table};
 use crate::guest::native::{Blocks, Content, VolumeKind, Volumes};
 use crate::guest::system::System;
@@ -33,8 +34,10 @@ pub enum Holds {
     Group {
         /// The physical volume, as the appliance calls it.
         device: String,
-        /// What grows in it.
+        /// What grows and shrinks in it.
         files: Files,
+        /// How much of it is taken, if it is a group that can shrink.
+        plain: Option<Plain>,
     },
     /// Something that cannot be moved here, as a clause.
     Other(String),
@@ -57,15 +60,17 @@ pub struct Files {
 #[derive(Clone, Copy, Debug)]
 pub struct Outside {
     before: u64,
+    /// What the file system has its room in multiples of.
+    unit: u64,
     behind: u64,
 }
 
 impl Outside {
     /// How large the disk has to be for the file system to have that much.
     pub fn disk_for(self, len: u64) -> u64 {
-        let up = |bytes: u64| bytes.checked_next_multiple_of(ALIGNED).unwrap_or(bytes);
-        let end = up(self.before.saturating_add(len));
-        up(end.saturating_add(self.behind))
+        let up = |bytes: u64, unit| bytes.checked_next_multiple_of(unit).unwrap_or(bytes);
+        let end = up(self.before.saturating_add(up(len, self.unit)), ALIGNED);
+        up(end.saturating_add(self.behind), ALIGNED)
     }
 }
 
@@ -101,6 +106,19 @@ pub enum Work {
         /// What else is on the disk.
         outside: Outside,
     },
+    /// Making a physical volume smaller, and first the volume whose file system is.
+    Less {
+        /// The physical volume.
+        physical: String,
+        /// How much room it has then, in bytes.
+        room: u64,
+        /// How many extents it has then, and has now.
+        extents: [u64; 2],
+        /// The file system of the group.
+        files: Files,
+        /// The size of its volume then, in bytes, if that has to be another.
+        len: Option<u64>,
+    },
 }
 
 impl fmt::Display for Work {
@@ -120,6 +138,12 @@ impl fmt::Display for Work {
                 Size(files.len),
                 Size(*len)
             ),
+            Self::Less { files, len, .. } => {
+                if len.is_some() {
+                    write!(f, "make the volume {} smaller, ", files.device)?;
+                }
+                f.write_str("move what is at the end of the volume group, and make that smaller")
+            }
         }
     }
 }
@@ -184,7 +208,7 @@ impl Ending {
                 can_grow(files)?;
                 work.push(Work::Grow(files.clone()));
             }
-            Holds::Group { device, files } => {
+            Holds::Group { device, files, .. } => {
                 can_grow(files)?;
                 work.push(Work::Volume {
                     physical: device.clone(),
@@ -209,7 +233,7 @@ impl Ending {
         let Some(table) = &self.table else {
             return match &self.holds {
                 Holds::Nothing if is_empty_behind => Ok(Vec::new()),
-                _ => self.less(len).map(|work| vec![work]),
+                _ => self.less(len),
             };
         };
         let disk = self.disk.as_ref();
@@ -219,7 +243,7 @@ impl Ending {
             Some(last) if last.offset.saturating_add(last.len) > limit => {
                 let end = limit / ALIGNED * ALIGNED;
                 let room = end.saturating_sub(last.offset);
-                work.push(self.less(room)?);
+                work.extend(self.less(room)?);
                 Some(NewEnd {
                     number: last.number,
                     offset: last.offset,
@@ -236,30 +260,75 @@ impl Ending {
     }
 
     /// What makes that smaller which is at the end.
-    fn less(&self, room: u64) -> Result<Work> {
-        let files = match &self.holds {
-            Holds::Files(files) => files,
-            Holds::Nothing => return Err(self.cannot("holds nothing that is known", "shrink")),
-            Holds::Group { files, .. } => {
-                return Err(self
-                    .cannot("is a volume group of LVM", "shrink")
+    fn less(&self, room: u64) -> Result<Vec<Work>> {
+        match &self.holds {
+            Holds::Files(files) => Ok(vec![self.smaller(&self.described(), files, room)?]),
+            Holds::Group {
+                device,
+                files,
+                plain,
+            } => {
+                let plain = plain.ok_or_else(|| {
+                    self.cannot(
+                        "is not all that its volume group of LVM is on, or there are others than \
+                         plain volumes in that",
+                        "shrink",
+                    )
                     .hint(format!(
                         "make {} smaller in the guest, with `lvreduce --resizefs` and `pvresize`; or \
                          copy the files to a smaller image: `vmkin image build --from DIR`",
                         files.device
-                    )));
+                    ))
+                })?;
+                self.smaller_group(device, files, plain, room)
             }
-            Holds::Other(why) => return Err(self.cannot(why, "shrink")),
-        };
+            Holds::Nothing => Err(self.cannot("holds nothing that is known", "shrink")),
+            Holds::Other(why) => Err(self.cannot(why, "shrink")),
+        }
+    }
+
+    /// What leaves a physical volume no more than that: what is not taken goes first,
+    /// and then the end of the file system.
+    fn smaller_group(
+        &self,
+        device: &str,
+        files: &Files,
+        plain: Plain,
+        room: u64,
+    ) -> Result<Vec<Work>> {
+        let extents = room.saturating_sub(plain.start) / plain.extent;
+        let lacking = plain.taken.saturating_sub(extents);
+        let mut work = Vec::new();
+        let mut len = None;
+        if lacking > 0 {
+            let left = files
+                .len
+                .saturating_sub(lacking.saturating_mul(plain.extent));
+            work.push(self.smaller(&files.device, files, left)?);
+            len = Some(left);
+        }
+        work.push(Work::Less {
+            physical: device.to_owned(),
+            room,
+            extents: [extents, plain.extents],
+            files: files.clone(),
+            len,
+        });
+        Ok(work)
+    }
+
+    /// What makes a file system smaller.
+    fn smaller(&self, what: &str, files: &Files, room: u64) -> Result<Work> {
+        let cannot = |why: &str| cannot(what, why, "shrink");
         match files.content {
             Content::Ext | Content::Btrfs | Content::Ntfs => {}
             Content::Xfs => {
-                return Err(self.cannot("is XFS, which cannot be made smaller", "shrink").hint(
+                return Err(cannot("is XFS, which cannot be made smaller").hint(
                     "copy its files to a smaller image: `vmkin copy-out`, then `vmkin image build \
                      --from DIR`",
                 ));
             }
-            other => return Err(self.cannot(&format!("is {other}"), "shrink")),
+            other => return Err(cannot(&format!("is {other}"))),
         }
         if room == 0 || files.taken.is_some_and(|taken| room < taken) {
             let taken = files
@@ -268,8 +337,7 @@ impl Ending {
             return Err(Error::new(
                 Kind::WrongState,
                 format!(
-                    "{} has {}{}, and would have {} then",
-                    self.described(),
+                    "{what} has {}{}, and would have {} then",
                     Size(files.len),
                     taken.unwrap_or_default(),
                     Size(room)
@@ -285,12 +353,16 @@ impl Ending {
 
     /// The file system at the end, if the appliance can tell how small that could be.
     pub fn measurable(&self) -> Option<&Files> {
-        match &self.holds {
-            Holds::Files(files) if matches!(files.content, Content::Ext | Content::Ntfs) => {
-                Some(files)
-            }
-            _ => None,
-        }
+        let files = match &self.holds {
+            Holds::Files(files)
+            | Holds::Group {
+                files,
+                plain: Some(_),
+                ..
+            } => files,
+            _ => return None,
+        };
+        matches!(files.content, Content::Ext | Content::Ntfs).then_some(files)
     }
 
     /// What the disk has besides the file system at its end.
@@ -299,8 +371,22 @@ impl Ending {
     ///
     /// [`Kind::Unsafe`] if the partition table is damaged.
     pub fn outside(&self) -> Result<Outside> {
+        let (inside, unit) = match &self.holds {
+            Holds::Group {
+                files,
+                plain: Some(plain),
+                ..
+            } => {
+                let all = plain.taken.saturating_mul(plain.extent);
+                let others = all.saturating_sub(files.len);
+                (plain.start.saturating_add(others), plain.extent)
+            }
+            _ => (0, 1),
+        };
+        let before = self.last.as_ref().map_or(0, |last| last.offset);
         Ok(Outside {
-            before: self.last.as_ref().map_or(0, |last| last.offset),
+            before: before.saturating_add(inside),
+            unit,
             behind: match &self.table {
                 Some(table) => table.tail(self.disk.as_ref())?,
                 None => 0,
@@ -333,21 +419,33 @@ impl Ending {
         if kind(self) != kind(before) {
             return wrong("the file system is not there");
         }
+        let within = |plain: &Plain| {
+            let end = plain.extents.saturating_mul(plain.extent);
+            let room = self.last.as_ref().map(|last| last.len);
+            plain.start.saturating_add(end) <= room.unwrap_or_else(|| self.disk.len())
+        };
         let fits = |files: &Files| files.taken.is_none_or(|taken| taken <= files.len);
         match &self.holds {
             Holds::Files(files) | Holds::Group { files, .. } if !fits(files) => {
                 wrong("the file system does not fit its volume")
             }
+            Holds::Group {
+                plain: Some(plain), ..
+            } if !within(plain) => wrong("the volume group does not fit its partition"),
             _ => Ok(()),
         }
     }
 
     fn cannot(&self, why: &str, verb: &str) -> Error {
-        Error::new(
-            Kind::WrongState,
-            format!("{} {why}, and vmkin cannot {verb} it", self.described()),
-        )
+        cannot(&self.described(), why, verb)
     }
+}
+
+fn cannot(what: &str, why: &str, verb: &str) -> Error {
+    Error::new(
+        Kind::WrongState,
+        format!("{what} {why}, and vmkin cannot {verb} it"),
+    )
 }
 
 fn can_grow(files: &Files) -> Result<()> {
@@ -405,11 +503,20 @@ fn group(volumes: &Volumes, name: &str) -> Holds {
         Some(files) => Holds::Group {
             device: format!("/dev/{name}"),
             files,
+            plain: plain_of(volumes, name),
         },
         None => Holds::Other(
             "is a volume group in which nobody can tell whose room it is to be".to_owned(),
         ),
     }
+}
+
+/// How much of a physical volume is taken, if it can be made smaller.
+fn plain_of(volumes: &Volumes, name: &str) -> Option<Plain> {
+    let mut known = volumes.plain.iter().filter(|(member, _)| member == name);
+    let (_, plain) = known.next()?;
+    // The appliance counts the size of volumes in whole MiB.
+    plain.extent.is_multiple_of(ALIGNED).then_some(*plain)
 }
 
 impl System {

@@ -50,6 +50,22 @@ impl Bench {
         said
     }
 
+    /// A disk with one partition, which a script fills: `$LOOP` is a device on it.
+    fn made(&self, image: &str, size: u64, script: &str) -> PathBuf {
+        let raw = self.path(&format!("{image}.raw"));
+        std::fs::File::create(&raw).unwrap().set_len(size).unwrap();
+        let path = raw.to_str().unwrap();
+        run("sgdisk", &["-n", "1:2048:0", "-c", "1:the root", path]);
+        on_loop(&raw, size - 2 * MIB, script);
+        let image = self.path(image);
+        let image = image.to_str().unwrap();
+        run(
+            "qemu-img",
+            &["convert", "-f", "raw", "-O", "qcow2", path, image],
+        );
+        raw
+    }
+
     /// The disk as a raw image.
     fn raw(&self, image: &str) -> PathBuf {
         let to = self.path("seen.raw");
@@ -62,6 +78,13 @@ impl Bench {
         );
         to
     }
+}
+
+/// Runs a script with `$LOOP`, a device on the partition, and returns what it said.
+fn on_loop(raw: &Path, size: u64, script: &str) -> String {
+    let device = format!("LOOP=$(losetup -f --show -o {MIB} --sizelimit {size} $IMG)");
+    let script = format!("{device}; trap 'losetup -d $LOOP' EXIT\n{script}");
+    String::from_utf8(with_mounts(raw, &script)).unwrap()
 }
 
 /// Both copies of the table are right, and the file system in the partition is
@@ -184,7 +207,10 @@ fn xfs_on_a_logical_volume_grows_and_says_that_it_cannot_shrink() {
     let before = facts(&bench.raw("disk.qcow2"), offset);
 
     let said = bench.refused(4, "disk.qcow2", &["--shrink", "300M"]);
-    assert!(said.contains("volume group of LVM"), "{said}");
+    assert!(
+        said.contains("/dev/vg/root is XFS, which cannot be made smaller"),
+        "{said}"
+    );
     bench.resized("disk.qcow2", &["--grow-fs", "600M"]);
     let raw = bench.raw("disk.qcow2");
     let table = run("sfdisk", &["-J", raw.to_str().unwrap()]);
@@ -211,4 +237,63 @@ fn xfs_on_a_logical_volume_grows_and_says_that_it_cannot_shrink() {
         "{said}"
     );
     assert!(said.contains("vmkin image build --from DIR"), "{said}");
+}
+
+/// LVM without a device mapper: what changes is metadata alone.
+const LVM: &str =
+    "lvm_() { local it=$1; shift; $it --devices $LOOP --driverloaded n \"$@\" 2>/dev/null; }";
+
+#[test]
+fn ext4_on_a_logical_volume_shrinks_and_what_is_behind_it_is_moved() {
+    let bench = Bench::new();
+    let script = format!(
+        "{LVM}\nlvm_ pvcreate -q $LOOP; lvm_ vgcreate -q vg $LOOP\n\
+         for it in root:320M swap:16M; do lvm_ lvcreate -q -an -Zn -Wn -n ${{it%:*}} -L ${{it#*:}} vg; done\n\
+         mke2fs -q -t ext4 -E offset={MIB} $LOOP 320M\n\
+         head -c 16M /dev/urandom > $MNT/swap; mkswap -q $MNT/swap\n\
+         dd if=$MNT/swap of=$LOOP bs=1M seek=321 conv=notrunc status=none\n\
+         mount -o loop,offset={MIB} $LOOP $MNT\n\
+         ({FILL}\n cd $MNT; head -c 60M /dev/urandom > big); umount $MNT"
+    );
+    let raw = bench.made("disk.qcow2", 600 * MIB, &script);
+    let root = 2 * MIB;
+    let before = facts(&raw, root);
+    let swap = |raw: &Path, at: u64| {
+        let read = format!(
+            "dd if=$IMG bs=1M skip={} count=16 status=none | sha256sum",
+            at / MIB
+        );
+        with_mounts(raw, &read)
+    };
+    let behind = swap(&raw, root + 320 * MIB);
+
+    bench.resized("disk.qcow2", &["--shrink", "200M"]);
+    let raw = bench.raw("disk.qcow2");
+    assert_eq!(raw.metadata().unwrap().len(), 200 * MIB);
+    let verified = run("sgdisk", &["-v", raw.to_str().unwrap()]);
+    assert!(verified.contains("No problems found"), "{verified}");
+    assert_eq!(differences(&before, &facts(&raw, root)), [""; 0]);
+    // 49 extents of 4 MiB are left, the last 4 of them for swap.
+    assert_eq!(swap(&raw, root + 180 * MIB), behind);
+    let said = on_loop(
+        &raw,
+        198 * MIB,
+        &format!(
+            "{LVM}\nlvm_ vgck vg; lvm_ pvs --noheadings --units m -o pv_size,pv_used $LOOP\n\
+             lvm_ lvs --noheadings --units m -o lv_name,lv_size,seg_start_pe vg"
+        ),
+    );
+    let said: Vec<_> = said.split_whitespace().collect();
+    assert_eq!(
+        said,
+        [
+            "196.00m", "196.00m", "root", "180.00m", "0", "swap", "16.00m", "0"
+        ]
+    );
+    let fsck = format!(
+        "FS=$(losetup -f --show -o {MIB} --sizelimit {} $LOOP); e2fsck -fn $FS || wrong=1; \
+         losetup -d $FS; [ -z \"${{wrong:-}}\" ]",
+        180 * MIB
+    );
+    on_loop(&raw, 198 * MIB, &fsck);
 }

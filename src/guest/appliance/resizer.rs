@@ -14,6 +14,9 @@ use crate::model::ImageFormat;
 /// What the size of a file system is a multiple of, in bytes.
 const BLOCK: u64 = 4096;
 
+/// What the size of a logical volume is told in, in bytes.
+const MIB: u64 = 1 << 20;
+
 /// An appliance with one disk, which is a redo overlay.
 pub struct Resizer<'s> {
     session: Session,
@@ -78,6 +81,20 @@ impl<'s> Resizer<'s> {
                     }
                     self.resize(files, Some(len))?;
                 }
+                Work::Less {
+                    physical,
+                    room,
+                    extents,
+                    files,
+                    len,
+                } => {
+                    if let Some(len) = len {
+                        let volume = quoted(files.device.as_bytes());
+                        self.must(&format!("lvresize {volume} {}", len / MIB))?;
+                    }
+                    self.shrink_physical(physical, *room, *extents)?;
+                    self.check(files)?;
+                }
             }
         }
         Ok(())
@@ -115,34 +132,60 @@ impl<'s> Resizer<'s> {
         self.must(&format!("debug sh \"partx -u {disk} || partx -u {other}\""))
     }
 
+    /// Makes a physical volume smaller, whose group has nothing but that. What is
+    /// behind its new end is moved to where there is room.
+    fn shrink_physical(
+        &mut self,
+        physical: &str,
+        room: u64,
+        [extents, before]: [u64; 2],
+    ) -> Result<()> {
+        self.must_be_able("lvm2", "lvm2")?;
+        let smaller = format!("pvresize-size {} {room}", quoted(physical.as_bytes()));
+        if self.session.ask(&smaller)?.is_ok() {
+            return Ok(());
+        }
+        let (end, last) = (extents.saturating_sub(1), before.saturating_sub(1));
+        let moved = |name: &str| {
+            format!("pvmove --alloc anywhere -i 1 {name}:{extents}-{last} {name}:0-{end}")
+        };
+        self.must("vg-activate-all true")?;
+        // As with the partition table: `debug` is not told of names.
+        let other = format!(
+            "{}{}",
+            device_of(1),
+            physical.trim_start_matches(&device_of(0))
+        );
+        let command = format!(
+            "if pvs {physical} 2>/dev/null; then {}; else {}; fi",
+            moved(physical),
+            moved(&other)
+        );
+        self.must(&format!("debug sh {}", quoted(command.as_bytes())))?;
+        self.must(&smaller)
+    }
+
     fn resize(&mut self, files: &Files, len: Option<u64>) -> Result<()> {
         let device = quoted(files.device.as_bytes());
         match files.content {
             Content::Ext => {
-                self.check_ext(files, &device)?;
+                self.check(files)?;
                 match len {
                     None => self.must(&format!("resize2fs {device}"))?,
                     Some(len) => self.must(&format!("resize2fs-size {device} {len}"))?,
                 }
-                self.check_ext(files, &device)
+                self.check(files)
             }
             Content::Xfs => {
                 self.must_be_able("xfs", "libguestfs-xfs")?;
                 self.mounted(&device, "xfs-growfs PLACE")?;
-                let said = self
-                    .session
-                    .must(&format!("xfs-repair {device} nomodify:true"))?;
-                match answer::line(&said).as_deref() {
-                    Some("0") => Ok(()),
-                    _ => Err(damaged(files)),
-                }
+                self.check(files)
             }
             Content::Btrfs => {
                 self.must_be_able("btrfs", "btrfs-progs")?;
                 let size = len.map(|len| format!(" size:{len}")).unwrap_or_default();
                 self.mounted(&device, &format!("btrfs-filesystem-resize PLACE{size}"))?;
-                let checked = self.session.ask(&format!("btrfs-fsck {device}"))?;
-                checked.map(drop).map_err(|_| damaged(files))
+                self.check(files)
             }
             Content::Ntfs => {
                 self.must_be_able("ntfsprogs", "ntfs-3g")?;
@@ -156,10 +199,21 @@ impl<'s> Resizer<'s> {
         }
     }
 
-    /// Checks it, and mends what a journal or a start of the guest would.
-    fn check_ext(&mut self, files: &Files, device: &str) -> Result<()> {
-        let checked = self.session.ask(&format!("e2fsck {device} correct:true"))?;
-        checked.map(drop).map_err(|_| damaged(files))
+    /// Checks it, where there is a program for that, and mends what a journal or a
+    /// start of the guest would.
+    fn check(&mut self, files: &Files) -> Result<()> {
+        let device = quoted(files.device.as_bytes());
+        let check = match files.content {
+            Content::Ext => format!("e2fsck {device} correct:true"),
+            Content::Xfs => format!("xfs-repair {device} nomodify:true"),
+            Content::Btrfs => format!("btrfs-fsck {device}"),
+            _ => return Ok(()),
+        };
+        let said = self.session.ask(&check)?.map_err(|_| damaged(files))?;
+        match files.content {
+            Content::Xfs if answer::line(&said).as_deref() != Some("0") => Err(damaged(files)),
+            _ => Ok(()),
+        }
     }
 
     /// How small a file system could be, in bytes. It is checked first.
@@ -170,7 +224,7 @@ impl<'s> Resizer<'s> {
     pub fn least(&mut self, files: &Files) -> Result<u64> {
         let device = quoted(files.device.as_bytes());
         if files.content == Content::Ext {
-            self.check_ext(files, &device)?;
+            self.check(files)?;
         }
         let said = self.session.must(&format!("vfs-minimum-size {device}"))?;
         let least = answer::line(&said).and_then(|line| line.parse().ok());

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::content::{Content, detect};
-use super::lvm::{self, Member};
+use super::lvm::{self, Member, Plain};
 use super::partition::{self, Partition, TableKind};
 use super::{Blocks, Slice};
 use crate::error::{Error, Result};
@@ -75,6 +75,9 @@ pub struct Volumes {
     /// Disk by disk, then the logical volumes. What others are made of, such
     /// as physical volumes of LVM2, is among them.
     pub volumes: Vec<Volume>,
+    /// How much is taken of physical volumes that have a group of plain volumes for
+    /// themselves, by the name of the volume.
+    pub plain: Vec<(String, Plain)>,
     /// What could not be read or is damaged, by the name of the disk or volume.
     pub problems: Vec<Problem>,
 }
@@ -172,6 +175,9 @@ impl Volumes {
             self.problem(name, error, false);
         }
         for group in assembled.groups {
+            if let ([member], Some(plain)) = (group.members.as_slice(), group.plain) {
+                self.plain.push((member.clone(), plain));
+            }
             for volume in group.volumes {
                 let name = format!("{}/{}", group.name, volume.name);
                 let needs_kernel = volume.needs_lvm();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::Blocks;
-use super::group::{Group, Segment, Volume};
+use super::group::{Group, Plain, Segment, Volume};
 use super::label::Label;
 use super::volume::Mapped;
 use crate::error::{Error, Kind, Result};
@@ -32,6 +32,9 @@ pub struct VolumeGroup {
     pub members: Vec<String>,
     /// Its logical volumes, without those that LVM2 keeps for itself.
     pub volumes: Vec<LogicalVolume>,
+    /// Where it has but one member, and nothing but plain volumes: how much of that
+    /// is taken.
+    pub plain: Option<Plain>,
 }
 
 /// A logical volume.
@@ -175,6 +178,7 @@ fn put_together(group: Group, labelled: &[Labelled<'_>]) -> VolumeGroup {
             .map(|labelled| labelled.name.to_owned())
             .collect(),
         volumes,
+        plain: group.plain,
     }
 }
 

@@ -18,6 +18,21 @@ pub(super) struct Group {
     pub(super) members: Vec<Member>,
     /// The logical volumes that are meant to be seen.
     pub(super) volumes: Vec<Volume>,
+    /// Where it has but one member, and nothing but plain volumes.
+    pub(super) plain: Option<Plain>,
+}
+
+/// How much of the only member of a group is taken. Sizes are in bytes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Plain {
+    /// Where its first extent is.
+    pub start: u64,
+    /// The size of an extent.
+    pub extent: u64,
+    /// How many extents it has.
+    pub extents: u64,
+    /// How many of them are those of a logical volume.
+    pub taken: u64,
 }
 
 /// A physical volume that a group is made of.
@@ -91,31 +106,56 @@ impl Group {
                 .collect(),
         };
         // A group without volumes has no such section.
-        let volumes = group
-            .section("logical_volumes")
-            .map_or_else(Vec::new, |all| {
-                let special = Special::of(all);
-                all.sections()
-                    .filter(|(name, volume)| {
-                        // LVM2 shows snapshots all the same.
-                        volume.list_has("status", "VISIBLE") || special.snapshots.contains(name)
-                    })
-                    .map(|(name, volume)| Volume {
-                        name: name.to_owned(),
-                        id: without_dashes(volume.text("id").unwrap_or_default()),
-                        layout: match special.reason(name) {
-                            Some(reason) => Err(reason.to_owned()),
-                            None => reader.segments(volume),
-                        },
-                    })
-                    .collect()
-            });
+        let all = group.section("logical_volumes");
+        let count = all.map_or(0, |all| all.sections().count());
+        let volumes: Vec<Volume> = all.map_or_else(Vec::new, |all| {
+            let special = Special::of(all);
+            all.sections()
+                .filter(|(name, volume)| {
+                    // LVM2 shows snapshots all the same.
+                    volume.list_has("status", "VISIBLE") || special.snapshots.contains(name)
+                })
+                .map(|(name, volume)| Volume {
+                    name: name.to_owned(),
+                    id: without_dashes(volume.text("id").unwrap_or_default()),
+                    layout: match special.reason(name) {
+                        Some(reason) => Err(reason.to_owned()),
+                        None => reader.segments(volume),
+                    },
+                })
+                .collect()
+        });
+        let plain = match (members.as_slice(), volumes.len() == count) {
+            ([member], true) => Plain::of(member, extent, &volumes),
+            _ => None,
+        };
         Some(Self {
             name: name.to_owned(),
             id: without_dashes(group.text("id")?),
             number: group.number("seqno")?,
             members,
             volumes,
+            plain,
+        })
+    }
+}
+
+impl Plain {
+    /// `None` if one of the volumes, which are all that the group has, is not plain.
+    fn of(member: &Member, extent: u64, volumes: &[Volume]) -> Option<Self> {
+        let mut taken = 0_u64;
+        for volume in volumes {
+            for segment in volume.layout.as_ref().ok()? {
+                if !segment.stripes.is_empty() {
+                    taken = taken.checked_add(segment.len.checked_div(extent)?)?;
+                }
+            }
+        }
+        (extent > 0).then_some(Self {
+            start: member.start,
+            extent,
+            extents: member.extents,
+            taken,
         })
     }
 }

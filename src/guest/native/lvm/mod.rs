@@ -22,3 +22,4 @@ mod text;
 mod volume;
 
 pub use self::assemble::{Assembled, LogicalVolume, Member, VolumeGroup, assemble};
+pub use self::group::Plain;
