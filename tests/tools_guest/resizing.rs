@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use crate::common::{command, guestfish, run, with_mounts};
+use crate::common::{LIST, command, guestfish, run, with_mounts};
 use crate::writing::{FILL, Facts, differences, facts};
 
 const MIB: u64 = 1 << 20;
@@ -296,4 +296,56 @@ fn ext4_on_a_logical_volume_shrinks_and_what_is_behind_it_is_moved() {
         180 * MIB
     );
     on_loop(&raw, 198 * MIB, &fsck);
+}
+
+#[test]
+fn btrfs_and_ntfs_grow_and_shrink_with_their_disks() {
+    let btrfs = format!(
+        "mkfs.btrfs -q $LOOP; mount $LOOP $MNT; ({FILL}\n cd $MNT; head -c 60M /dev/urandom > big); umount $MNT"
+    );
+    let ntfs = "mkntfs -q -F -Q $LOOP; ntfs-3g $LOOP $MNT; mkdir $MNT/dir; \
+        for i in {1..60}; do head -c 1M /dev/urandom > $MNT/dir/$i; done; umount $MNT";
+    let list = |mount: &str| format!("{mount}\n({LIST})\numount $MNT");
+    let cases = [
+        (
+            "mount -o ro $LOOP $MNT",
+            btrfs.as_str(),
+            "btrfs check $LOOP",
+        ),
+        (
+            "ntfs-3g -o ro $LOOP $MNT",
+            ntfs,
+            "ntfsresize --info --no-action --force $LOOP; ntfsfix -n $LOOP",
+        ),
+    ];
+    for (mount, fill, check) in cases {
+        let bench = Bench::new();
+        let made = bench.made("large.qcow2", 400 * MIB, fill);
+        std::fs::copy(bench.path("large.qcow2"), bench.path("small.qcow2")).unwrap();
+        let before = on_loop(&made, 398 * MIB, &list(mount));
+        assert!(before.len() > 1000, "{before}");
+        for (image, args, size) in [
+            ("large.qcow2", ["--grow-fs", "+200M"], 600 * MIB),
+            ("small.qcow2", ["--shrink", "300M"], 300 * MIB),
+        ] {
+            bench.resized(image, &args);
+            let raw = bench.raw(image);
+            assert_eq!(raw.metadata().unwrap().len(), size);
+            let verified = run("sgdisk", &["-v", raw.to_str().unwrap()]);
+            assert!(verified.contains("No problems found"), "{verified}");
+            let inside = size - 2 * MIB;
+            on_loop(&raw, inside, check);
+            assert_eq!(on_loop(&raw, inside, &list(mount)), before);
+            let room = format!("{mount}; stat -f -c '%b %S' $MNT; umount $MNT");
+            let room = on_loop(&raw, inside, &room);
+            let room = room
+                .split_whitespace()
+                .map(|number| number.parse::<u64>().unwrap());
+            let room: u64 = room.product();
+            assert!(
+                room <= inside && room + 4 * MIB > inside,
+                "{room} of {inside}"
+            );
+        }
+    }
 }
