@@ -39,6 +39,8 @@ pub enum Holds {
         /// How much of it is taken, if it is a group that can shrink.
         plain: Option<Plain>,
     },
+    /// Swap, which is made anew rather than moved.
+    Swap,
     /// Something that cannot be moved here, as a clause.
     Other(String),
 }
@@ -217,6 +219,14 @@ impl Ending {
                 work.push(Work::Grow(files.clone()));
             }
             Holds::Nothing => return Err(self.cannot("holds nothing that is known", "grow")),
+            Holds::Swap => {
+                return Err(self.cannot("holds swap", "grow").hint(
+                    "swap is in the way of what is before it: grow the disk alone, without \
+                     `--grow-fs`; then, in the guest, `swapoff -a`, remove that partition with \
+                     `parted`, grow the one before it, and make swap anew behind that, with the UUID \
+                     that /etc/fstab has: `mkswap -U UUID`",
+                ));
+            }
             Holds::Other(why) => return Err(self.cannot(why, "grow")),
         }
         Ok(work)
@@ -283,6 +293,10 @@ impl Ending {
                 self.smaller_group(device, files, plain, room)
             }
             Holds::Nothing => Err(self.cannot("holds nothing that is known", "shrink")),
+            Holds::Swap => Err(self.cannot("holds swap", "shrink").hint(
+                "remove it in the guest first, with `swapoff -a` and `parted`: then what is before it \
+                 is the last",
+            )),
             Holds::Other(why) => Err(self.cannot(why, "shrink")),
         }
     }
@@ -414,7 +428,7 @@ impl Ending {
         }
         let kind = |ending: &Self| match &ending.holds {
             Holds::Files(files) | Holds::Group { files, .. } => Some(files.content),
-            Holds::Nothing | Holds::Other(_) => None,
+            Holds::Nothing | Holds::Swap | Holds::Other(_) => None,
         };
         if kind(self) != kind(before) {
             return wrong("the file system is not there");
@@ -467,6 +481,7 @@ fn holds(volumes: &Volumes, name: &str) -> Holds {
     match volume.content {
         Content::Unknown => Holds::Nothing,
         Content::LvmPv => group(volumes, name),
+        Content::Swap => Holds::Swap,
         content => {
             let files = System::open(volumes).files_of(&format!("/dev/{name}"), content);
             match files {

@@ -349,3 +349,70 @@ fn btrfs_and_ntfs_grow_and_shrink_with_their_disks() {
         }
     }
 }
+
+#[test]
+fn the_last_logical_partition_of_an_mbr_grows_and_shrinks() {
+    let bench = Bench::new();
+    let made = bench.path("made.raw");
+    let file = std::fs::File::create(&made).unwrap();
+    file.set_len(160 * MIB).unwrap();
+    let table = "label: dos\nstart=1MiB, size=20MiB, type=83, bootable\nstart=21MiB, type=5\n\
+        start=22MiB, size=10MiB, type=83\nstart=33MiB, type=83\n";
+    let root = 33 * MIB;
+    let fill = format!(
+        "echo '{table}' | sfdisk -q $IMG\n\
+         for at in 1:20 22:10; do\n\
+         dd if=/dev/urandom of=$IMG bs=1M seek=${{at%:*}} count=${{at#*:}} conv=notrunc status=none; done\n\
+         mke2fs -q -t ext4 -E offset={root} $IMG {}k; mount -o loop,offset={root} $IMG $MNT\n\
+         ({FILL}\n cd $MNT; head -c 40M /dev/urandom > big); umount $MNT",
+        127 << 10
+    );
+    with_mounts(&made, &fill);
+    let others = |raw: &Path| {
+        let bytes = std::fs::read(raw).unwrap();
+        let part = |from: u64, to: u64| {
+            let range = usize::try_from(from * MIB).unwrap()..usize::try_from(to * MIB).unwrap();
+            bytes[range].to_vec()
+        };
+        [part(1, 21), part(22, 32)]
+    };
+    let (before, beside) = (facts(&made, root), others(&made));
+    let disk = bench.path("disk.qcow2");
+    let [from, to] = [&made, &disk].map(|path| path.to_str().unwrap());
+    run(
+        "qemu-img",
+        &["convert", "-f", "raw", "-O", "qcow2", from, to],
+    );
+    for (args, size) in [(["--grow-fs", "+100M"], 260), (["--shrink", "140M"], 140)] {
+        bench.resized("disk.qcow2", &args);
+        let raw = bench.raw("disk.qcow2");
+        assert_eq!(raw.metadata().unwrap().len(), size * MIB);
+        let path = raw.to_str().unwrap();
+        let verified = run("sfdisk", &["--verify", path]);
+        assert!(verified.contains("No errors detected"), "{verified}");
+        let table = run("sfdisk", &["-J", path]);
+        let table: serde_json::Value = serde_json::from_str(&table).unwrap();
+        let parts = table["partitiontable"]["partitions"].as_array().unwrap();
+        let parts = parts.iter().map(|part| {
+            let place = |key: &str| part[key].as_u64().unwrap() * 512 / MIB;
+            (place("start"), place("size"))
+        });
+        assert_eq!(
+            parts.collect::<Vec<_>>(),
+            [(1, 20), (21, size - 21), (22, 10), (33, size - 33)]
+        );
+        assert!(others(&raw) == beside);
+        assert_eq!(differences(&before, &facts(&raw, root)), [""; 0]);
+        let inside = (size - 33) * MIB;
+        let script = format!(
+            "loop=$(losetup -f --show -o {root} --sizelimit {inside} $IMG); \
+             trap 'losetup -d $loop' EXIT; e2fsck -fn $loop"
+        );
+        with_mounts(&raw, &script);
+        let room = room(&raw, root);
+        assert!(
+            room > inside - 30 * MIB && room < inside,
+            "{room} of {inside}"
+        );
+    }
+}

@@ -3,7 +3,7 @@
 
 use super::super::Blocks;
 use super::super::bytes;
-use super::resized::Patch;
+use super::resized::{NewEnd, Patch};
 use super::table::{Partition, PartitionType, Table, TableKind};
 use crate::error::Result;
 use crate::image::{be16, le32};
@@ -21,6 +21,9 @@ pub(super) const LONGEST: u64 = u32::MAX as u64;
 const ENTRIES: usize = 446;
 const ENTRY: usize = 16;
 const LENGTH: usize = 12;
+
+/// The highest number of a partition in the first record; the others are logical.
+pub(super) const PRIMARY: u32 = 4;
 
 const PROTECTIVE: u8 = 0xee;
 
@@ -62,10 +65,11 @@ impl Entry {
     }
 }
 
-/// The length of an entry of the table, as it is to be written.
-fn length_of(index: usize, sectors: u32) -> Patch {
+/// The length of an entry, as it is to be written, of the record that begins at that
+/// byte.
+fn length_of(record: u64, index: usize, sectors: u32) -> Patch {
     Patch {
-        offset: (ENTRIES + index * ENTRY + LENGTH) as u64,
+        offset: record.saturating_add((ENTRIES + index * ENTRY + LENGTH) as u64),
         bytes: sectors.to_le_bytes().to_vec(),
     }
 }
@@ -124,7 +128,8 @@ impl Record {
         let record = Self::parse(first)?;
         let mut entries = record.entries.iter();
         let index = entries.position(|entry| entry.kind == PROTECTIVE)?;
-        Some(length_of(index, u32::try_from(sectors).unwrap_or(u32::MAX)))
+        let sectors = u32::try_from(sectors).unwrap_or(u32::MAX);
+        Some(length_of(0, index, sectors))
     }
 
     /// What is to be written for a partition to have another length; `None` if it
@@ -139,7 +144,79 @@ impl Record {
         if !record.entries.iter().all(is_last) {
             return None;
         }
-        Some(length_of(index, u32::try_from(sectors).ok()?))
+        Some(length_of(0, index, u32::try_from(sectors).ok()?))
+    }
+
+    /// What is to be written for an extended partition to end where the disk does, if
+    /// it would be longer than that. Nothing that is in it is so far back.
+    pub(super) fn within(first: &[u8], sectors: u64) -> Option<Patch> {
+        let record = Self::parse(first)?;
+        let beyond = |entry: &Entry| {
+            let end = u64::from(entry.start) + u64::from(entry.length);
+            entry.is_extended() && end > sectors
+        };
+        let index = record.entries.iter().position(beyond)?;
+        let start = u64::from(record.entries.get(index)?.start);
+        let left = sectors.checked_sub(start).filter(|left| *left > 0)?;
+        Some(length_of(0, index, u32::try_from(left).ok()?))
+    }
+
+    /// What is to be written for the last logical partition to have another end: its
+    /// own length, that of the way to it, and that of the extended partition. `None` if
+    /// there is something behind it, on the disk or in the chain.
+    pub(super) fn with_logical(
+        disk: &dyn Blocks,
+        sector: u32,
+        new: NewEnd,
+    ) -> Result<Option<Vec<Patch>>> {
+        let sector = u64::from(sector);
+        let (start, end) = (new.offset / sector, new.end / sector);
+        let first = bytes::read(disk, 0, 512)?;
+        let Some(record) = first.and_then(|first| Self::parse(&first)) else {
+            return Ok(None);
+        };
+        let used = record.entries.iter().enumerate();
+        let used = used.filter(|(_, entry)| entry.is_used());
+        let last = used.max_by_key(|(_, entry)| entry.start);
+        let Some((index, outer)) = last.filter(|(_, entry)| entry.is_extended()) else {
+            return Ok(None);
+        };
+        let outer = u64::from(outer.start);
+        // Each is a record, an entry of it, and where what that is about begins.
+        let mut ends_there = vec![(0, index, outer)];
+        let (mut at, mut way) = (outer, None);
+        for _ in 0..MAX_RECORDS {
+            let place = at.saturating_mul(sector);
+            let read = bytes::read(disk, place, 512)?;
+            let Some(record) = read.and_then(|read| Self::parse(&read)) else {
+                return Ok(None);
+            };
+            let mut entries = record.entries.iter().enumerate();
+            let found = entries.position(|(_, entry)| {
+                let begins = at.saturating_add(u64::from(entry.start));
+                entry.is_used() && !entry.is_extended() && begins == start
+            });
+            let link = record.entries.iter().position(|entry| entry.is_extended());
+            let Some(link) = link else {
+                let Some(found) = found else {
+                    return Ok(None);
+                };
+                ends_there.extend(way);
+                ends_there.push((place, found, start));
+                let patches = ends_there.into_iter().map(|(record, index, begins)| {
+                    let length = end.checked_sub(begins)?;
+                    Some(length_of(record, index, u32::try_from(length).ok()?))
+                });
+                return Ok(patches.collect());
+            };
+            if found.is_some() {
+                return Ok(None);
+            }
+            let next = record.entries.get(link).map_or(0, |entry| entry.start);
+            at = outer.saturating_add(u64::from(next));
+            way = Some((place, link, at));
+        }
+        Ok(None)
     }
 
     /// The partitions, if sectors have this size; `None` if there are none.

@@ -7,7 +7,7 @@
 use super::super::Blocks;
 use super::super::bytes;
 use super::gpt;
-use super::mbr::{LONGEST, Record};
+use super::mbr::{LONGEST, PRIMARY, Record};
 use super::table::{Table, TableKind};
 use crate::error::{Error, Kind, Result};
 
@@ -84,13 +84,18 @@ impl Table {
                 Ok(patches)
             }
             TableKind::Mbr => {
-                let Some(new) = partition else {
-                    return Ok(Vec::new());
-                };
                 let sector = u64::from(self.sector);
-                let patch =
-                    Record::with_length(&first, new.number, (new.end - new.offset) / sector);
-                patch.map(|patch| vec![patch]).ok_or_else(|| {
+                let Some(new) = partition else {
+                    return Ok(Vec::from_iter(Record::within(&first, len / sector)));
+                };
+                let patches = match new.number > PRIMARY {
+                    true => Record::with_logical(disk, self.sector, new)?,
+                    false => {
+                        let length = new.end.saturating_sub(new.offset) / sector;
+                        Record::with_length(&first, new.number, length).map(|patch| vec![patch])
+                    }
+                };
+                patches.ok_or_else(|| {
                     Error::new(
                         Kind::WrongState,
                         format!(

@@ -260,3 +260,54 @@ fn an_mbr_gives_its_last_partition_another_end_and_no_other() {
     // A longer one than an entry has room for.
     assert_eq!(before.limit(&disk, 4 << 40).unwrap(), (2 << 40) - MIB);
 }
+
+#[test]
+fn the_last_logical_partition_has_another_end_in_all_records() {
+    let mut disk = Sparse::new(64 * MIB);
+    disk.put(0, &record(&[(0x83, 2048, 2048), (0x05, 4096, 126_976)]));
+    disk.put(2 * MIB, &record(&[(0x83, 512, 512), (0x05, 2048, 124_928)]));
+    disk.put(3 * MIB, &record(&[(0x83, 2048, 122_880)]));
+    let before = read(&disk).unwrap().unwrap();
+    let new = |number, offset, end| {
+        Some(NewEnd {
+            number,
+            offset,
+            end,
+        })
+    };
+    let lengths = |disk: &Sparse| {
+        [(0, 1), (2 * MIB, 1), (3 * MIB, 0)].map(|(place, entry)| {
+            let mut bytes = [0; 4];
+            disk.read_at(place + 458 + entry * 16, &mut bytes).unwrap();
+            u64::from(u32::from_le_bytes(bytes)) * 512
+        })
+    };
+    for len in [48 * MIB, 96 * MIB] {
+        let patches = before.resized(&disk, len, new(6, 4 * MIB, len)).unwrap();
+        let patched = patched(&disk, len, &patches);
+        let table = read(&patched).unwrap().unwrap();
+        assert_eq!(table.problems, [""; 0]);
+        assert_eq!(table.partitions[..2], before.partitions[..2]);
+        assert_eq!(table.partitions[2].len, len - 4 * MIB);
+        assert_eq!(
+            lengths(&patched),
+            [len - 2 * MIB, len - 3 * MIB, len - 4 * MIB]
+        );
+    }
+    // It is not the last one, or there is nothing there.
+    assert!(
+        before
+            .resized(&disk, 96 * MIB, new(5, 2 * MIB + 262_144, 96 * MIB))
+            .is_err()
+    );
+    assert!(
+        before
+            .resized(&disk, 96 * MIB, new(7, 9 * MIB, 96 * MIB))
+            .is_err()
+    );
+    // What holds them ends with the disk, even if none of them has to.
+    disk.put(3 * MIB, &record(&[(0x83, 2048, 20480)]));
+    let patches = before.resized(&disk, 48 * MIB, None).unwrap();
+    assert_eq!(lengths(&patched(&disk, 48 * MIB, &patches))[0], 46 * MIB);
+    assert_eq!(before.resized(&disk, 96 * MIB, None).unwrap(), []);
+}
