@@ -2557,7 +2557,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__disk__subcmd__resize)
-            opts="-d -a -f -c -q -v -y -h --domain --target --add --format --allow-dir --grow-fs --shrink --dry-run --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -f -c -q -v -y -h --domain --target --add --format --allow-dir --grow-fs --shrink --live --dry-run --connect --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -726,6 +726,7 @@ always\t''
 never\t''"
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from resize" -l grow-fs -d 'Grow the last partition and its file system too'
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from resize" -l shrink -d 'Make the last file system and its partition smaller first'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from resize" -l live -d 'Grow the disk of a guest that runs; its file system is for the guest to grow'
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from resize" -l dry-run -d 'Only say what would be done, and how small the disk could be'
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from resize" -l json -d 'Print the result as one JSON document'
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from resize" -s q -l quiet -d 'Print only results, warnings and errors'

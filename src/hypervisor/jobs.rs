@@ -1,7 +1,7 @@
 //! What operations need of the work of QEMU on the disks of guests that run.
 
 use crate::error::Result;
-use crate::model::{DiskTarget, Domain};
+use crate::model::{DiskTarget, Domain, Size};
 
 /// Work on the disks of active domains, which goes on while the guest does.
 pub trait BlockJobs {
@@ -15,4 +15,7 @@ pub trait BlockJobs {
 
     /// Has it stop, and returns when it has. The disk is as sound as before.
     fn abort_block_job(&self, domain: &Domain, disk: &DiskTarget) -> Result<()>;
+
+    /// Has QEMU give a disk this size. A smaller one cuts off what is behind it.
+    fn resize_disk(&self, domain: &Domain, disk: &DiskTarget, size: Size) -> Result<()>;
 }

@@ -447,7 +447,11 @@ pub(super) fn named<'d>(
 
 /// The disks that are meant: those that were named, or else all that are the
 /// domain's own.
-fn chosen<'d>(domain: &Domain, disks: &'d [Disk], targets: &[DiskTarget]) -> Result<Vec<&'d Disk>> {
+pub(super) fn chosen<'d>(
+    domain: &Domain,
+    disks: &'d [Disk],
+    targets: &[DiskTarget],
+) -> Result<Vec<&'d Disk>> {
     let name = &domain.name;
     let mut chosen = Vec::new();
     for target in targets {
@@ -555,7 +559,7 @@ fn nobody_else(usage: &Usage, owner: Option<usize>, disk: &LeasedDisk) -> Result
 /// Refuses an image that others are known to use: domains that have it as a
 /// disk or below one, or as their UEFI variables, and overlays beside it. It may
 /// be the `variables` of that one domain.
-fn not_of_others(
+pub(super) fn not_of_others(
     usage: &Usage,
     owner: Option<usize>,
     variables: Option<usize>,

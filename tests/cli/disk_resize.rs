@@ -143,3 +143,48 @@ fn a_killed_change_of_size_is_taken_back_or_finished() {
         assert!(checked.contains("No errors"), "{step}: {checked}");
     }
 }
+
+#[test]
+fn a_disk_of_a_guest_that_runs_only_grows() {
+    let host = Host::new();
+    let image = host.image("web.qcow2");
+    tool(
+        "qemu-img",
+        &args!["create", "-q", "-f", "qcow2", &image, "64M"],
+    );
+    host.add(Guest::new("off").disk("vda", "qcow2", &image));
+    assert_snapshot!(host.vmkin("disk resize -d off --live +16M"), @"
+    --- stderr ---
+    error: domain 'off' does not run, and must for `--live`
+      hint: leave `--live` out
+    --- exit 4 ---
+    ");
+    let image = host.image("on.qcow2");
+    tool(
+        "qemu-img",
+        &args!["create", "-q", "-f", "qcow2", &image, "64M"],
+    );
+    host.add(Guest::new("on").disk("vda", "qcow2", &image).state(1));
+    assert_snapshot!(host.vmkin("disk resize -d on +16M"), @"
+    --- stderr ---
+    error: domain 'on' is running, and must be shut off
+      hint: shut it down first: `vmkin shutdown -d on --wait`
+      hint: a disk can grow while the guest runs, and the guest can grow its file system then: `vmkin disk resize -d on --target vda --live +10G`
+    --- exit 4 ---
+    ");
+    assert_snapshot!(host.vmkin("disk resize -d on --live -16M"), @"
+    --- stderr ---
+    error: [host]/images/on.qcow2 has 64 MiB, and would be smaller, with 48 MiB: the disk of a guest that runs can only grow
+      hint: shut it down, and have its file system made smaller first: `vmkin disk resize -d on --target vda --shrink 50331648`
+    --- exit 2 ---
+    ");
+    host.vmkin("disk resize -d on --live --grow-fs +16M")
+        .fails(2, "cannot be used with");
+    assert_snapshot!(host.vmkin("disk resize -d on --live +16M --dry-run"), @"
+    vda  [host]/images/on.qcow2: 64 MiB to 80 MiB
+    ");
+    // The driver for tests cannot.
+    host.vmkin("disk resize -d on --live +16M")
+        .fails(1, "cannot grow disk vda of domain 'on'");
+    assert_eq!(size(&image, "qcow2"), 64 << 20);
+}

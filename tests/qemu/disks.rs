@@ -1,4 +1,4 @@
-//! Guests whose disks were given another size while they were shut off.
+//! Guests whose disks were given another size.
 
 use crate::lab::Lab;
 
@@ -31,6 +31,7 @@ fn qemu_a_guest_boots_with_more_room_and_with_less() {
     let before = lab.ok(&format!("--json disk resize -d {clone} +512 --dry-run"));
     let before: serde_json::Value = serde_json::from_str(&before.stdout).unwrap();
     let before = before["before"].as_u64().unwrap();
+    lab.fails(4, &format!("disk resize -d {clone} --live +256M"));
 
     lab.ok(&format!("disk resize -d {clone} --grow-fs +256M"));
     lab.ok(&format!("start -d {clone}"));
@@ -41,12 +42,37 @@ fn qemu_a_guest_boots_with_more_room_and_with_less() {
 
     lab.ok(&format!("disk resize -d {clone} --shrink -128M"));
     std::fs::remove_file(lab.dir.join(format!("{clone}.log"))).unwrap();
+    let spare = lab.dir.join("spare.raw");
+    let file = std::fs::File::create(&spare).unwrap();
+    file.set_len(16 << 20).unwrap();
+    let second = format!(
+        "<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='{}'/>\
+         <target dev='vdb' bus='virtio'/></disk></devices>",
+        spare.display()
+    );
+    lab.define(&lab.xml(&clone).replace("</devices>", &second));
     lab.ok(&format!("start -d {clone}"));
     let (disk, small) = sizes(&lab, &clone, "SMALL");
     assert_eq!(disk * 512, before + (128 << 20));
     let less = large - small;
     assert!((100 << 10..=150 << 10).contains(&less), "{large} {small}");
+    // While it runs: it sees more at once, and all that it has stays.
+    let live = format!("disk resize -d {clone} --live");
+    lab.fails(2, &format!("{live} --target vda -64M"));
+    lab.ok(&format!("{live} --target vda +64M"));
+    lab.ok(&format!("{live} --target vdb 32M"));
+    lab.type_in(&clone, "echo RAW-SI''ZE $(cat /sys/block/vdb/size)\n");
+    lab.said(&clone, "RAW-SIZE 65536");
+    assert_eq!(spare.metadata().unwrap().len(), 32 << 20);
+    let (disk, same) = sizes(&lab, &clone, "LIVE");
+    assert_eq!(disk * 512, before + (192 << 20));
+    assert_eq!(same, small);
     lab.ok(&format!("shutdown -d {clone} --wait --timeout 3m"));
+    let stays = lab.ok(&format!(
+        "--json disk resize -d {clone} --target vda +512 --dry-run"
+    ));
+    let stays: serde_json::Value = serde_json::from_str(&stays.stdout).unwrap();
+    assert_eq!(stays["before"].as_u64(), Some(before + (192 << 20)));
     lab.ok(&format!("disk check -d {clone}"));
     lab.ok(&format!("delete --yes -d {clone}"));
     assert!(std::fs::read(lab.image()).unwrap() == base);

@@ -3,7 +3,7 @@
 use super::Fake;
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::BlockJobs;
-use crate::model::{DiskTarget, Domain};
+use crate::model::{DiskTarget, Domain, Size};
 
 impl BlockJobs for Fake {
     fn pull(&self, _domain: &Domain, _disk: &DiskTarget) -> Result<()> {
@@ -16,5 +16,9 @@ impl BlockJobs for Fake {
 
     fn abort_block_job(&self, _domain: &Domain, _disk: &DiskTarget) -> Result<()> {
         Ok(())
+    }
+
+    fn resize_disk(&self, _domain: &Domain, _disk: &DiskTarget, _size: Size) -> Result<()> {
+        Err(Error::new(Kind::Libvirt, "this is not supported here"))
     }
 }

@@ -9,7 +9,7 @@ use virt::sys;
 use super::{Libvirt, failed};
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::BlockJobs;
-use crate::model::{DiskTarget, Domain};
+use crate::model::{DiskTarget, Domain, Size};
 
 impl BlockJobs for Libvirt {
     fn pull(&self, domain: &Domain, disk: &DiskTarget) -> Result<()> {
@@ -36,6 +36,17 @@ impl BlockJobs for Libvirt {
         #[expect(unsafe_code, reason = "a call that the crate does not wrap")]
         let answer = unsafe { sys::virDomainBlockJobAbort(handle.as_ptr(), name.as_ptr(), 0) };
         answered(answer, || what("stop the work on", domain, disk)).map(drop)
+    }
+
+    fn resize_disk(&self, domain: &Domain, disk: &DiskTarget, size: Size) -> Result<()> {
+        let handle = self.handle(domain)?;
+        handle
+            .block_resize(
+                disk.as_str(),
+                size.bytes(),
+                sys::VIR_DOMAIN_BLOCK_RESIZE_BYTES,
+            )
+            .map_err(|error| failed(&error, what("grow", domain, disk)))
     }
 }
 

@@ -143,6 +143,9 @@ calls! {
     fn virDomainBlockPull(
         dom: virDomainPtr, disk: *const c_char, bandwidth: c_ulong, flags: c_uint
     ) -> c_int;
+    fn virDomainBlockResize(
+        dom: virDomainPtr, disk: *const c_char, size: c_ulonglong, flags: c_uint
+    ) -> c_int;
     fn virDomainCreateWithFlags(domain: virDomainPtr, flags: c_uint) -> c_int;
     fn virDomainDefineXMLFlags(conn: virConnectPtr, xml: *const c_char, flags: c_uint) -> virDomainPtr;
     fn virDomainDestroyFlags(domain: virDomainPtr, flags: c_uint) -> c_int;

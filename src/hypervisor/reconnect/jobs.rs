@@ -3,7 +3,7 @@
 use super::Connection;
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::{BlockJobs, Libvirt};
-use crate::model::{DiskTarget, Domain};
+use crate::model::{DiskTarget, Domain, Size};
 
 impl BlockJobs for Connection {
     fn pull(&self, domain: &Domain, disk: &DiskTarget) -> Result<()> {
@@ -24,5 +24,10 @@ impl BlockJobs for Connection {
 
     fn abort_block_job(&self, domain: &Domain, disk: &DiskTarget) -> Result<()> {
         self.ask(|libvirt| libvirt.abort_block_job(domain, disk))
+    }
+
+    fn resize_disk(&self, domain: &Domain, disk: &DiskTarget, size: Size) -> Result<()> {
+        // Once more makes no difference.
+        self.ask(|libvirt| libvirt.resize_disk(domain, disk, size))
     }
 }

@@ -19,7 +19,7 @@ use super::read_guard::{GuardedDisk, ReadGuard};
 use super::{Host, Usage};
 use crate::error::{Error, Kind, Result};
 use crate::image;
-use crate::model::{Chain, DiskTarget, Domain, ImageFormat};
+use crate::model::{Chain, Disk, DiskTarget, Domain, ImageFormat};
 
 /// The disks that a command is about.
 #[derive(Clone, Debug)]
@@ -79,6 +79,12 @@ trait HasTarget {
 impl HasTarget for GuardedDisk {
     fn target(&self) -> Option<&DiskTarget> {
         self.target.as_ref()
+    }
+}
+
+impl HasTarget for &Disk {
+    fn target(&self) -> Option<&DiskTarget> {
+        Some(&self.target)
     }
 }
 

@@ -4,6 +4,8 @@
 //! size, and only from the commit mark on to the disk (see `ops/write/`). So a disk
 //! is what it was, or all of what it was to be.
 
+pub mod live;
+
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -318,9 +320,9 @@ fn told_of_running(host: Host<'_>, error: Error, subject: &Subject) -> Error {
         return error;
     }
     error.hint(format!(
-        "libvirt can grow a disk while the guest runs, and the guest its file system: `virsh \
-         blockresize {} {} 20G`",
-        domain.name,
+        "a disk can grow while the guest runs, and the guest can grow its file system then: `vmkin \
+         disk resize -d {} --target {} --live +10G`",
+        image::shell_word(domain.name.as_bytes()),
         targets.first().map_or("vda", DiskTarget::as_str)
     ))
 }

@@ -7,11 +7,12 @@ use crate::cli::session::Session;
 use crate::cli::ui::{Ui, one_line};
 use crate::error::Result;
 use crate::model::{InvalidSize, Size};
-use crate::ops::disk::resize::{self, Inside, NewSize, ResizeReport, ResizeRequest};
+use crate::ops::Observer as _;
+use crate::ops::disk::resize::{self, Inside, NewSize, ResizeReport, ResizeRequest, live};
 
 /// Make a disk larger or smaller, with what is on it
 ///
-/// The guest must be shut off. Everything happens beside the disk first, and is
+/// The guest must be shut off, but for --live. Everything happens beside the disk first, and is
 /// checked there: the disk is what it was, or all of what it was to be. Without
 /// --grow-fs and --shrink nothing on the disk is touched, and it can only grow.
 #[derive(Debug, Args)]
@@ -30,6 +31,10 @@ pub(in crate::cli) struct ResizeArgs {
     /// Make the last file system and its partition smaller first
     #[arg(long)]
     shrink: bool,
+
+    /// Grow the disk of a guest that runs; its file system is for the guest to grow
+    #[arg(long, requires = "domain", conflicts_with_all = ["grow_fs", "shrink"])]
+    live: bool,
 
     /// Only say what would be done, and how small the disk could be
     #[arg(long)]
@@ -54,6 +59,12 @@ impl FromStr for Wanted {
     }
 }
 
+/// What is to be done in a guest whose disk has grown, as the usual ones call it.
+const IN_THE_GUEST: &str = "The file system is as large as before. In the guest, grow the last partition, if there is one \
+     (`growpart /dev/vda 1`), then what is in it: `resize2fs /dev/vda1` (ext4), `xfs_growfs /` (XFS), \
+     `btrfs filesystem resize max /` (btrfs); with LVM `pvresize /dev/vda1` and \
+     `lvextend --resizefs -l +100%FREE GROUP/VOLUME`.";
+
 pub(super) fn run(ui: &Ui, session: &Session<'_>, args: &ResizeArgs) -> Result<()> {
     let hypervisor = session.connect_unless(args.dry_run)?;
     let request = ResizeRequest {
@@ -68,6 +79,15 @@ pub(super) fn run(ui: &Ui, session: &Session<'_>, args: &ResizeArgs) -> Result<(
         allow_dirs: args.which.allow_dir.clone(),
     };
     let host = session.host(&hypervisor);
+    if args.live {
+        let plan = live::plan(host, &request)?;
+        if args.dry_run {
+            return ui.result(&planned(&plan.report), &plan.report);
+        }
+        live::apply(host, &plan, &request)?;
+        ui.status(IN_THE_GUEST);
+        return ui.result(&done(&plan.report), &plan.report);
+    }
     let plan = resize::plan(host, &request)?;
     if args.dry_run {
         return ui.result(&planned(&plan.report), &plan.report);
