@@ -342,6 +342,18 @@ fn clones_and_what_is_known_of_them_are_as_documented() {
     }
     let plan = ["disk", "resize", "--dry-run", "-d", "web-01", "+1G"];
     assert_eq!(bench.result("disk-resize", &plan)["target"], "vda");
+    let loose = bench.path("images/loose.qcow2");
+    let spec = vmkin::image::Overlay {
+        virtual_size: 1 << 20,
+        backing: &bench.path("images/web-01.qcow2"),
+        backing_format: vmkin::model::ImageFormat::Qcow2,
+    };
+    drop(vmkin::image::write(&loose, &spec).unwrap());
+    let commit = ["disk", "commit", "-f", "qcow2", "-a"];
+    let commit = [&commit[..], &[loose.to_str().unwrap(), "--dry-run"]].concat();
+    assert_eq!(bench.result("disk-commit", &commit)["becomes"], "empty");
+    bench.result("disk-commit", &commit[..6]);
+    fs::remove_file(&loose).unwrap();
     let plan = bench.result("reset", &["reset", "--dry-run", "-d", "web-01"]);
     assert_eq!(plan[0]["disks"][0]["base"], image);
     bench.result("reset", &["reset", "--yes", "-d", "web-01"]);

@@ -13,10 +13,12 @@ use vmkin::error::{Error, Kind};
 use vmkin::hypervisor::{Hypervisor, Libvirt};
 use vmkin::image::{Overlay, ReflinkRule};
 use vmkin::interrupt::Interrupt;
-use vmkin::model::{CloneMode, Domain, DomainState, GuestIdentity, ImageFormat};
+use vmkin::model::{CloneMode, DiskSource, Domain, DomainState, GuestIdentity, ImageFormat};
 use vmkin::ops::clone::request::Golden;
 use vmkin::ops::clone::{self, CloneRequest, NameChoice, Placement, TpmRule};
 use vmkin::ops::delete::{self, DeleteRequest, Storage};
+use vmkin::ops::disk::Subject;
+use vmkin::ops::disk::commit::{self, CommitRequest};
 use vmkin::ops::{Host, Observer, ShutOff, Usage, lifecycle};
 use vmkin::store::Store;
 
@@ -296,4 +298,61 @@ fn an_overlay_that_names_no_domain_counts_as_a_child() {
     let error = scene.delete(&scene.golden).unwrap_err();
     assert_eq!(error.kind(), Kind::Protected);
     assert!(disk.exists());
+}
+
+/// What is known of the base of a clone follows it, and what the definition says of
+/// the disk.
+#[test]
+fn a_clone_whose_overlay_is_committed_starts_on_its_base() {
+    let scene = Scene::new("commit");
+    let clone = scene.clone_as("commit-01").unwrap();
+    let [base, overlay] = ["golden.img", "commit-01.qcow2"].map(|name| scene.dir.path().join(name));
+    let request = |keep| CommitRequest {
+        subject: Subject::Domain {
+            domain: clone.clone(),
+            targets: Vec::new(),
+        },
+        keep,
+        allow_dirs: Vec::new(),
+    };
+    let commit = |keep| {
+        let plan = commit::plan(scene.host(), &request(keep))?;
+        commit::apply(scene.host(), plan)
+    };
+    let facts = || {
+        let xml = scene.hypervisor.public_xml(&clone).unwrap();
+        vmkin::xml::domain::read(&xml).unwrap()
+    };
+    assert_eq!(commit(true).unwrap_err().kind(), Kind::Protected);
+    vmkin::ops::base::unseal(scene.host(), &base, true).unwrap();
+    let of_base = || facts().lineage.unwrap().disks.remove(0).bases.remove(0);
+    let before = of_base().identity;
+    // A byte at the end, so that the base is written to.
+    let spec = Overlay {
+        virtual_size: 2 << 20,
+        backing: &base,
+        backing_format: ImageFormat::Raw,
+    };
+    std::fs::remove_file(&overlay).unwrap();
+    vmkin::image::write(&overlay, &spec).unwrap();
+    commit(true).unwrap();
+    assert_eq!(std::fs::metadata(&base).unwrap().len(), 2 << 20);
+    let now = of_base().identity;
+    assert_ne!(now, before);
+    assert_eq!(now, vmkin::image::identity(&base).unwrap());
+    assert_eq!(scene.start(&clone).unwrap(), lifecycle::Change::Done);
+    lifecycle::destroy(scene.host(), &clone, false).unwrap();
+    // Two domains must not have one disk.
+    assert_eq!(commit(false).unwrap_err().kind(), Kind::WrongState);
+    scene.handle().undefine().unwrap();
+    commit(false).unwrap();
+    let disk = facts().disks.remove(0);
+    assert_eq!(disk.source, DiskSource::File(base));
+    assert_eq!(disk.format, ImageFormat::Raw);
+    assert!(disk.declared.is_empty());
+    assert!(facts().lineage.unwrap().disks.is_empty());
+    assert!(!overlay.exists());
+    assert_eq!(scene.start(&clone).unwrap(), lifecycle::Change::Done);
+    lifecycle::destroy(scene.host(), &clone, false).unwrap();
+    assert_eq!(scene.store.count_journals(), 0);
 }

@@ -232,6 +232,9 @@ _vmkin() {
             vmkin__subcmd__disk,check)
                 cmd="vmkin__subcmd__disk__subcmd__check"
                 ;;
+            vmkin__subcmd__disk,commit)
+                cmd="vmkin__subcmd__disk__subcmd__commit"
+                ;;
             vmkin__subcmd__disk,compare)
                 cmd="vmkin__subcmd__disk__subcmd__compare"
                 ;;
@@ -258,6 +261,9 @@ _vmkin() {
                 ;;
             vmkin__subcmd__disk__subcmd__help,check)
                 cmd="vmkin__subcmd__disk__subcmd__help__subcmd__check"
+                ;;
+            vmkin__subcmd__disk__subcmd__help,commit)
+                cmd="vmkin__subcmd__disk__subcmd__help__subcmd__commit"
                 ;;
             vmkin__subcmd__disk__subcmd__help,compare)
                 cmd="vmkin__subcmd__disk__subcmd__help__subcmd__compare"
@@ -468,6 +474,9 @@ _vmkin() {
                 ;;
             vmkin__subcmd__help__subcmd__disk,check)
                 cmd="vmkin__subcmd__help__subcmd__disk__subcmd__check"
+                ;;
+            vmkin__subcmd__help__subcmd__disk,commit)
+                cmd="vmkin__subcmd__help__subcmd__disk__subcmd__commit"
                 ;;
             vmkin__subcmd__help__subcmd__disk,compare)
                 cmd="vmkin__subcmd__help__subcmd__disk__subcmd__compare"
@@ -1889,7 +1898,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__disk)
-            opts="-c -q -v -y -h --connect --json --quiet --verbose --yes --color --help amend check compare convert create info map resize help"
+            opts="-c -q -v -y -h --connect --json --quiet --verbose --yes --color --help amend check commit compare convert create info map resize help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2025,6 +2034,64 @@ _vmkin() {
                     ;;
                 -r)
                     COMPREPLY=($(compgen -W "leaks all" -- "${cur}"))
+                    return 0
+                    ;;
+                --connect)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        vmkin__subcmd__disk__subcmd__commit)
+            opts="-d -a -f -c -q -v -y -h --domain --target --add --format --allow-dir --keep --drop --dry-run --connect --json --quiet --verbose --yes --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --domain)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -d)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --target)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --add)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -a)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allow-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --connect)
@@ -2301,7 +2368,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__disk__subcmd__help)
-            opts="amend check compare convert create info map resize help"
+            opts="amend check commit compare convert create info map resize help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2329,6 +2396,20 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__disk__subcmd__help__subcmd__check)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        vmkin__subcmd__disk__subcmd__help__subcmd__commit)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -3219,7 +3300,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__help__subcmd__disk)
-            opts="amend check compare convert create info map resize"
+            opts="amend check commit compare convert create info map resize"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3247,6 +3328,20 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__help__subcmd__disk__subcmd__check)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        vmkin__subcmd__help__subcmd__disk__subcmd__commit)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

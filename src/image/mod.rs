@@ -105,8 +105,8 @@ pub use self::overlay::{
 };
 pub use self::qemu_img::refuse_export;
 pub use self::redo::{
-    chain_aside, chain_with_redo, cut_redo, may_have_size, merge, merge_again, must_have_room,
-    put_aside, seal_redo, settle_size, write_redo, write_redo_sized,
+    chain_aside, chain_with_redo, commit, cut_redo, give_back_leaks, may_have_size, merge,
+    merge_again, must_have_room, put_aside, seal_redo, settle_size, write_redo, write_redo_sized,
 };
 pub use self::renaming::{HeaderState, Renaming};
 pub use self::scan::{FoundOverlay, Scan, overlays_in};

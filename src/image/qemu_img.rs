@@ -281,7 +281,7 @@ pub fn writable(chain: &Chain, lease: &Lease) -> Result<Writable> {
 pub fn image_options(chain: &Chain, lease: Option<&Lease>) -> Result<Described> {
     may_be_described(chain, lease)?;
     let mut options = OsString::new();
-    push_layers(&mut options, "", chain, lease.is_some());
+    push_layers(&mut options, "", chain, usize::from(lease.is_some()));
     Ok(Described(options))
 }
 
@@ -296,7 +296,7 @@ pub(super) fn redo_options(redo: &Path, chain: &Chain, lease: &Lease) -> Result<
     let mut options = OsString::from("driver=qcow2,file.driver=file,file.filename=");
     options.push(option_value(redo.as_os_str()));
     options.push(",");
-    push_layers(&mut options, "backing.", chain, true);
+    push_layers(&mut options, "backing.", chain, 1);
     Ok(Writable(Described(options)))
 }
 
@@ -305,18 +305,37 @@ fn may_be_described(chain: &Chain, lease: Option<&Lease>) -> Result<()> {
     let Some(lease) = lease.filter(|lease| lease.image().id() != chain.top().file) else {
         return Ok(());
     };
-    Err(Error::new(
+    Err(not_locked(lease))
+}
+
+fn not_locked(lease: &Lease) -> Error {
+    Error::new(
         Kind::Busy,
         format_args!(
             "{} is not the file that was locked",
             shown(lease.image().path())
         ),
-    ))
+    )
 }
 
-/// The layers of a chain in QEMU's words; the first of them without locks if it
-/// is `leased`.
-fn push_layers(options: &mut OsString, below: &str, chain: &Chain, leased: bool) {
+/// Describes a chain to QEMU whose top image and the one right below it are both
+/// leased, and which may write to both; see [`image_options`].
+///
+/// # Errors
+///
+/// Those of [`image_options`].
+pub(super) fn both_writable(chain: &Chain, top: &Lease, base: &Lease) -> Result<Writable> {
+    may_be_described(chain, Some(top))?;
+    if chain.backing().first().map(|layer| layer.file) != Some(base.image().id()) {
+        return Err(not_locked(base));
+    }
+    let mut options = OsString::new();
+    push_layers(&mut options, "", chain, 2);
+    Ok(Writable(Described(options)))
+}
+
+/// The layers of a chain in QEMU's words; the first `leased` of them without locks.
+fn push_layers(options: &mut OsString, below: &str, chain: &Chain, leased: usize) {
     let mut prefix = below.to_owned();
     for (number, layer) in chain.layers().iter().enumerate() {
         if number > 0 {
@@ -328,7 +347,7 @@ fn push_layers(options: &mut OsString, below: &str, chain: &Chain, leased: bool)
             "{prefix}driver={format},{prefix}file.driver={driver},{prefix}file.filename="
         ));
         options.push(option_value(layer.path.as_os_str()));
-        if leased && number == 0 {
+        if number < leased {
             options.push(format!(
                 ",{prefix}file.locking=off,{prefix}file.discard=ignore"
             ));

@@ -14,7 +14,9 @@ use super::file::{ImageFile, id_of_name, shown};
 use super::lock::Lease;
 use super::overlay::{NewFile, publish, write_shield};
 use super::qcow2::{Header, MAX_L1_ENTRIES};
-use super::qemu_img::{QemuImg, Repair, progress_of, redo_options, writable};
+use super::qemu_img::{
+    QemuImg, Repair, both_writable, progress_of, redo_options, telling, writable,
+};
 use crate::error::{Error, Kind, Result};
 use crate::model::{Chain, ImageFormat, Layer};
 
@@ -67,7 +69,7 @@ pub fn settle_size(chain: &Chain, lease: &Lease, size: u64) -> Result<()> {
         let image = writable(chain, lease)?;
         let before = chain.top().virtual_size;
         QemuImg::find()?.cut(image, before, size).run()?;
-        sync(chain, lease)?;
+        sync(&chain.top().path, lease)?;
     }
     match size_now(path, chain)? {
         now if now == size => Ok(()),
@@ -243,14 +245,38 @@ pub fn merge(
             progress(done, 10_000);
         }
     })?;
-    sync(chain, lease)
+    sync(&chain.top().path, lease)
 }
 
-fn sync(chain: &Chain, lease: &Lease) -> Result<()> {
+/// Writes what is in an overlay into the image right below it, which grows first if
+/// it is shorter; both are leased. It is on the disk when this returns. The overlay
+/// stays as it is, and hides whatever is written: it reads the same all the time,
+/// and this can be stopped and done again.
+///
+/// # Errors
+///
+/// [`Kind::Storage`] if it cannot be written; [`Kind::Interrupted`] soon after
+/// `cancel` becomes true; [`Kind::Environment`] without `qemu-img`.
+pub fn commit(
+    chain: &Chain,
+    overlay: &Lease,
+    base: &Lease,
+    progress: &dyn Fn(u64, u64),
+    cancel: &AtomicBool,
+) -> Result<()> {
+    let tool = QemuImg::find()?;
+    let size = chain.top().virtual_size;
+    tool.merge(both_writable(chain, overlay, base)?, size)
+        .cancel(cancel)
+        .run_lines(&mut telling(progress, size))?;
+    sync(base.image().path(), base)
+}
+
+fn sync(image: &Path, lease: &Lease) -> Result<()> {
     lease.image().file().sync_data().map_err(|error| {
         Error::wrap(
             Kind::Storage,
-            format_args!("cannot write {} to the disk", shown(&chain.top().path)),
+            format_args!("cannot write {} to the disk", shown(image)),
             error,
         )
     })
@@ -267,10 +293,26 @@ pub fn merge_again(redo: &Path, chain: &Chain, lease: &Lease, size: Option<u64>)
     if let Some(size) = size {
         settle_size(chain, lease, size)?;
     }
+    give_back_leaks(chain, lease)
+}
+
+/// Gives back the clusters of an image that are taken and belong to nothing, as a
+/// run that was killed leaves some, and makes sure that its tables are right.
+///
+/// # Errors
+///
+/// Those of [`repair`]; [`Kind::Unsafe`] if the image is damaged.
+pub fn give_back_leaks(chain: &Chain, lease: &Lease) -> Result<()> {
     if !can_be_checked(chain.top().format) {
         return Ok(());
     }
-    let found: Checked = repair(chain, lease, Repair::Leaks, &AtomicBool::new(false))?;
+    // Of an image with lazy reference counts, a kill leaves more than leaks.
+    let what = if chain.top().dirty {
+        Repair::All
+    } else {
+        Repair::Leaks
+    };
+    let found: Checked = repair(chain, lease, what, &AtomicBool::new(false))?;
     if found.is_sound() {
         return Ok(());
     }

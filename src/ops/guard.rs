@@ -16,6 +16,11 @@ use crate::image::{self, Guard, ImageFile, Lease, Trust, shown};
 use crate::model::{Chain, Disk, DiskSource, DiskTarget, Domain, FileId, ImageFormat};
 use crate::xml::domain::{self, DomainFacts};
 
+mod below;
+
+pub use self::below::LeasedBase;
+pub(super) use self::below::{Over, alone_below};
+
 /// Evidence that a domain was seen shut off, and that its disks are locked and
 /// its alone.
 ///
@@ -35,7 +40,9 @@ pub struct Locked<'a> {
     disks: Vec<LeasedDisk>,
     trust: Trust,
     /// On every lower layer, once each.
-    _below: Vec<Guard>,
+    below: Vec<Guard>,
+    /// Where backing files may be besides the storage pools.
+    allowed: Vec<PathBuf>,
 }
 
 /// A domain that was seen shut off, and what its XML said then.
@@ -181,7 +188,7 @@ impl<'a> WriteGuard<'a> {
         let format = format_of(&usage, path, format)?;
         let trust = allow.trust(host, &[])?;
         let chain = image::resolve(path, format, &trust)?;
-        let locked = Locked::take(host, None, vec![(None, chain)], trust)?;
+        let locked = Locked::take(host, None, vec![(None, chain)], trust, allow.dirs)?;
         locked.examine(&Usage::read_allowing(host.hypervisor, allow.dirs)?)
     }
 
@@ -243,7 +250,7 @@ impl<'a> Locked<'a> {
                 images.push((None, image::resolve(path, nvram.format, &trust)?));
             }
         }
-        Self::take(host, Some(seen), images, trust)
+        Self::take(host, Some(seen), images, trust, wanted.allow.dirs)
     }
 
     fn take(
@@ -251,6 +258,7 @@ impl<'a> Locked<'a> {
         owner: Option<Seen>,
         images: Vec<(Option<Disk>, Chain)>,
         trust: Trust,
+        allowed: &[PathBuf],
     ) -> Result<Self> {
         no_file_twice(&images)?;
         crate::failpoint::hit("guard.checked")?;
@@ -273,7 +281,8 @@ impl<'a> Locked<'a> {
             owner,
             disks,
             trust,
-            _below: below,
+            below,
+            allowed: allowed.to_vec(),
         })
     }
 

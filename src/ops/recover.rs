@@ -130,6 +130,7 @@ fn one(
         Operation::Write(intent) => super::write::recover::recover(intent, steps)?,
         Operation::MoveBase(intent) => super::base::moving::recover(host, intent, steps)?,
         Operation::Relayer(intent) => super::relayer::recover(host, intent, steps)?,
+        Operation::Commit(intent) => super::disk::commit::recover(host, intent, steps)?,
         Operation::Build { file } => super::new_image::recover(file)?,
     };
     finished(begun, journal, result).map(Some)
@@ -188,6 +189,7 @@ fn what(operation: &Operation) -> String {
             },
             intent.name
         ),
+        Operation::Commit(intent) => format!("committing '{}'", intent.name),
         Operation::MoveBase(intent) => format!("moving {}", image::shown(&intent.from)),
         Operation::Write(intent) => format!("changing files of '{}'", intent.name),
         Operation::Build { file } => format!("building {}", image::shown(&file.path)),

@@ -16,9 +16,11 @@ use super::new_image::remove_unused;
 use super::{Host, ShutOff};
 use crate::error::{Error, Kind, Result};
 use crate::image::{self, shown};
-use crate::model::{BaseRecord, Chain, Domain, FileId, ImageFormat, Lineage, SecretText, Size};
+use crate::model::{
+    BaseRecord, Chain, DiskTarget, Domain, FileId, ImageFormat, Lineage, SecretText, Size,
+};
 use crate::store::{Operation, RelayerAct, RelayerIntent, RelayeredDisk, Step};
-use crate::xml::domain::{self, Rechained};
+use crate::xml::domain::{self, BackingLayer, Rechained};
 
 /// New layers for disks that are locked.
 pub(super) struct Relayer<'a> {
@@ -57,11 +59,11 @@ pub(super) fn may_be_replaced(name: &str, disk: &LeasedDisk) -> Result<()> {
     } else {
         return image::may_remove(disk.lease().image().real_path());
     };
-    let target = disk.target().map_or("?", |target| target.as_str());
-    Err(Error::new(
-        Kind::WrongState,
-        format!("disk {target} of domain '{name}' {why}"),
-    ))
+    let what = match disk.target() {
+        Some(target) => format!("disk {target} of domain '{name}'"),
+        None => shown(&top.path).to_string(),
+    };
+    Err(Error::new(Kind::WrongState, format!("{what} {why}")))
 }
 
 /// Refuses a domain that has snapshots: they are of the layers that it has.
@@ -213,13 +215,10 @@ fn finish(host: Host<'_>, domain: &Domain, intent: &RelayerIntent, files: &[File
         let chain = chain_of_own(there, disk.format)?;
         rechained.push(Rechained {
             target: disk.target.clone(),
-            backing: chain
-                .backing()
-                .iter()
-                .map(|layer| declared(layer, false))
-                .collect(),
+            image: None,
+            backing: layers_below(&chain),
         });
-        chains.push((disk, chain));
+        chains.push((&disk.target, chain));
     }
     let old = host.hypervisor.secure_xml(domain)?;
     let lineage = domain::read(old.expose())?.lineage;
@@ -261,11 +260,17 @@ pub(super) fn chain_of_own(path: &Path, format: ImageFormat) -> Result<Chain> {
     )
 }
 
+/// How domain XML says what is below an image.
+pub(super) fn layers_below(chain: &Chain) -> Vec<BackingLayer> {
+    let layers = chain.backing().iter();
+    layers.map(|layer| declared(layer, false)).collect()
+}
+
 /// The lineage of a clone whose disks have these chains.
-fn with_bases(mut lineage: Lineage, chains: &[(&RelayeredDisk, Chain)]) -> Result<Lineage> {
+pub(super) fn with_bases(mut lineage: Lineage, chains: &[(&DiskTarget, Chain)]) -> Result<Lineage> {
     for made in &mut lineage.disks {
         let mut chains = chains.iter();
-        let Some((_, chain)) = chains.find(|(disk, _)| disk.target == made.target) else {
+        let Some((_, chain)) = chains.find(|(target, _)| **target == made.target) else {
             continue;
         };
         made.export = None;

@@ -51,6 +51,7 @@ pub fn under_way(host: Host<'_>, journals: &[Found]) -> Vec<(u32, Reservation)> 
         | Operation::Write(_)
         | Operation::MoveBase(_)
         | Operation::Relayer(_)
+        | Operation::Commit(_)
         | Operation::Build { .. } => Vec::new(),
     })
     .collect()

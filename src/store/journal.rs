@@ -19,7 +19,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    MoveIntent, OldHeader, RelayerIntent, SnapshotIntent, Store, WriteIntent, read_trusted,
+    CommitIntent, MoveIntent, OldHeader, RelayerIntent, SnapshotIntent, Store, WriteIntent,
+    read_trusted,
 };
 use crate::error::{Error, Kind, Result};
 use crate::model::{BaseIdentity, FileId, Reservation};
@@ -94,6 +95,9 @@ pub enum Operation {
     MoveBase(MoveIntent),
     /// Put images with other layers in the places of disks.
     Relayer(RelayerIntent),
+    /// Put what an overlay holds into its base. Nothing to undo before
+    /// [`Step::Merged`], finished after it.
+    Commit(CommitIntent),
     /// Make a new image. Undone: what has its temporary name goes. Once it has
     /// its own, it is whole.
     Build {
@@ -187,6 +191,12 @@ pub enum Step {
         file: FileId,
         /// The overlays that are on it, and what they began with.
         overlays: Vec<OldHeader>,
+    },
+    /// All that an overlay holds is in its base too, and the overlay goes, if it
+    /// looks like this still.
+    Merged {
+        /// What it looks like.
+        overlay: BaseIdentity,
     },
     /// The copy of the UEFI variables that belongs to a snapshot is whole and
     /// about to be renamed.

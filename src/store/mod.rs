@@ -14,6 +14,7 @@
 //! that loses this directory loses the seals' history, not a guest.
 
 mod bases;
+mod commit;
 mod journal;
 mod mounts;
 mod moving;
@@ -35,6 +36,7 @@ use uuid::Uuid;
 use crate::error::{Error, Kind, Result};
 
 pub use self::bases::SealRecord;
+pub use self::commit::{CommitIntent, CommittedDisk};
 pub use self::journal::{
     Begun, CloneFiles, DeletedFile, FilePair, Found, Holder, Journal, Operation, ReplacedFile,
     SealIntent, Step,

@@ -132,7 +132,7 @@ fn each_line_about_disks_does_what_qemu_img_does() {
         command.args(ours.split_whitespace().skip(1));
         let outcome = Outcome::of(command.current_dir(&ours_in).output().unwrap()).success();
         match verb.as_str() {
-            "create" | "convert" | "amend" => {
+            "create" | "convert" | "amend" | "commit" => {
                 let [one, other] = [&theirs_in, &ours_in].map(|dir| dir.join(made_by(&theirs)));
                 assert_eq!(described(&one), described(&other), "{ours}");
                 tool("qemu-img", &args!["compare", &one, &other]);
@@ -163,7 +163,7 @@ fn each_line_about_disks_does_what_qemu_img_does() {
             _ => assert_eq!(verb, "compare", "{ours}"),
         }
     }
-    assert_eq!(done, 14);
+    assert_eq!(done, 15);
 }
 
 /// What an image is, as far as both have to agree.

@@ -36,6 +36,7 @@ mod customize;
 mod customize_plan;
 mod delete;
 mod disk_check;
+mod disk_commit;
 mod disk_images;
 mod disk_resize;
 mod doctor;

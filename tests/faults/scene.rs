@@ -16,7 +16,7 @@ use vmkin::image::ImageFile;
 use vmkin::image::qcow2::Header;
 
 use crate::common::{Host, Outcome, TEST_NAMESPACE, World};
-use crate::operations::{Effect, GOLDEN, Operation};
+use crate::operations::{BASE, Effect, GOLDEN, Operation};
 
 /// A password that the golden domain has, to be found where it must not be.
 pub(crate) const SECRET: &str = "hunter22";
@@ -177,7 +177,9 @@ impl Scene {
             // To open a chain that leads anywhere is what `vmkin` is kept from.
             return Vec::new();
         }
+        let hidden = matches!(self.operation.effect, Effect::Commits(_));
         let images = self.operation.in_place.iter();
+        let images = images.filter(|name| !hidden || **name != BASE);
         let images = images.map(|name| self.host.root().join(name));
         let there = images.filter(|path| path.exists());
         there.map(|path| Seen::of(&path)).collect()
@@ -326,6 +328,7 @@ impl Scene {
             Effect::Deletes(name) => self.host.remove(name),
             Effect::Moves => self.let_libvirt_know_the_place(),
             Effect::Flattens(name) => self.host.edit(name, without_chains),
+            Effect::Commits(name) => self.let_libvirt_know_the_base(name),
             Effect::Tags(name) => self.let_libvirt_know_the_snapshot(name),
             Effect::Changes(_)
             | Effect::Untags(_)
@@ -339,6 +342,15 @@ impl Scene {
 }
 
 impl Scene {
+    /// Names the base of an overlay as the disk, if the overlay is gone.
+    fn let_libvirt_know_the_base(&self, name: &str) {
+        let (overlay, base) = (self.host.image("web.qcow2"), self.host.root().join(BASE));
+        if !overlay.exists() {
+            let (from, to) = (overlay.display().to_string(), base.display().to_string());
+            self.host.edit(name, |xml| xml.replace(&from, &to));
+        }
+    }
+
     /// Names the new place of the golden image, if it is there and nowhere else.
     fn let_libvirt_know_the_place(&self) {
         let (from, to) = (

@@ -406,7 +406,9 @@ fn again(scene: &Scene, end: &mut End, what: &str) {
         (_, Effect::Clones(_) | Effect::Tags(_) | Effect::Makes) => {
             assert_eq!(outcome.code(), Some(5), "{what}");
         }
-        (_, Effect::Flattens(_)) => assert_eq!(outcome.code(), Some(4), "{what}"),
+        (_, Effect::Flattens(_) | Effect::Commits(_)) => {
+            assert_eq!(outcome.code(), Some(4), "{what}")
+        }
         (_, Effect::Deletes(_) | Effect::Moves | Effect::Untags(_)) => {
             assert_eq!(outcome.code(), Some(3), "{what}")
         }

@@ -121,6 +121,7 @@ fn wants(operation: &Operation, base: &Path) -> bool {
         | Operation::Write(_)
         | Operation::MoveBase(_)
         | Operation::Relayer(_)
+        | Operation::Commit(_)
         | Operation::Build { .. } => false,
     }
 }

@@ -151,6 +151,7 @@ fn remember(host: Host<'_>, plan: &Flattened) -> Result<()> {
         .iter()
         .map(|disk| Rechained {
             target: disk.target.clone(),
+            image: None,
             backing: Vec::new(),
         })
         .collect();

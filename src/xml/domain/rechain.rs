@@ -1,10 +1,13 @@
 //! Domain XML of a domain whose disks have other layers below them.
 
+use std::path::PathBuf;
+
 use super::clone::{BackingLayer, chain};
 use super::{lineage, read};
 use crate::error::{Error, Kind, Result};
-use crate::model::{DiskTarget, Lineage};
-use crate::xml::span::Document;
+use crate::model::{DiskTarget, ImageFormat, Lineage};
+use crate::xml::escape::path_text;
+use crate::xml::span::{Document, Node};
 use crate::xml::splice::{Edits, indent_of};
 
 /// A disk that has these layers below it, nearest first.
@@ -12,6 +15,8 @@ use crate::xml::splice::{Edits, indent_of};
 pub struct Rechained {
     /// The disk in the domain.
     pub target: DiskTarget,
+    /// The image file that the disk is then, and its format, if that is another one.
+    pub image: Option<(PathBuf, ImageFormat)>,
     /// The layers; none if it stands alone.
     pub backing: Vec<BackingLayer>,
 }
@@ -33,6 +38,16 @@ pub fn rechained(xml: &str, disks: &[Rechained], lineage: Option<&Lineage>) -> R
         let Some(disk) = disks.iter().find(|disk| disk.target == target) else {
             continue;
         };
+        if let Some((path, format)) = &disk.image {
+            let (Some(driver), Some(source)) = (node.child("driver"), node.child("source")) else {
+                return Err(Error::new(
+                    Kind::WrongState,
+                    format!("disk '{target}' does not say in which format it is"),
+                ));
+            };
+            edits.set(driver, "type", format.as_str());
+            to_file(&mut edits, node, source, path_text(path)?);
+        }
         if let Some(backing) = node.child("backingStore") {
             let no_network = |_: &_| {
                 Err(Error::new(
@@ -48,6 +63,16 @@ pub fn rechained(xml: &str, disks: &[Rechained], lineage: Option<&Lineage>) -> R
         edits.replace(node.whole(), lineage::write(lineage, &indent_of(node))?);
     }
     Ok(edits.apply(document.text()))
+}
+
+/// Has a disk, or a layer of one, be this file.
+pub(super) fn to_file(edits: &mut Edits, node: Node<'_, '_>, source: Node<'_, '_>, path: &str) {
+    if source.get("volume").is_some() {
+        edits.set(node, "type", "file");
+        edits.unset(source, "volume");
+        edits.unset(source, "pool");
+    }
+    edits.set(source, "file", path);
 }
 
 #[cfg(test)]
@@ -71,6 +96,7 @@ mod tests {
         let all = |backing: &[BackingLayer]| {
             ["vda", "vdb"].map(|target| Rechained {
                 target: target.parse().unwrap(),
+                image: None,
                 backing: backing.to_vec(),
             })
         };
@@ -83,5 +109,29 @@ mod tests {
         assert_eq!(facts.disks[0].declared[0].source, layer.source);
         assert!(facts.disks[1].declared.is_empty());
         assert_eq!(rechained(XML, &[], None).unwrap(), XML);
+    }
+
+    #[test]
+    fn a_disk_becomes_another_image_in_another_format() {
+        let volume = "<source pool='p' volume='a'/>";
+        let xml = XML
+            .replace(
+                "<source file='/a'/>",
+                &format!("<driver type='qcow2'/>{volume}"),
+            )
+            .replacen("type='file'", "type='volume'", 1);
+        let disk = Rechained {
+            target: "vda".parse().unwrap(),
+            image: Some(("/b & c".into(), ImageFormat::Raw)),
+            backing: Vec::new(),
+        };
+        let new = rechained(&xml, std::slice::from_ref(&disk), None).unwrap();
+        let facts = read::read(&new).unwrap();
+        assert_eq!(facts.disks[0].source, DiskSource::File("/b & c".into()));
+        assert_eq!(facts.disks[0].format, ImageFormat::Raw);
+        assert!(facts.disks[0].declared.is_empty() && facts.disks[0].declared_whole);
+        assert_eq!(facts.disks[1].source, DiskSource::File("/c".into()));
+        // Without a driver nobody knows what to change.
+        assert!(rechained(XML, &[disk], None).is_err());
     }
 }

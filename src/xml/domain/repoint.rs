@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::rechain::to_file;
 use super::{lineage, read};
 use crate::error::Result;
 use crate::model::BaseIdentity;
@@ -68,10 +69,7 @@ fn sources(edits: &mut Edits, disk: Node<'_, '_>, images: &[Repoint]) -> Result<
                 if image.is_from(source.get("file")) {
                     edits.set(source, "file", to);
                 } else if image.is_volume(source) {
-                    edits.set(node, "type", "file");
-                    edits.unset(source, "volume");
-                    edits.unset(source, "pool");
-                    edits.set(source, "file", to);
+                    to_file(edits, node, source, to);
                 }
             }
         }

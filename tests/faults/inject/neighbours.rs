@@ -76,9 +76,11 @@ pub(crate) fn same(cell: &Cell) -> Tally {
     let (step, args) = match cell.operation.effect {
         Effect::Clones(_) => ("clone.made", cell.operation.args()),
         Effect::Deletes(_) => ("delete.journal", cell.operation.args()),
-        Effect::Changes(_) | Effect::Flattens(_) | Effect::Tags(_) | Effect::Untags(_) => {
-            ("guard.locked", cell.operation.args())
-        }
+        Effect::Changes(_)
+        | Effect::Flattens(_)
+        | Effect::Commits(_)
+        | Effect::Tags(_)
+        | Effect::Untags(_) => ("guard.locked", cell.operation.args()),
         Effect::Recovers => ("recover.clone", cell.operation.args()),
         Effect::Makes | Effect::Moves | Effect::Seals | Effect::Unseals | Effect::Reads => {
             ("clone.made", words("clone -d golden beside"))

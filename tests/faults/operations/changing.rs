@@ -60,6 +60,20 @@ pub(super) const FLATTEN: Operation = Operation {
     ..RESET
 };
 
+/// What the disk of a guest holds goes into its base.
+pub(super) const COMMIT: Operation = Operation {
+    name: "commit",
+    host: hosts::with_an_overlay,
+    args: "disk commit -d web",
+    effect: Effect::Commits("web"),
+    files: &[hosts::BASE, "images/golden.qcow2"],
+    replaces: &[hosts::BASE],
+    in_place: &[hosts::BASE, "images/web.qcow2"],
+    sealed: &[],
+    commit: Some("commit.committed"),
+    expect: commit,
+};
+
 /// A disk of a clone grows.
 pub(super) const RESIZE: Operation = Operation {
     name: "resize-grow",
@@ -147,6 +161,21 @@ fn flatten(fault: Fault) -> Expect {
         NoExclusiveRename => taken_back(&[8], "a name only if that is free"),
         // QEMU does it while the guest runs, and the test driver is no QEMU.
         Active => refused(&[1], "cannot flatten disk"),
+        other => reset(other),
+    }
+}
+
+fn commit(fault: Fault) -> Expect {
+    use Fault::*;
+    match fault {
+        OutputFull => repair(fault),
+        ToolKilled | ToolHangs | ToolMissing | ToolTooOld => flatten(fault),
+        // Its base is another one than the golden image.
+        BaseReplaced | BaseMissing | BaseTruncated | BaseChanged | DirtyImage | OddPaths => {
+            harmless()
+        }
+        HostileChain => never("the golden image is not in its chain"),
+        VariablesMissing => never("the guest has none"),
         other => reset(other),
     }
 }

@@ -169,6 +169,31 @@ pub(super) fn with_a_system() -> Host {
     host
 }
 
+/// The path of the base of the one overlay on it.
+pub(crate) const BASE: &str = "images/base.qcow2";
+
+/// A golden domain, and a guest whose disk is the one overlay on another image, to
+/// which it has written.
+pub(super) fn with_an_overlay() -> Host {
+    let host = plain();
+    let base = golden_image(&host, "base.qcow2");
+    let path = host.image("web.qcow2");
+    let spec = Overlay {
+        virtual_size: DISK,
+        backing: &base,
+        backing_format: ImageFormat::Qcow2,
+    };
+    vmkin::image::write(&path, &spec).unwrap().sync().unwrap();
+    let write = "write -P 7 0 64k";
+    tool("qemu-io", &args!["-f", "qcow2", "-c", write, &path]);
+    host.add(
+        Guest::new("web")
+            .uuid("00000000-0000-4000-8000-000000000007")
+            .disk("vda", "qcow2", &path),
+    );
+    host
+}
+
 /// A golden domain whose image is sealed.
 pub(super) fn sealed() -> Host {
     let host = plain();

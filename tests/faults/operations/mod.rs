@@ -17,7 +17,7 @@ use crate::common::Host;
 use crate::expect::Expect;
 use crate::fault::Fault;
 
-pub(crate) use self::hosts::GOLDEN;
+pub(crate) use self::hosts::{BASE, GOLDEN};
 
 /// Something that must happen as a whole or not at all.
 pub(crate) struct Operation {
@@ -57,6 +57,9 @@ pub(crate) enum Effect {
     /// Changes the images of this one so that nothing is below them, which can be
     /// done once.
     Flattens(&'static str),
+    /// Puts what the disk of this one holds into its base, which then is the disk.
+    /// Until then nobody sees the base but through the disk.
+    Commits(&'static str),
     /// Gives the images of this one something of a name, which then is taken.
     Tags(&'static str),
     /// Takes it off them again, and then there is none.
@@ -92,6 +95,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     changing::EDIT,
     disks::CONVERT,
     changing::FLATTEN,
+    changing::COMMIT,
     changing::RESIZE,
     snapshots::CREATE,
     snapshots::APPLY,
@@ -128,6 +132,7 @@ impl Operation {
             Effect::Deletes(name)
             | Effect::Changes(name)
             | Effect::Flattens(name)
+            | Effect::Commits(name)
             | Effect::Tags(name)
             | Effect::Untags(name) => name,
             _ => "golden",

@@ -2,6 +2,7 @@
 
 mod amend;
 mod check;
+mod commit;
 mod compare;
 mod convert;
 mod create;
@@ -29,6 +30,7 @@ use crate::ops::disk::Subject;
 pub(in crate::cli) enum DiskCommand {
     Amend(amend::AmendArgs),
     Check(check::CheckArgs),
+    Commit(commit::CommitArgs),
     Compare(compare::CompareArgs),
     Convert(convert::ConvertArgs),
     Create(create::CreateArgs),
@@ -41,6 +43,7 @@ pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, command: &DiskCommand)
     match command {
         DiskCommand::Amend(args) => amend::run(ui, session, args),
         DiskCommand::Check(args) => check::run(ui, session, args),
+        DiskCommand::Commit(args) => commit::run(ui, session, args),
         DiskCommand::Compare(args) => compare::run(ui, session, args),
         DiskCommand::Convert(args) => convert::run(ui, session, args),
         DiskCommand::Create(args) => create::run(ui, session, args),
