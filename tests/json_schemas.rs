@@ -353,6 +353,13 @@ fn clones_and_what_is_known_of_them_are_as_documented() {
     let commit = [&commit[..], &[loose.to_str().unwrap(), "--dry-run"]].concat();
     assert_eq!(bench.result("disk-commit", &commit)["becomes"], "empty");
     bench.result("disk-commit", &commit[..6]);
+    let rebase = [
+        &["disk", "rebase", "--onto", image][..],
+        &["-f", "qcow2", "-a", loose.to_str().unwrap(), "--dry-run"],
+    ];
+    let rebase = rebase.concat();
+    assert_eq!(bench.result("disk-rebase", &rebase)["onto"], image);
+    bench.result("disk-rebase", &rebase[..8]);
     fs::remove_file(&loose).unwrap();
     let plan = bench.result("reset", &["reset", "--dry-run", "-d", "web-01"]);
     assert_eq!(plan[0]["disks"][0]["base"], image);

@@ -253,6 +253,9 @@ _vmkin() {
             vmkin__subcmd__disk,map)
                 cmd="vmkin__subcmd__disk__subcmd__map"
                 ;;
+            vmkin__subcmd__disk,rebase)
+                cmd="vmkin__subcmd__disk__subcmd__rebase"
+                ;;
             vmkin__subcmd__disk,resize)
                 cmd="vmkin__subcmd__disk__subcmd__resize"
                 ;;
@@ -282,6 +285,9 @@ _vmkin() {
                 ;;
             vmkin__subcmd__disk__subcmd__help,map)
                 cmd="vmkin__subcmd__disk__subcmd__help__subcmd__map"
+                ;;
+            vmkin__subcmd__disk__subcmd__help,rebase)
+                cmd="vmkin__subcmd__disk__subcmd__help__subcmd__rebase"
                 ;;
             vmkin__subcmd__disk__subcmd__help,resize)
                 cmd="vmkin__subcmd__disk__subcmd__help__subcmd__resize"
@@ -492,6 +498,9 @@ _vmkin() {
                 ;;
             vmkin__subcmd__help__subcmd__disk,map)
                 cmd="vmkin__subcmd__help__subcmd__disk__subcmd__map"
+                ;;
+            vmkin__subcmd__help__subcmd__disk,rebase)
+                cmd="vmkin__subcmd__help__subcmd__disk__subcmd__rebase"
                 ;;
             vmkin__subcmd__help__subcmd__disk,resize)
                 cmd="vmkin__subcmd__help__subcmd__disk__subcmd__resize"
@@ -1898,7 +1907,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__disk)
-            opts="-c -q -v -y -h --connect --json --quiet --verbose --yes --color --help amend check commit compare convert create info map resize help"
+            opts="-c -q -v -y -h --connect --json --quiet --verbose --yes --color --help amend check commit compare convert create info map rebase resize help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2368,7 +2377,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__disk__subcmd__help)
-            opts="amend check commit compare convert create info map resize help"
+            opts="amend check commit compare convert create info map rebase resize help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2507,6 +2516,20 @@ _vmkin() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        vmkin__subcmd__disk__subcmd__help__subcmd__rebase)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         vmkin__subcmd__disk__subcmd__help__subcmd__resize)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
@@ -2615,6 +2638,72 @@ _vmkin() {
                     return 0
                     ;;
                 --allow-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --connect)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        vmkin__subcmd__disk__subcmd__rebase)
+            opts="-d -a -f -c -q -v -y -h --domain --target --add --format --allow-dir --onto --onto-format --dry-run --connect --json --quiet --verbose --yes --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --domain)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -d)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --target)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --add)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -a)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allow-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --onto)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --onto-format)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3300,7 +3389,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__help__subcmd__disk)
-            opts="amend check commit compare convert create info map resize"
+            opts="amend check commit compare convert create info map rebase resize"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3412,6 +3501,20 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__help__subcmd__disk__subcmd__map)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        vmkin__subcmd__help__subcmd__disk__subcmd__rebase)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -570,25 +570,26 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand prune" -s q -l quiet -d 'Pri
 complete -c vmkin -n "__fish_vmkin_using_subcommand prune" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
 complete -c vmkin -n "__fish_vmkin_using_subcommand prune" -s y -l yes -d 'Do what cannot be undone without asking'
 complete -c vmkin -n "__fish_vmkin_using_subcommand prune" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check commit compare convert create info map resize help" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
-complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check commit compare convert create info map resize help" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check commit compare convert create info map rebase resize help" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check commit compare convert create info map rebase resize help" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check commit compare convert create info map resize help" -l json -d 'Print the result as one JSON document'
-complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check commit compare convert create info map resize help" -s q -l quiet -d 'Print only results, warnings and errors'
-complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check commit compare convert create info map resize help" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
-complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check commit compare convert create info map resize help" -s y -l yes -d 'Do what cannot be undone without asking'
-complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check commit compare convert create info map resize help" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check commit compare convert create info map resize help" -f -a "amend" -d 'Change what qcow2 images are, and none of their data'
-complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check commit compare convert create info map resize help" -f -a "check" -d 'Check the tables of images, and repair them'
-complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check commit compare convert create info map resize help" -f -a "commit" -d 'Put what an overlay holds into the image that it is based on'
-complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check commit compare convert create info map resize help" -f -a "compare" -d 'Tell whether two disks are the same to a guest, and if not, where they differ'
-complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check commit compare convert create info map resize help" -f -a "convert" -d 'Read a disk, with all that is below it, into an image of its own'
-complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check commit compare convert create info map resize help" -f -a "create" -d 'Make a new disk with nothing in it, or an overlay on another image'
-complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check commit compare convert create info map resize help" -f -a "info" -d 'Tell what disks are made of: the images of their chains, and who uses them'
-complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check commit compare convert create info map resize help" -f -a "map" -d 'Tell which part of a disk is in which image'
-complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check commit compare convert create info map resize help" -f -a "resize" -d 'Make a disk larger or smaller, with what is on it'
-complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check commit compare convert create info map resize help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check commit compare convert create info map rebase resize help" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check commit compare convert create info map rebase resize help" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check commit compare convert create info map rebase resize help" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check commit compare convert create info map rebase resize help" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check commit compare convert create info map rebase resize help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check commit compare convert create info map rebase resize help" -f -a "amend" -d 'Change what qcow2 images are, and none of their data'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check commit compare convert create info map rebase resize help" -f -a "check" -d 'Check the tables of images, and repair them'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check commit compare convert create info map rebase resize help" -f -a "commit" -d 'Put what an overlay holds into the image that it is based on'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check commit compare convert create info map rebase resize help" -f -a "compare" -d 'Tell whether two disks are the same to a guest, and if not, where they differ'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check commit compare convert create info map rebase resize help" -f -a "convert" -d 'Read a disk, with all that is below it, into an image of its own'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check commit compare convert create info map rebase resize help" -f -a "create" -d 'Make a new disk with nothing in it, or an overlay on another image'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check commit compare convert create info map rebase resize help" -f -a "info" -d 'Tell what disks are made of: the images of their chains, and who uses them'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check commit compare convert create info map rebase resize help" -f -a "map" -d 'Tell which part of a disk is in which image'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check commit compare convert create info map rebase resize help" -f -a "rebase" -d 'Put an overlay on another base, where it reads what it read before'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check commit compare convert create info map rebase resize help" -f -a "resize" -d 'Make a disk larger or smaller, with what is on it'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check commit compare convert create info map rebase resize help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from amend" -s d -l domain -d 'The disks of a domain, by name, UUID or id' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from amend" -l target -d 'Only this disk of it, such as vda; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from amend" -s a -l add -d 'An image, by its path' -r -F
@@ -733,6 +734,23 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcom
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from map" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from map" -s y -l yes -d 'Do what cannot be undone without asking'
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from map" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from rebase" -s d -l domain -d 'The disks of a domain, by name, UUID or id' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from rebase" -l target -d 'Only this disk of it, such as vda; may be repeated' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from rebase" -s a -l add -d 'An image, by its path' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from rebase" -s f -l format -d 'The format of an image that no domain has' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from rebase" -l allow-dir -d 'Trust backing files in this directory too' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from rebase" -l onto -d 'The base that it is to be on' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from rebase" -l onto-format -d 'The format of that, needed if no domain has it' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from rebase" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from rebase" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from rebase" -l dry-run -d 'Tell what would be done, and change nothing'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from rebase" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from rebase" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from rebase" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from rebase" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from rebase" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from resize" -s d -l domain -d 'The disks of a domain, by name, UUID or id' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from resize" -l target -d 'Only this disk of it, such as vda; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from resize" -s a -l add -d 'An image, by its path' -r -F
@@ -759,6 +777,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcom
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from help" -f -a "create" -d 'Make a new disk with nothing in it, or an overlay on another image'
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from help" -f -a "info" -d 'Tell what disks are made of: the images of their chains, and who uses them'
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from help" -f -a "map" -d 'Tell which part of a disk is in which image'
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from help" -f -a "rebase" -d 'Put an overlay on another base, where it reads what it read before'
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from help" -f -a "resize" -d 'Make a disk larger or smaller, with what is on it'
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c vmkin -n "__fish_vmkin_using_subcommand image; and not __fish_seen_subcommand_from build help" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
@@ -1584,6 +1603,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcom
 complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from disk" -f -a "create" -d 'Make a new disk with nothing in it, or an overlay on another image'
 complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from disk" -f -a "info" -d 'Tell what disks are made of: the images of their chains, and who uses them'
 complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from disk" -f -a "map" -d 'Tell which part of a disk is in which image'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from disk" -f -a "rebase" -d 'Put an overlay on another base, where it reads what it read before'
 complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from disk" -f -a "resize" -d 'Make a disk larger or smaller, with what is on it'
 complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from image" -f -a "build" -d 'Make a new disk, CD or floppy, with files in it'
 complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from snapshot" -f -a "create" -d 'Make a snapshot of a guest'

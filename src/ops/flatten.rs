@@ -161,7 +161,7 @@ pub fn plan<'a>(
 pub fn apply(host: Host<'_>, plan: FlattenPlan<'_>) -> Result<Flattened> {
     let relayer = Relayer {
         act: RelayerAct::Flatten,
-        domain: &plan.flattened.domain,
+        domain: Some(&plan.flattened.domain),
         guard: &plan.guard,
         base: None,
         allow_dirs: &plan.allow_dirs,

@@ -26,8 +26,8 @@ use crate::xml::domain::{self, BackingLayer, Rechained};
 pub(super) struct Relayer<'a> {
     /// What is done.
     pub(super) act: RelayerAct,
-    /// The domain.
-    pub(super) domain: &'a Domain,
+    /// The domain, if one has them.
+    pub(super) domain: Option<&'a Domain>,
     /// The disks that get other layers, all of which are leased.
     pub(super) guard: &'a WriteGuard<'a>,
     /// What they are put on; none if they are to stand alone.
@@ -89,7 +89,7 @@ impl Relayer<'_> {
     /// run finishes it.
     pub(super) fn apply(&self, host: Host<'_>) -> Result<Size> {
         host.interrupt.check()?;
-        let intent = self.intent()?;
+        let intent = self.intent();
         let mut journal = host
             .store
             .begin(host.hypervisor.uri(), Operation::Relayer(intent.clone()))?;
@@ -127,23 +127,19 @@ impl Relayer<'_> {
         if let Err(error) = journal.finish() {
             host.observer.warning(&format!(
                 "'{}' is done, but its journal not closed ({error}); `vmkin recover` does that.",
-                self.domain.name
+                intent.name
             ));
         }
         Ok(Size(size))
     }
 
-    fn intent(&self) -> Result<RelayerIntent> {
+    fn intent(&self) -> RelayerIntent {
         let batch = Uuid::new_v4();
         let mut disks = Vec::new();
         for (serial, disk) in self.guard.disks().iter().enumerate() {
             let old = disk.lease().image();
-            let target = disk.target().cloned().ok_or_else(|| {
-                // A guard of a domain has disks with names.
-                Error::new(Kind::Usage, format!("{} is no domain's", shown(old.path())))
-            })?;
             disks.push(RelayeredDisk {
-                target,
+                target: disk.target().cloned(),
                 path: old.real_path().to_owned(),
                 file: old.id(),
                 format: ImageFormat::Qcow2,
@@ -151,13 +147,16 @@ impl Relayer<'_> {
                 aside: image::temporary(old.real_path(), batch, format!("{serial}-disk")),
             });
         }
-        Ok(RelayerIntent {
+        let mut names = self.guard.disks().iter();
+        RelayerIntent {
             act: self.act,
-            name: self.domain.name.clone(),
-            uuid: self.domain.uuid,
+            name: names
+                .next()
+                .map_or(String::new(), |disk| self.guard.name(disk)),
+            uuid: self.domain.map(|domain| domain.uuid),
             disks,
             allow_dirs: self.allow_dirs.to_vec(),
-        })
+        }
     }
 
     /// Makes the new images, on the disk and compared when this returns.
@@ -167,7 +166,10 @@ impl Relayer<'_> {
         let mut files = Vec::new();
         for (disk, new) in self.guard.disks().iter().zip(&intent.disks) {
             let (chain, lease) = (disk.chain(), disk.lease());
-            let what = format!("{} {}", self.domain.name, new.target);
+            let what = match &new.target {
+                Some(target) => format!("{} {target}", intent.name),
+                None => intent.name.clone(),
+            };
             let progress = |done, total| host.observer.progress(&what, done, total);
             let made = match self.base {
                 None => image::flattened(chain, lease, &new.temp, new.format, &progress, cancel)?,
@@ -202,32 +204,14 @@ impl Relayer<'_> {
 
 /// Changes the definition and gives the new images their names; the old ones are
 /// aside.
-fn finish(host: Host<'_>, domain: &Domain, intent: &RelayerIntent, files: &[FileId]) -> Result<()> {
-    ShutOff::check(host.hypervisor, domain)?;
-    let mut rechained = Vec::new();
-    let mut chains = Vec::new();
-    for (disk, file) in intent.disks.iter().zip(files) {
-        let there = if image::file_id(&disk.temp)? == Some(*file) {
-            &disk.temp
-        } else {
-            &disk.path
-        };
-        let chain = chain_of_own(there, disk.format)?;
-        rechained.push(Rechained {
-            target: disk.target.clone(),
-            image: None,
-            backing: layers_below(&chain),
-        });
-        chains.push((&disk.target, chain));
-    }
-    let old = host.hypervisor.secure_xml(domain)?;
-    let lineage = domain::read(old.expose())?.lineage;
-    let lineage = lineage
-        .map(|lineage| with_bases(lineage, &chains))
-        .transpose()?;
-    let new = domain::rechained(old.expose(), &rechained, lineage.as_ref())?;
-    if new != old.expose() {
-        host.hypervisor.redefine(domain, &SecretText::from(new))?;
+fn finish(
+    host: Host<'_>,
+    domain: Option<&Domain>,
+    intent: &RelayerIntent,
+    files: &[FileId],
+) -> Result<()> {
+    if let Some(domain) = domain {
+        redefine(host, domain, intent, files)?;
     }
     crate::failpoint::hit("relayer.defined")?;
     for (disk, file) in intent.disks.iter().zip(files) {
@@ -246,6 +230,45 @@ fn finish(host: Host<'_>, domain: &Domain, intent: &RelayerIntent, files: &[File
         &pools,
         intent.disks.iter().map(|disk| &disk.path),
     ));
+    Ok(())
+}
+
+/// Has the definition name the new layers.
+fn redefine(
+    host: Host<'_>,
+    domain: &Domain,
+    intent: &RelayerIntent,
+    files: &[FileId],
+) -> Result<()> {
+    ShutOff::check(host.hypervisor, domain)?;
+    let mut rechained = Vec::new();
+    let mut chains = Vec::new();
+    for (disk, file) in intent.disks.iter().zip(files) {
+        let Some(target) = &disk.target else {
+            continue;
+        };
+        let there = if image::file_id(&disk.temp)? == Some(*file) {
+            &disk.temp
+        } else {
+            &disk.path
+        };
+        let chain = chain_of_own(there, disk.format)?;
+        rechained.push(Rechained {
+            target: target.clone(),
+            image: None,
+            backing: layers_below(&chain),
+        });
+        chains.push((target, chain));
+    }
+    let old = host.hypervisor.secure_xml(domain)?;
+    let lineage = domain::read(old.expose())?.lineage;
+    let lineage = lineage
+        .map(|lineage| with_bases(lineage, &chains))
+        .transpose()?;
+    let new = domain::rechained(old.expose(), &rechained, lineage.as_ref())?;
+    if new != old.expose() {
+        host.hypervisor.redefine(domain, &SecretText::from(new))?;
+    }
     Ok(())
 }
 
@@ -312,13 +335,17 @@ pub(super) fn recover(host: Host<'_>, intent: &RelayerIntent, steps: &[Step]) ->
         remove_temps(intent)?;
         return Ok("Its disks are as they were.".to_owned());
     };
-    let Some(domain) = host.hypervisor.find_uuid(intent.uuid)? else {
+    let domain = match intent.uuid {
+        Some(uuid) => host.hypervisor.find_uuid(uuid)?,
+        None => None,
+    };
+    if intent.uuid.is_some() && domain.is_none() {
         return Ok(
             "The domain is gone; what is left of its disks has names of vmkin's, and `vmkin prune` \
              finds it."
                 .to_owned(),
         );
-    };
+    }
     // The guest may have been started since, and written to its disks: what was
     // made is then not what they are any more.
     if is_untouched(intent) {
@@ -345,6 +372,6 @@ pub(super) fn recover(host: Host<'_>, intent: &RelayerIntent, steps: &[Step]) ->
             leases.push(lease);
         }
     }
-    finish(host, &domain, intent, files)?;
+    finish(host, domain.as_ref(), intent, files)?;
     Ok("All its disks have their new layers now.".to_owned())
 }

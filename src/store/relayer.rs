@@ -14,10 +14,10 @@ use crate::model::{DiskTarget, FileId, ImageFormat};
 pub struct RelayerIntent {
     /// What is done.
     pub act: RelayerAct,
-    /// The name of the domain, for messages.
+    /// The name of the domain, or of the image, for messages.
     pub name: String,
-    /// Its UUID.
-    pub uuid: Uuid,
+    /// The UUID of the domain, if one has them.
+    pub uuid: Option<Uuid>,
     /// Its disks.
     pub disks: Vec<RelayeredDisk>,
     /// Where the user allowed backing files besides the storage pools.
@@ -38,8 +38,8 @@ pub enum RelayerAct {
 /// A disk in whose place another one comes.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct RelayeredDisk {
-    /// Its name in the domain.
-    pub target: DiskTarget,
+    /// Its name in the domain, if one has it.
+    pub target: Option<DiskTarget>,
     /// Where it is, free of symbolic links.
     pub path: PathBuf,
     /// Which file it is.

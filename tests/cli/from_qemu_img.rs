@@ -83,6 +83,7 @@ fn images(dir: &Path) {
     fs::write(&raw, contents_of_disks()).unwrap();
     for (name, format) in [
         ("base-centos7.qcow2", "qcow2"),
+        ("base-2.qcow2", "qcow2"),
         ("vm1.qcow2", "qcow2"),
         ("my-vmware.vmdk", "vmdk"),
     ] {
@@ -132,7 +133,7 @@ fn each_line_about_disks_does_what_qemu_img_does() {
         command.args(ours.split_whitespace().skip(1));
         let outcome = Outcome::of(command.current_dir(&ours_in).output().unwrap()).success();
         match verb.as_str() {
-            "create" | "convert" | "amend" | "commit" => {
+            "create" | "convert" | "amend" | "commit" | "rebase" => {
                 let [one, other] = [&theirs_in, &ours_in].map(|dir| dir.join(made_by(&theirs)));
                 assert_eq!(described(&one), described(&other), "{ours}");
                 tool("qemu-img", &args!["compare", &one, &other]);
@@ -163,7 +164,7 @@ fn each_line_about_disks_does_what_qemu_img_does() {
             _ => assert_eq!(verb, "compare", "{ours}"),
         }
     }
-    assert_eq!(done, 15);
+    assert_eq!(done, 17);
 }
 
 /// What an image is, as far as both have to agree.

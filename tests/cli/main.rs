@@ -38,6 +38,7 @@ mod delete;
 mod disk_check;
 mod disk_commit;
 mod disk_images;
+mod disk_rebase;
 mod disk_resize;
 mod doctor;
 mod flatten;

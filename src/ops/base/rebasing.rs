@@ -205,7 +205,7 @@ impl RebasePlan {
         }
         let relayer = Relayer {
             act: RelayerAct::Rebase,
-            domain: &child.domain,
+            domain: Some(&child.domain),
             guard: &guard,
             base: Some(&self.onto),
             allow_dirs: &self.allow_dirs,

@@ -13,7 +13,6 @@ use super::{Subject, only_one};
 use crate::error::{Error, Kind, Result};
 use crate::image::{self, Lease, shown};
 use crate::model::{BaseIdentity, DiskTarget, Domain, ImageFormat, SecretText, Size};
-use crate::ops::flatten::overlays_of;
 use crate::ops::guard::{
     Allowed, LeasedBase, LeasedDisk, Over, WriteGuard, alone_below, lease_again, still_alone,
 };
@@ -90,7 +89,10 @@ pub fn plan<'a>(host: Host<'a>, request: &CommitRequest) -> Result<CommitPlan<'a
         dirs: &request.allow_dirs,
         damaged: false,
     };
-    let mut guard = chosen(host, request)?.lock(host, allow)?;
+    let mut guard = request
+        .subject
+        .one_overlay(host, &request.allow_dirs)?
+        .lock(host, allow)?;
     let disk = only_one(guard.disks())?;
     let name = guard.name(disk);
     if let Some(owner) = guard.owner() {
@@ -125,41 +127,6 @@ pub fn plan<'a>(host: Host<'a>, request: &CommitRequest) -> Result<CommitPlan<'a
         base,
         allow_dirs: request.allow_dirs.clone(),
     })
-}
-
-/// The disk that is meant: where none is named, the only one that is an overlay.
-fn chosen(host: Host<'_>, request: &CommitRequest) -> Result<Subject> {
-    let Subject::Domain { domain, targets } = &request.subject else {
-        return Ok(request.subject.clone());
-    };
-    let name = &domain.name;
-    ShutOff::check(host.hypervisor, domain)?;
-    let found = match targets.is_empty() {
-        true => overlays_of(host, domain, &request.allow_dirs)?,
-        false => targets.clone(),
-    };
-    match found.as_slice() {
-        [_] => Ok(Subject::Domain {
-            domain: domain.clone(),
-            targets: found,
-        }),
-        [] => Err(Error::new(
-            Kind::WrongState,
-            format!("domain '{name}' has no disk that is an overlay"),
-        )
-        .hint(format!("see what its disks are: `vmkin show -d {name}`"))),
-        several => {
-            let names: Vec<&str> = several.iter().map(DiskTarget::as_str).collect();
-            Err(Error::new(
-                Kind::Usage,
-                format!(
-                    "one overlay is committed at a time, and domain '{name}' has several: {}",
-                    names.join(", ")
-                ),
-            )
-            .hint("say which is meant: `--target vda`"))
-        }
-    }
 }
 
 /// Refuses a base that cannot hold what its overlay reads.

@@ -247,7 +247,11 @@ fn size(asked: Option<u64>, backing: Option<&Chain>) -> Result<u64> {
 }
 
 /// Finds the image below, and makes sure that it is one to build on.
-fn chain_below(host: Host<'_>, below: &Below, warnings: &mut Vec<String>) -> Result<Chain> {
+pub(super) fn chain_below(
+    host: Host<'_>,
+    below: &Below,
+    warnings: &mut Vec<String>,
+) -> Result<Chain> {
     host.must_be_here()?;
     // The overlay names the image itself, and not a link to it: a link that leads
     // elsewhere one day would change the base under it.

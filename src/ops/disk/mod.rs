@@ -9,15 +9,17 @@ pub mod create;
 pub mod info;
 mod looked;
 pub mod map;
+pub mod rebase;
 pub mod resize;
 
 use std::path::PathBuf;
 
 use super::base::compare_with_known;
+use super::flatten::overlays_of;
 use super::guard::{Allowed, LeasedDisk, Wanted, WriteGuard};
 use super::images::dirty;
 use super::read_guard::{GuardedDisk, ReadGuard};
-use super::{Host, Usage};
+use super::{Host, ShutOff, Usage};
 use crate::error::{Error, Kind, Result};
 use crate::image;
 use crate::model::{Chain, Disk, DiskTarget, Domain, ImageFormat};
@@ -42,6 +44,42 @@ pub enum Subject {
 }
 
 impl Subject {
+    /// The disk that is meant where it can be one only: if none is named, the only
+    /// one that is an overlay.
+    fn one_overlay(&self, host: Host<'_>, allow_dirs: &[PathBuf]) -> Result<Self> {
+        let Self::Domain { domain, targets } = self else {
+            return Ok(self.clone());
+        };
+        let name = &domain.name;
+        ShutOff::check(host.hypervisor, domain)?;
+        let found = match targets.is_empty() {
+            true => overlays_of(host, domain, allow_dirs)?,
+            false => targets.clone(),
+        };
+        match found.as_slice() {
+            [_] => Ok(Self::Domain {
+                domain: domain.clone(),
+                targets: found,
+            }),
+            [] => Err(Error::new(
+                Kind::WrongState,
+                format!("domain '{name}' has no disk that is an overlay"),
+            )
+            .hint(format!("see what its disks are: `vmkin show -d {name}`"))),
+            several => {
+                let names: Vec<&str> = several.iter().map(DiskTarget::as_str).collect();
+                Err(Error::new(
+                    Kind::Usage,
+                    format!(
+                        "one overlay at a time, and domain '{name}' has several: {}",
+                        names.join(", ")
+                    ),
+                )
+                .hint("say which is meant: `--target vda`"))
+            }
+        }
+    }
+
     /// Locks the disks against writers.
     pub(super) fn guard(&self, host: Host<'_>, allow: Allowed<'_>) -> Result<ReadGuard> {
         match self {

@@ -74,6 +74,26 @@ pub(super) const COMMIT: Operation = Operation {
     expect: commit,
 };
 
+/// The disk of a guest goes on another base.
+pub(super) const REBASE: Operation = Operation {
+    name: "rebase",
+    host: hosts::with_another_base,
+    args: "disk rebase -d web --onto ../images/next.qcow2 --onto-format qcow2",
+    // It is on another base then, which can be done once.
+    effect: Effect::Flattens("web"),
+    files: &[
+        hosts::BASE,
+        "images/golden.qcow2",
+        "images/next.qcow2",
+        "images/web.qcow2",
+    ],
+    replaces: &["images/web.qcow2"],
+    in_place: &[],
+    commit: FLATTEN.commit,
+    expect: rebase,
+    ..COMMIT
+};
+
 /// A disk of a clone grows.
 pub(super) const RESIZE: Operation = Operation {
     name: "resize-grow",
@@ -177,6 +197,14 @@ fn commit(fault: Fault) -> Expect {
         HostileChain => never("the golden image is not in its chain"),
         VariablesMissing => never("the guest has none"),
         other => reset(other),
+    }
+}
+
+fn rebase(fault: Fault) -> Expect {
+    use Fault::*;
+    match fault {
+        NoExclusiveRename => flatten(fault),
+        other => commit(other),
     }
 }
 

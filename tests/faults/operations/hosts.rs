@@ -194,6 +194,15 @@ pub(super) fn with_an_overlay() -> Host {
     host
 }
 
+/// The same, and another image that the overlay could be on.
+pub(super) fn with_another_base() -> Host {
+    let host = with_an_overlay();
+    let next = golden_image(&host, "next.qcow2");
+    let write = "write -P 9 384k 64k";
+    tool("qemu-io", &args!["-f", "qcow2", "-c", write, &next]);
+    host
+}
+
 /// A golden domain whose image is sealed.
 pub(super) fn sealed() -> Host {
     let host = plain();

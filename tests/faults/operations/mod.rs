@@ -96,6 +96,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     disks::CONVERT,
     changing::FLATTEN,
     changing::COMMIT,
+    changing::REBASE,
     changing::RESIZE,
     snapshots::CREATE,
     snapshots::APPLY,

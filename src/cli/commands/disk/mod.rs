@@ -8,6 +8,7 @@ mod convert;
 mod create;
 mod info;
 mod map;
+mod rebase;
 mod resize;
 
 use std::path::{Path, PathBuf};
@@ -36,6 +37,7 @@ pub(in crate::cli) enum DiskCommand {
     Create(create::CreateArgs),
     Info(info::InfoArgs),
     Map(map::MapArgs),
+    Rebase(rebase::RebaseArgs),
     Resize(resize::ResizeArgs),
 }
 
@@ -49,6 +51,7 @@ pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, command: &DiskCommand)
         DiskCommand::Create(args) => create::run(ui, session, args),
         DiskCommand::Info(args) => info::run(ui, session, args),
         DiskCommand::Map(args) => map::run(ui, session, args),
+        DiskCommand::Rebase(args) => rebase::run(ui, session, args),
         DiskCommand::Resize(args) => resize::run(ui, session, args),
     }
 }
