@@ -93,18 +93,21 @@ fn qemu_a_guest_boots_on_another_base_with_what_it_has_written() {
     lab.ready(&clone);
     lab.virsh_destroy(&clone);
     let disk = lab.dir.join(format!("{clone}.qcow2"));
-    let raw = |name: &str| {
+    let read = |image: &Path, name: &str| {
         let path = lab.dir.join(name);
-        let (from, to) = (disk.display().to_string(), path.display().to_string());
+        let (from, to) = (image.display().to_string(), path.display().to_string());
         tool(
             "qemu-img",
             &["convert", "-f", "qcow2", "-O", "raw", &from, &to],
         );
         fs::read(path).unwrap()
     };
+    let raw = |name: &str| read(&disk, name);
     let before = raw("before.raw");
     let new = lab.dir.join("next.qcow2");
     fs::copy(lab.image(), &new).unwrap();
+    // The mode came along, and that of a base is that of a seal.
+    vmkin::image::unseal(&new, 0o644).unwrap();
     let write = "write -P 9 1M 256k";
     tool(
         "qemu-io",
@@ -124,6 +127,37 @@ fn qemu_a_guest_boots_on_another_base_with_what_it_has_written() {
     let facts = lab.facts(&clone);
     assert_eq!(facts.lineage.unwrap().disks[0].bases[0].path, new);
     lab.ok(&format!("base verify {}", new.display()));
+    lab.ok(&format!("start -d {clone}"));
+    lab.ready(&clone);
+    lab.virsh_destroy(&clone);
+
+    // Back by itself, there again, and then into its base.
+    let before = raw("before.raw");
+    for onto in [lab.image(), new.clone()] {
+        let onto_it = format!("--onto {} --onto-format qcow2", onto.display());
+        lab.ok(&format!("disk rebase -d {clone} {onto_it}"));
+        let facts = lab.facts(&clone);
+        assert_eq!(facts.lineage.unwrap().disks[0].bases[0].path, onto);
+        assert!(raw("after.raw") == before, "{onto_it}");
+    }
+    let commit = format!("disk commit -d {clone}");
+    lab.fails(6, &commit);
+    lab.ok(&format!("base unseal --force --yes {}", new.display()));
+    let killed = lab.vmkin_with("commit.merged=kill", &commit);
+    assert_eq!(killed.code, None, "{}", killed.stderr);
+    lab.ok("recover");
+    assert!(raw("after.raw") == before, "killed");
+    // What is known of the base follows it, or nobody could start the guest.
+    let base = lab.facts(&clone).lineage.unwrap().disks.remove(0).bases;
+    assert_eq!(base[0].identity, vmkin::image::identity(&new).unwrap());
+    lab.ok(&commit);
+    assert!(!disk.exists());
+    assert!(read(&new, "after.raw") == before, "committed");
+    let facts = lab.facts(&clone);
+    let source = format!("{:?}", facts.disks[0].source);
+    assert!(source.contains(&new.display().to_string()), "{source}");
+    assert!(facts.lineage.unwrap().disks.is_empty());
+    assert_eq!(lab.journals(), 0);
     lab.ok(&format!("start -d {clone}"));
     lab.ready(&clone);
 }
