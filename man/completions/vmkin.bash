@@ -623,7 +623,7 @@ _vmkin() {
 
     case "${cmd}" in
         vmkin)
-            opts="-c -q -v -y -h -V --connect --json --quiet --verbose --yes --color --help --version list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base flatten promote prune disk image inspect ls cat df copy-out grep find diff log rescue mount umount shell edit write copy-in tar-in customize mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help"
+            opts="-c -q -v -y -h -V --connect --host --json --quiet --verbose --yes --color --help --version list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base flatten promote prune disk image inspect ls cat df copy-out grep find diff log rescue mount umount shell edit write copy-in tar-in customize mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -634,6 +634,10 @@ _vmkin() {
                     return 0
                     ;;
                 -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -649,7 +653,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__base)
-            opts="-c -q -v -y -h --connect --json --quiet --verbose --yes --color --help seal unseal verify list children move rebase help"
+            opts="-c -q -v -y -h --connect --host --json --quiet --verbose --yes --color --help seal unseal verify list children move rebase help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -660,6 +664,10 @@ _vmkin() {
                     return 0
                     ;;
                 -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -675,7 +683,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__base__subcmd__children)
-            opts="-d -c -q -v -y -h --domain --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -c -q -v -y -h --domain --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -694,6 +702,10 @@ _vmkin() {
                     return 0
                     ;;
                 -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -835,7 +847,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__base__subcmd__list)
-            opts="-c -q -v -y -h --connect --json --quiet --verbose --yes --color --help"
+            opts="-c -q -v -y -h --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -846,6 +858,10 @@ _vmkin() {
                     return 0
                     ;;
                 -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -861,7 +877,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__base__subcmd__move)
-            opts="-c -q -v -y -h --copy --allow-dir --dry-run --connect --json --quiet --verbose --yes --color --help"
+            opts="-c -q -v -y -h --copy --allow-dir --dry-run --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -879,6 +895,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -891,7 +911,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__base__subcmd__rebase)
-            opts="-d -c -q -v -y -h --onto --domain --allow-dir --dry-run --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -c -q -v -y -h --onto --domain --allow-dir --dry-run --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -921,6 +941,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -933,7 +957,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__base__subcmd__seal)
-            opts="-d -c -q -v -y -h --domain --no-hash --format --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -c -q -v -y -h --domain --no-hash --format --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -959,6 +983,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -971,7 +999,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__base__subcmd__unseal)
-            opts="-d -c -q -v -y -h --domain --force --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -c -q -v -y -h --domain --force --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -990,6 +1018,10 @@ _vmkin() {
                     return 0
                     ;;
                 -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1005,7 +1037,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__base__subcmd__verify)
-            opts="-d -c -q -v -y -h --domain --quick --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -c -q -v -y -h --domain --quick --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1027,6 +1059,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -1039,7 +1075,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__cat)
-            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --engine --key --raw --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --engine --key --raw --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1097,6 +1133,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -1109,7 +1149,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__chmod)
-            opts="-d -a -m -R -c -q -v -y -h --domain --add --format --mount --allow-dir --key --isolate --dry-run --recursive --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -R -c -q -v -y -h --domain --add --format --mount --allow-dir --key --isolate --dry-run --recursive --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1156,6 +1196,10 @@ _vmkin() {
                     return 0
                     ;;
                 -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1171,7 +1215,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__chown)
-            opts="-d -a -m -R -c -q -v -y -h --domain --add --format --mount --allow-dir --key --isolate --dry-run --recursive --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -R -c -q -v -y -h --domain --add --format --mount --allow-dir --key --isolate --dry-run --recursive --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1221,6 +1265,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -1233,7 +1281,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__clone)
-            opts="-o -d -n -m -u -f -c -q -v -y -h --original --domain --original-xml --base --base-format --template --set --name --count --from --linked --full --reflink --hostname --ssh-key --user --password-file --user-data --meta-data --network-config --identity --start --wait-ip --dir --pool --mac --ip --uuid --file --nvram --share --tpm --keep-hostdevs --no-seal --allow-dir --all-or-nothing --auto-clone --print-xml --security-info --dry-run --connect --json --quiet --verbose --yes --color --help"
+            opts="-o -d -n -m -u -f -c -q -v -y -h --original --domain --original-xml --base --base-format --template --set --name --count --from --linked --full --reflink --hostname --ssh-key --user --password-file --user-data --meta-data --network-config --identity --start --wait-ip --dir --pool --mac --ip --uuid --file --nvram --share --tpm --keep-hostdevs --no-seal --allow-dir --all-or-nothing --auto-clone --print-xml --security-info --dry-run --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1391,6 +1439,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -1403,7 +1455,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__completions)
-            opts="-c -q -v -y -h --connect --json --quiet --verbose --yes --color --help bash elvish fish powershell zsh"
+            opts="-c -q -v -y -h --connect --host --json --quiet --verbose --yes --color --help bash elvish fish powershell zsh"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1414,6 +1466,10 @@ _vmkin() {
                     return 0
                     ;;
                 -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1429,7 +1485,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__copy__subcmd__in)
-            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --allow-dir --key --isolate --dry-run --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --allow-dir --key --isolate --dry-run --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1479,6 +1535,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -1491,7 +1551,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__copy__subcmd__out)
-            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --engine --key --owners --xattrs --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --engine --key --owners --xattrs --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1549,6 +1609,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -1561,7 +1625,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__customize)
-            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --allow-dir --key --isolate --dry-run --plan --known-hosts --hostname --machine-id --ssh-host-keys --user --ssh-key --root-password --password --timezone --firstboot --copy-in --write --mkdir --delete --network --mac-pins --instance-id --generalize --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --allow-dir --key --isolate --dry-run --plan --known-hosts --hostname --machine-id --ssh-host-keys --user --ssh-key --root-password --password --timezone --firstboot --copy-in --write --mkdir --delete --network --mac-pins --instance-id --generalize --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1683,6 +1747,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -1695,7 +1763,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__delete)
-            opts="-d -f -c -q -v -y -h --domain --remove-all-storage --keep-storage --destroy --managed-save --snapshots --force --allow-dir --dry-run --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -f -c -q -v -y -h --domain --remove-all-storage --keep-storage --destroy --managed-save --snapshots --force --allow-dir --dry-run --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1718,6 +1786,10 @@ _vmkin() {
                     return 0
                     ;;
                 -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1733,7 +1805,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__destroy)
-            opts="-d -c -q -v -y -h --domain --graceful --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -c -q -v -y -h --domain --graceful --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1752,6 +1824,10 @@ _vmkin() {
                     return 0
                     ;;
                 -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1767,7 +1843,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__df)
-            opts="-d -a -m -h -i -c -q -v -y --domain --add --format --mount --snapshot --consistent --allow-dir --engine --key --human-readable --inodes --csv --help --connect --json --quiet --verbose --yes --color"
+            opts="-d -a -m -h -i -c -q -v -y --domain --add --format --mount --snapshot --consistent --allow-dir --engine --key --human-readable --inodes --csv --help --connect --host --json --quiet --verbose --yes --color"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1822,6 +1898,10 @@ _vmkin() {
                     return 0
                     ;;
                 -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1837,7 +1917,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__diff)
-            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --engine --key --quick --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --engine --key --quick --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1895,6 +1975,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -1907,7 +1991,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__disk)
-            opts="-c -q -v -y -h --connect --json --quiet --verbose --yes --color --help amend check commit compare convert create info map rebase resize help"
+            opts="-c -q -v -y -h --connect --host --json --quiet --verbose --yes --color --help amend check commit compare convert create info map rebase resize help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1918,6 +2002,10 @@ _vmkin() {
                     return 0
                     ;;
                 -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1933,7 +2021,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__disk__subcmd__amend)
-            opts="-d -a -f -o -c -q -v -y -h --domain --target --add --format --allow-dir --option --dry-run --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -f -o -c -q -v -y -h --domain --target --add --format --allow-dir --option --dry-run --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1987,6 +2075,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -1999,7 +2091,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__disk__subcmd__check)
-            opts="-d -a -f -r -c -q -v -y -h --domain --target --add --format --allow-dir --repair --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -f -r -c -q -v -y -h --domain --target --add --format --allow-dir --repair --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2053,6 +2145,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -2065,7 +2161,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__disk__subcmd__commit)
-            opts="-d -a -f -c -q -v -y -h --domain --target --add --format --allow-dir --keep --drop --dry-run --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -f -c -q -v -y -h --domain --target --add --format --allow-dir --keep --drop --dry-run --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2111,6 +2207,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -2123,7 +2223,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__disk__subcmd__compare)
-            opts="-d -a -f -s -c -q -v -y -h --domain --target --add --format --allow-dir --with --with-format --with-domain --with-target --strict --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -f -s -c -q -v -y -h --domain --target --add --format --allow-dir --with --with-format --with-domain --with-target --strict --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2185,6 +2285,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -2197,7 +2301,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__disk__subcmd__convert)
-            opts="-d -a -f -O -o -l -s -S -c -q -v -y -h --domain --target --add --format --allow-dir --output-format --option --compress --snapshot --sparse --no-compare --dry-run --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -f -O -o -l -s -S -c -q -v -y -h --domain --target --add --format --allow-dir --output-format --option --compress --snapshot --sparse --no-compare --dry-run --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2279,6 +2383,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -2291,7 +2399,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__disk__subcmd__create)
-            opts="-f -b -F -o -c -q -v -y -h --format --backing-file --backing --backing-fmt --backing-format --option --cluster-size --preallocation --compression-type --secret-file --allow-dir --dry-run --connect --json --quiet --verbose --yes --color --help"
+            opts="-f -b -F -o -c -q -v -y -h --format --backing-file --backing --backing-fmt --backing-format --option --cluster-size --preallocation --compression-type --secret-file --allow-dir --dry-run --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2362,6 +2470,10 @@ _vmkin() {
                     return 0
                     ;;
                 -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2545,7 +2657,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__disk__subcmd__info)
-            opts="-d -a -f -c -q -v -y -h --domain --target --add --format --allow-dir --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -f -c -q -v -y -h --domain --target --add --format --allow-dir --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2588,6 +2700,10 @@ _vmkin() {
                     return 0
                     ;;
                 -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2603,7 +2719,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__disk__subcmd__map)
-            opts="-d -a -f -c -q -v -y -h --domain --target --add --format --allow-dir --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -f -c -q -v -y -h --domain --target --add --format --allow-dir --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2649,6 +2765,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -2661,7 +2781,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__disk__subcmd__rebase)
-            opts="-d -a -f -c -q -v -y -h --domain --target --add --format --allow-dir --onto --onto-format --dry-run --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -f -c -q -v -y -h --domain --target --add --format --allow-dir --onto --onto-format --dry-run --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2715,6 +2835,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -2727,7 +2851,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__disk__subcmd__resize)
-            opts="-d -a -f -c -q -v -y -h --domain --target --add --format --allow-dir --grow-fs --shrink --live --dry-run --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -f -c -q -v -y -h --domain --target --add --format --allow-dir --grow-fs --shrink --live --dry-run --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2773,6 +2897,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -2785,7 +2913,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__doctor)
-            opts="-c -q -v -y -h --connect --json --quiet --verbose --yes --color --help"
+            opts="-c -q -v -y -h --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2796,6 +2924,10 @@ _vmkin() {
                     return 0
                     ;;
                 -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2811,7 +2943,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__edit)
-            opts="-d -a -m -e -b -c -q -v -y -h --domain --add --format --mount --allow-dir --key --isolate --dry-run --expr --backup --from --diff --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -e -b -c -q -v -y -h --domain --add --format --mount --allow-dir --key --isolate --dry-run --expr --backup --from --diff --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2881,6 +3013,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -2893,7 +3029,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__find)
-            opts="-d -a -m -0 -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --engine --key --name --type --mode --uid --min-size --null --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -0 -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --engine --key --name --type --mode --uid --min-size --null --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2971,6 +3107,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -2983,7 +3123,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__flatten)
-            opts="-d -c -q -v -y -h --domain --target --allow-dir --dry-run --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -c -q -v -y -h --domain --target --allow-dir --dry-run --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3013,6 +3153,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -3025,7 +3169,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__grep)
-            opts="-d -a -m -r -i -F -l -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --engine --key --recursive --ignore-case --fixed-strings --files-with-matches --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -r -i -F -l -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --engine --key --recursive --ignore-case --fixed-strings --files-with-matches --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3080,6 +3224,10 @@ _vmkin() {
                     return 0
                     ;;
                 -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -4229,7 +4377,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__image)
-            opts="-c -q -v -y -h --connect --json --quiet --verbose --yes --color --help build help"
+            opts="-c -q -v -y -h --connect --host --json --quiet --verbose --yes --color --help build help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4240,6 +4388,10 @@ _vmkin() {
                     return 0
                     ;;
                 -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -4255,7 +4407,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__image__subcmd__build)
-            opts="-t -N -c -q -v -y -h --from --format --size --type --partition --label --lvm --part --lv --new --iso --floppy --owner --dry-run --connect --json --quiet --verbose --yes --color --help"
+            opts="-t -N -c -q -v -y -h --from --format --size --type --partition --label --lvm --part --lv --new --iso --floppy --owner --dry-run --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4321,6 +4473,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -4375,7 +4531,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__import)
-            opts="-n -r -w -m -u -c -q -v -y -h --name --count --from --disk --cdrom --ram --memory --vcpus --cpu --network --graphics --console --boot --osinfo --os-variant --tpm --video --virt-type --arch --machine --title --description --template --set --dir --pool --mac --ip --uuid --hostname --ssh-key --user --password-file --user-data --meta-data --network-config --identity --start --wait-ip --autostart --no-seal --allow-dir --block --all-or-nothing --print-xml --security-info --dry-run --import --hvm --noautoconsole --os-type --connect --json --quiet --verbose --yes --color --help"
+            opts="-n -r -w -m -u -c -q -v -y -h --name --count --from --disk --cdrom --ram --memory --vcpus --cpu --network --graphics --console --boot --osinfo --os-variant --tpm --video --virt-type --arch --machine --title --description --template --set --dir --pool --mac --ip --uuid --hostname --ssh-key --user --password-file --user-data --meta-data --network-config --identity --start --wait-ip --autostart --no-seal --allow-dir --block --all-or-nothing --print-xml --security-info --dry-run --import --hvm --noautoconsole --os-type --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4569,6 +4725,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -4581,7 +4741,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__inspect)
-            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --engine --key --xml --packages --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --engine --key --xml --packages --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4639,6 +4799,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -4651,7 +4815,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__ip)
-            opts="-d -c -q -v -y -h --domain --wait --timeout --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -c -q -v -y -h --domain --wait --timeout --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4677,6 +4841,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -4689,7 +4857,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__list)
-            opts="-c -q -v -y -h --running --inactive --name --all --connect --json --quiet --verbose --yes --color --help"
+            opts="-c -q -v -y -h --running --inactive --name --all --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4700,6 +4868,10 @@ _vmkin() {
                     return 0
                     ;;
                 -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -4715,7 +4887,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__ln)
-            opts="-d -a -m -s -f -c -q -v -y -h --domain --add --format --mount --allow-dir --key --isolate --dry-run --symbolic --force --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -s -f -c -q -v -y -h --domain --add --format --mount --allow-dir --key --isolate --dry-run --symbolic --force --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4765,6 +4937,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -4777,7 +4953,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__log)
-            opts="-d -a -m -n -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --engine --key --lines --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -n -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --engine --key --lines --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4843,6 +5019,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -4855,7 +5035,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__ls)
-            opts="-d -a -m -l -R -h -0 -c -q -v -y --domain --add --format --mount --snapshot --consistent --allow-dir --engine --key --recursive --human-readable --times --null --help --connect --json --quiet --verbose --yes --color"
+            opts="-d -a -m -l -R -h -0 -c -q -v -y --domain --add --format --mount --snapshot --consistent --allow-dir --engine --key --recursive --human-readable --times --null --help --connect --host --json --quiet --verbose --yes --color"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4913,6 +5093,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -4925,7 +5109,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__man)
-            opts="-c -q -v -y -h --connect --json --quiet --verbose --yes --color --help"
+            opts="-c -q -v -y -h --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4936,6 +5120,10 @@ _vmkin() {
                     return 0
                     ;;
                 -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -4951,7 +5139,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__mkdir)
-            opts="-d -a -m -p -c -q -v -y -h --domain --add --format --mount --allow-dir --key --isolate --dry-run --parents --mode --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -p -c -q -v -y -h --domain --add --format --mount --allow-dir --key --isolate --dry-run --parents --mode --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5005,6 +5193,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -5017,7 +5209,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__mount)
-            opts="-d -a -m -r -w -o -f -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --engine --key --ro --rw --allow-other --options --foreground --dry-run --list --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -r -w -o -f -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --engine --key --ro --rw --allow-other --options --foreground --dry-run --list --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5083,6 +5275,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -5095,7 +5291,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__mv)
-            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --allow-dir --key --isolate --dry-run --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --allow-dir --key --isolate --dry-run --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5145,6 +5341,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -5157,7 +5357,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__promote)
-            opts="-d -c -q -v -y -h --domain --flatten --layer --no-hash --allow-dir --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -c -q -v -y -h --domain --flatten --layer --no-hash --allow-dir --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5183,6 +5383,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -5195,7 +5399,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__prune)
-            opts="-c -q -v -y -h --dir --connect --json --quiet --verbose --yes --color --help"
+            opts="-c -q -v -y -h --dir --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5213,6 +5417,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -5225,7 +5433,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__reboot)
-            opts="-d -c -q -v -y -h --domain --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -c -q -v -y -h --domain --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5247,6 +5455,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -5259,7 +5471,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__recover)
-            opts="-c -q -v -y -h --connect --json --quiet --verbose --yes --color --help"
+            opts="-c -q -v -y -h --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5270,6 +5482,10 @@ _vmkin() {
                     return 0
                     ;;
                 -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -5285,7 +5501,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__rescue)
-            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --engine --key --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --engine --key --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5343,6 +5559,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -5355,7 +5575,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__reset)
-            opts="-d -c -q -v -y -h --domain --target --allow-dir --dry-run --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -c -q -v -y -h --domain --target --allow-dir --dry-run --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5385,6 +5605,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -5397,7 +5621,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__restore)
-            opts="-d -c -q -v -y -h --domain --running --paused --bypass-cache --discard --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -c -q -v -y -h --domain --running --paused --bypass-cache --discard --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5416,6 +5640,10 @@ _vmkin() {
                     return 0
                     ;;
                 -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -5431,7 +5659,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__resume)
-            opts="-d -c -q -v -y -h --domain --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -c -q -v -y -h --domain --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5453,6 +5681,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -5465,7 +5697,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__rm)
-            opts="-d -a -m -r -f -c -q -v -y -h --domain --add --format --mount --allow-dir --key --isolate --dry-run --recursive --force --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -r -f -c -q -v -y -h --domain --add --format --mount --allow-dir --key --isolate --dry-run --recursive --force --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5515,6 +5747,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -5527,7 +5763,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__save)
-            opts="-d -c -q -v -y -h --domain --running --paused --bypass-cache --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -c -q -v -y -h --domain --running --paused --bypass-cache --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5549,6 +5785,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -5561,7 +5801,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__shell)
-            opts="-d -a -m -e -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --engine --key --rw --command --guestfish --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -e -c -q -v -y -h --domain --add --format --mount --snapshot --consistent --allow-dir --engine --key --rw --command --guestfish --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5627,6 +5867,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -5639,7 +5883,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__show)
-            opts="-d -c -q -v -y -h --domain --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -c -q -v -y -h --domain --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5661,6 +5905,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -5673,7 +5921,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__shutdown)
-            opts="-d -c -q -v -y -h --domain --wait --timeout --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -c -q -v -y -h --domain --wait --timeout --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5699,6 +5947,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -5711,7 +5963,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__snapshot)
-            opts="-c -q -v -y -h --connect --json --quiet --verbose --yes --color --help create list ls show apply revert delete rm help"
+            opts="-c -q -v -y -h --connect --host --json --quiet --verbose --yes --color --help create list ls show apply revert delete rm help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5722,6 +5974,10 @@ _vmkin() {
                     return 0
                     ;;
                 -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -5737,7 +5993,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__snapshot__subcmd__apply)
-            opts="-d -a -f -c -q -v -y -h --domain --add --format --allow-dir --running --paused --dry-run --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -f -c -q -v -y -h --domain --add --format --allow-dir --running --paused --dry-run --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5779,6 +6035,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -5791,7 +6051,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__snapshot__subcmd__create)
-            opts="-d -a -f -c -q -v -y -h --domain --add --format --allow-dir --description --external --live --quiesce --memory --dry-run --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -f -c -q -v -y -h --domain --add --format --allow-dir --description --external --live --quiesce --memory --dry-run --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5837,6 +6097,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -5849,7 +6113,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__snapshot__subcmd__delete)
-            opts="-d -a -f -c -q -v -y -h --domain --add --format --allow-dir --dry-run --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -f -c -q -v -y -h --domain --add --format --allow-dir --dry-run --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5888,6 +6152,10 @@ _vmkin() {
                     return 0
                     ;;
                 -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -6001,7 +6269,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__snapshot__subcmd__list)
-            opts="-d -a -f -c -q -v -y -h --domain --add --format --allow-dir --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -f -c -q -v -y -h --domain --add --format --allow-dir --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -6040,6 +6308,10 @@ _vmkin() {
                     return 0
                     ;;
                 -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -6055,7 +6327,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__snapshot__subcmd__show)
-            opts="-d -a -f -c -q -v -y -h --domain --add --format --allow-dir --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -f -c -q -v -y -h --domain --add --format --allow-dir --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -6097,6 +6369,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -6109,7 +6385,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__start)
-            opts="-d -c -q -v -y -h --domain --paused --force-boot --wait-ip --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -c -q -v -y -h --domain --paused --force-boot --wait-ip --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -6135,6 +6411,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -6147,7 +6427,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__suspend)
-            opts="-d -c -q -v -y -h --domain --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -c -q -v -y -h --domain --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -6169,6 +6449,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -6181,7 +6465,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__tar__subcmd__in)
-            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --allow-dir --key --isolate --dry-run --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --allow-dir --key --isolate --dry-run --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -6231,6 +6515,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -6243,7 +6531,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__template)
-            opts="-c -q -v -y -h --connect --json --quiet --verbose --yes --color --help list ls show render help"
+            opts="-c -q -v -y -h --connect --host --json --quiet --verbose --yes --color --help list ls show render help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -6254,6 +6542,10 @@ _vmkin() {
                     return 0
                     ;;
                 -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -6339,7 +6631,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__template__subcmd__list)
-            opts="-c -q -v -y -h --connect --json --quiet --verbose --yes --color --help"
+            opts="-c -q -v -y -h --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -6350,6 +6642,10 @@ _vmkin() {
                     return 0
                     ;;
                 -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -6365,7 +6661,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__template__subcmd__render)
-            opts="-n -c -q -v -y -h --name --set --connect --json --quiet --verbose --yes --color --help"
+            opts="-n -c -q -v -y -h --name --set --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -6391,6 +6687,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -6403,7 +6703,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__template__subcmd__show)
-            opts="-c -q -v -y -h --connect --json --quiet --verbose --yes --color --help"
+            opts="-c -q -v -y -h --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -6414,6 +6714,10 @@ _vmkin() {
                     return 0
                     ;;
                 -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -6429,7 +6733,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__touch)
-            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --allow-dir --key --isolate --dry-run --no-create --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --allow-dir --key --isolate --dry-run --no-create --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -6479,6 +6783,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -6491,7 +6799,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__tree)
-            opts="-c -q -v -y -h --dot --connect --json --quiet --verbose --yes --color --help"
+            opts="-c -q -v -y -h --dot --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -6502,6 +6810,10 @@ _vmkin() {
                     return 0
                     ;;
                 -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -6517,7 +6829,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__umount)
-            opts="-d -l -c -q -v -y -h --domain --all --discard --lazy --dry-run --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -l -c -q -v -y -h --domain --all --discard --lazy --dry-run --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -6539,6 +6851,10 @@ _vmkin() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -6551,7 +6867,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__write)
-            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --allow-dir --key --isolate --dry-run --from --append --mode --connect --json --quiet --verbose --yes --color --help"
+            opts="-d -a -m -c -q -v -y -h --domain --add --format --mount --allow-dir --key --isolate --dry-run --from --append --mode --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -6606,6 +6922,10 @@ _vmkin() {
                     return 0
                     ;;
                 -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_vmkin_global_optspecs
-    string join \n c/connect= json q/quiet v/verbose y/yes color= h/help V/version
+    string join \n c/connect= host= json q/quiet v/verbose y/yes color= h/help V/version
 end
 
 function __fish_vmkin_needs_command
@@ -25,6 +25,7 @@ function __fish_vmkin_using_subcommand
 end
 
 complete -c vmkin -n "__fish_vmkin_needs_command" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_needs_command" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_needs_command" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -89,6 +90,7 @@ complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "completions" -d 'Print 
 complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "man" -d 'Write the manual pages into a directory'
 complete -c vmkin -n "__fish_vmkin_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c vmkin -n "__fish_vmkin_using_subcommand list" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand list" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand list" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -103,6 +105,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand list" -s y -l yes -d 'Do wha
 complete -c vmkin -n "__fish_vmkin_using_subcommand list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vmkin -n "__fish_vmkin_using_subcommand show" -s d -l domain -d 'Domains, by name, UUID or id' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand show" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand show" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand show" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -112,6 +115,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand show" -s v -l verbose -d 'Sh
 complete -c vmkin -n "__fish_vmkin_using_subcommand show" -s y -l yes -d 'Do what cannot be undone without asking'
 complete -c vmkin -n "__fish_vmkin_using_subcommand show" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vmkin -n "__fish_vmkin_using_subcommand tree" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand tree" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand tree" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -158,6 +162,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l tpm -d 'What becom
 copy\t''"
 complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l allow-dir -d 'Allow backing files in this directory, which is no storage pool' -r -F
 complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -219,6 +224,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l wait-ip -d 'With 
 complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l allow-dir -d 'Allow backing files in this directory, which is no storage pool' -r -F
 complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l os-type -d 'What virt-install has given up too' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand import" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand import" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -239,6 +245,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand import" -s v -l verbose -d '
 complete -c vmkin -n "__fish_vmkin_using_subcommand import" -s y -l yes -d 'Do what cannot be undone without asking'
 complete -c vmkin -n "__fish_vmkin_using_subcommand import" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vmkin -n "__fish_vmkin_using_subcommand template; and not __fish_seen_subcommand_from list ls show render help" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and not __fish_seen_subcommand_from list ls show render help" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand template; and not __fish_seen_subcommand_from list ls show render help" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -253,6 +260,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand template; and not __fish_see
 complete -c vmkin -n "__fish_vmkin_using_subcommand template; and not __fish_seen_subcommand_from list ls show render help" -f -a "render" -d 'Print the XML that a template makes of a made-up guest'
 complete -c vmkin -n "__fish_vmkin_using_subcommand template; and not __fish_seen_subcommand_from list ls show render help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from list" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from list" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from list" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -262,6 +270,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_su
 complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from list" -s y -l yes -d 'Do what cannot be undone without asking'
 complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from ls" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from ls" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from ls" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -271,6 +280,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_su
 complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from ls" -s y -l yes -d 'Do what cannot be undone without asking'
 complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from show" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from show" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from show" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -282,6 +292,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_su
 complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from render" -s n -l name -d 'The name of the guest' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from render" -l set -d 'A value for the template; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from render" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from render" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_subcommand_from render" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -297,6 +308,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand template; and __fish_seen_su
 complete -c vmkin -n "__fish_vmkin_using_subcommand start" -s d -l domain -d 'Domains, by name, UUID or id' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand start" -l wait-ip -d 'Wait until each guest has an address, and print it; for TIME at the most, such as 90s [default: 2m]' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand start" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand start" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand start" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -310,6 +322,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand start" -s h -l help -d 'Prin
 complete -c vmkin -n "__fish_vmkin_using_subcommand shutdown" -s d -l domain -d 'Domains, by name, UUID or id' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand shutdown" -l timeout -d 'How long to wait for each, such as 90s or 5m' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand shutdown" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand shutdown" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand shutdown" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -321,6 +334,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand shutdown" -s y -l yes -d 'Do
 complete -c vmkin -n "__fish_vmkin_using_subcommand shutdown" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vmkin -n "__fish_vmkin_using_subcommand reboot" -s d -l domain -d 'Domains, by name, UUID or id' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand reboot" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand reboot" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand reboot" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -331,6 +345,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand reboot" -s y -l yes -d 'Do w
 complete -c vmkin -n "__fish_vmkin_using_subcommand reboot" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vmkin -n "__fish_vmkin_using_subcommand suspend" -s d -l domain -d 'Domains, by name, UUID or id' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand suspend" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand suspend" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand suspend" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -341,6 +356,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand suspend" -s y -l yes -d 'Do 
 complete -c vmkin -n "__fish_vmkin_using_subcommand suspend" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vmkin -n "__fish_vmkin_using_subcommand resume" -s d -l domain -d 'Domains, by name, UUID or id' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand resume" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand resume" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand resume" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -351,6 +367,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand resume" -s y -l yes -d 'Do w
 complete -c vmkin -n "__fish_vmkin_using_subcommand resume" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vmkin -n "__fish_vmkin_using_subcommand save" -s d -l domain -d 'Domains, by name, UUID or id' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand save" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand save" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand save" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -364,6 +381,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand save" -s y -l yes -d 'Do wha
 complete -c vmkin -n "__fish_vmkin_using_subcommand save" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vmkin -n "__fish_vmkin_using_subcommand restore" -s d -l domain -d 'Domains, by name, UUID or id' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand restore" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand restore" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand restore" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -378,6 +396,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand restore" -s y -l yes -d 'Do 
 complete -c vmkin -n "__fish_vmkin_using_subcommand restore" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vmkin -n "__fish_vmkin_using_subcommand destroy" -s d -l domain -d 'Domains, by name, UUID or id' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand destroy" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand destroy" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand destroy" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -390,6 +409,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand destroy" -s h -l help -d 'Pr
 complete -c vmkin -n "__fish_vmkin_using_subcommand ip" -s d -l domain -d 'Domains, by name, UUID or id' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand ip" -l timeout -d 'How long to wait for each, such as 90s or 5m' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand ip" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand ip" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand ip" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -403,6 +423,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand reset" -s d -l domain -d 'Do
 complete -c vmkin -n "__fish_vmkin_using_subcommand reset" -l target -d 'Only this disk, such as vda; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand reset" -l allow-dir -d 'Trust backing files in this directory too' -r -F
 complete -c vmkin -n "__fish_vmkin_using_subcommand reset" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand reset" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand reset" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -415,6 +436,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand reset" -s h -l help -d 'Prin
 complete -c vmkin -n "__fish_vmkin_using_subcommand delete" -s d -l domain -d 'Domains, by name, UUID or id' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand delete" -l allow-dir -d 'Trust backing files in this directory too, of any domain' -r -F
 complete -c vmkin -n "__fish_vmkin_using_subcommand delete" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand delete" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand delete" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -431,6 +453,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand delete" -s v -l verbose -d '
 complete -c vmkin -n "__fish_vmkin_using_subcommand delete" -s y -l yes -d 'Do what cannot be undone without asking'
 complete -c vmkin -n "__fish_vmkin_using_subcommand delete" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children move rebase help" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children move rebase help" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children move rebase help" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -450,6 +473,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_su
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from seal" -s d -l domain -d 'The disks of a domain, by name, UUID or id' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from seal" -l format -d 'The format of images that no domain uses [default: by the header]' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from seal" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from seal" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from seal" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -461,6 +485,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcom
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from seal" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from unseal" -s d -l domain -d 'The disks of a domain, by name, UUID or id' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from unseal" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from unseal" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from unseal" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -472,6 +497,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcom
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from unseal" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from verify" -s d -l domain -d 'The disks of a domain, by name, UUID or id' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from verify" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from verify" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from verify" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -482,6 +508,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcom
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from verify" -s y -l yes -d 'Do what cannot be undone without asking'
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from list" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from list" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from list" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -492,6 +519,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcom
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from children" -s d -l domain -d 'The disks of a domain, by name, UUID or id' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from children" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from children" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from children" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -502,6 +530,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcom
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from children" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from move" -l allow-dir -d 'Trust backing files in this directory too' -r -F
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from move" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from move" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from move" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -516,6 +545,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcom
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from rebase" -s d -l domain -d 'Only these children, by name, UUID or id' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from rebase" -l allow-dir -d 'Trust backing files in this directory too' -r -F
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from rebase" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from rebase" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from rebase" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -537,6 +567,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand flatten" -s d -l domain -d '
 complete -c vmkin -n "__fish_vmkin_using_subcommand flatten" -l target -d 'Only this disk, such as vda; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand flatten" -l allow-dir -d 'Trust backing files in this directory too' -r -F
 complete -c vmkin -n "__fish_vmkin_using_subcommand flatten" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand flatten" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand flatten" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -549,6 +580,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand flatten" -s h -l help -d 'Pr
 complete -c vmkin -n "__fish_vmkin_using_subcommand promote" -s d -l domain -d 'The guest, by name, UUID or id' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand promote" -l allow-dir -d 'Trust backing files in this directory too' -r -F
 complete -c vmkin -n "__fish_vmkin_using_subcommand promote" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand promote" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand promote" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -562,6 +594,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand promote" -s y -l yes -d 'Do 
 complete -c vmkin -n "__fish_vmkin_using_subcommand promote" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vmkin -n "__fish_vmkin_using_subcommand prune" -l dir -d 'Look through this directory too; may be repeated' -r -F
 complete -c vmkin -n "__fish_vmkin_using_subcommand prune" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand prune" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand prune" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -571,6 +604,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand prune" -s v -l verbose -d 'S
 complete -c vmkin -n "__fish_vmkin_using_subcommand prune" -s y -l yes -d 'Do what cannot be undone without asking'
 complete -c vmkin -n "__fish_vmkin_using_subcommand prune" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check commit compare convert create info map rebase resize help" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check commit compare convert create info map rebase resize help" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and not __fish_seen_subcommand_from amend check commit compare convert create info map rebase resize help" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -597,6 +631,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcom
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from amend" -l allow-dir -d 'Trust backing files in this directory too' -r -F
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from amend" -s o -l option -d 'What it is to be: compat, lazy_refcounts or refcount_bits, as in `-o compat=1.1`; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from amend" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from amend" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from amend" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -614,6 +649,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcom
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from check" -s r -l repair -d 'Repair what is wrong; `all` asks first, for data may be lost' -r -f -a "leaks\t'Give back clusters that belong to nothing'
 all\t'Mend wrong tables too'"
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from check" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from check" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from check" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -628,6 +664,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcom
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from commit" -s f -l format -d 'The format of an image that no domain has' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from commit" -l allow-dir -d 'Trust backing files in this directory too' -r -F
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from commit" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from commit" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from commit" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -649,6 +686,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcom
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from compare" -l with-domain -d 'The disks of another domain: those of the same names' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from compare" -l with-target -d 'Only this disk of it' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from compare" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from compare" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from compare" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -675,6 +713,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcom
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from convert" -s s -s l -l snapshot -d 'Read this internal snapshot, by its name or id' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from convert" -s S -l sparse -d 'So many zeros on end become a hole; 0 for none [default: 4k]' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from convert" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from convert" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from convert" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -697,6 +736,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcom
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from create" -l secret-file -d 'Encrypt what the guest writes (LUKS): a file with the secret, on one line; - for standard input' -r -F
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from create" -l allow-dir -d 'Trust backing files in this directory too' -r -F
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from create" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from create" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from create" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -712,6 +752,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcom
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from info" -s f -l format -d 'The format of an image that no domain has' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from info" -l allow-dir -d 'Trust backing files in this directory too' -r -F
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from info" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from info" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from info" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -726,6 +767,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcom
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from map" -s f -l format -d 'The format of an image that no domain has' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from map" -l allow-dir -d 'Trust backing files in this directory too' -r -F
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from map" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from map" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from map" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -742,6 +784,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcom
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from rebase" -l onto -d 'The base that it is to be on' -r -F
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from rebase" -l onto-format -d 'The format of that, needed if no domain has it' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from rebase" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from rebase" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from rebase" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -757,6 +800,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcom
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from resize" -s f -l format -d 'The format of an image that no domain has' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from resize" -l allow-dir -d 'Trust backing files in this directory too' -r -F
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from resize" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from resize" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from resize" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -781,6 +825,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcom
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from help" -f -a "resize" -d 'Make a disk larger or smaller, with what is on it'
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c vmkin -n "__fish_vmkin_using_subcommand image; and not __fish_seen_subcommand_from build help" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand image; and not __fish_seen_subcommand_from build help" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand image; and not __fish_seen_subcommand_from build help" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -805,6 +850,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand image; and __fish_seen_subco
 complete -c vmkin -n "__fish_vmkin_using_subcommand image; and __fish_seen_subcommand_from build" -l owner -d 'Whose the files are' -r -f -a "keep\t'Those who own them in the source, by number'
 root\t'Root'"
 complete -c vmkin -n "__fish_vmkin_using_subcommand image; and __fish_seen_subcommand_from build" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand image; and __fish_seen_subcommand_from build" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand image; and __fish_seen_subcommand_from build" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -829,6 +875,7 @@ native\t'vmkin itself'
 appliance\t'libguestfs'"
 complete -c vmkin -n "__fish_vmkin_using_subcommand inspect" -l key -d 'The key of an encrypted volume: DEVICE:file:PATH, with a device, a UUID or \'all\', and \'-\' for standard input' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand inspect" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand inspect" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand inspect" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -851,6 +898,7 @@ native\t'vmkin itself'
 appliance\t'libguestfs'"
 complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -l key -d 'The key of an encrypted volume: DEVICE:file:PATH, with a device, a UUID or \'all\', and \'-\' for standard input' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand ls" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -876,6 +924,7 @@ native\t'vmkin itself'
 appliance\t'libguestfs'"
 complete -c vmkin -n "__fish_vmkin_using_subcommand cat" -l key -d 'The key of an encrypted volume: DEVICE:file:PATH, with a device, a UUID or \'all\', and \'-\' for standard input' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand cat" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand cat" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand cat" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -897,6 +946,7 @@ native\t'vmkin itself'
 appliance\t'libguestfs'"
 complete -c vmkin -n "__fish_vmkin_using_subcommand df" -l key -d 'The key of an encrypted volume: DEVICE:file:PATH, with a device, a UUID or \'all\', and \'-\' for standard input' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand df" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand df" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand df" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -920,6 +970,7 @@ native\t'vmkin itself'
 appliance\t'libguestfs'"
 complete -c vmkin -n "__fish_vmkin_using_subcommand copy-out" -l key -d 'The key of an encrypted volume: DEVICE:file:PATH, with a device, a UUID or \'all\', and \'-\' for standard input' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand copy-out" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand copy-out" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand copy-out" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -942,6 +993,7 @@ native\t'vmkin itself'
 appliance\t'libguestfs'"
 complete -c vmkin -n "__fish_vmkin_using_subcommand grep" -l key -d 'The key of an encrypted volume: DEVICE:file:PATH, with a device, a UUID or \'all\', and \'-\' for standard input' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand grep" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand grep" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand grep" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -973,6 +1025,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand find" -l mode -d 'Files that
 complete -c vmkin -n "__fish_vmkin_using_subcommand find" -l uid -d 'Files of the user with this number' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand find" -l min-size -d 'Files of this length or more, in bytes' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand find" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand find" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand find" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -994,6 +1047,7 @@ native\t'vmkin itself'
 appliance\t'libguestfs'"
 complete -c vmkin -n "__fish_vmkin_using_subcommand diff" -l key -d 'The key of an encrypted volume: DEVICE:file:PATH, with a device, a UUID or \'all\', and \'-\' for standard input' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand diff" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand diff" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand diff" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -1016,6 +1070,7 @@ appliance\t'libguestfs'"
 complete -c vmkin -n "__fish_vmkin_using_subcommand log" -l key -d 'The key of an encrypted volume: DEVICE:file:PATH, with a device, a UUID or \'all\', and \'-\' for standard input' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand log" -s n -l lines -d 'How many lines' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand log" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand log" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand log" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -1036,6 +1091,7 @@ native\t'vmkin itself'
 appliance\t'libguestfs'"
 complete -c vmkin -n "__fish_vmkin_using_subcommand rescue" -l key -d 'The key of an encrypted volume: DEVICE:file:PATH, with a device, a UUID or \'all\', and \'-\' for standard input' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand rescue" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand rescue" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand rescue" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -1062,6 +1118,7 @@ noexec\t'Run nothing that is there'
 nosuid\t'Give no rights by set-id bits, as always'
 nodev\t'Take no file for a device of this host, as always'"
 complete -c vmkin -n "__fish_vmkin_using_subcommand mount" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand mount" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand mount" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -1079,6 +1136,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand mount" -s y -l yes -d 'Do wh
 complete -c vmkin -n "__fish_vmkin_using_subcommand mount" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vmkin -n "__fish_vmkin_using_subcommand umount" -s d -l domain -d 'The guest, by the name or the UUID of its domain' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand umount" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand umount" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand umount" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -1103,6 +1161,7 @@ appliance\t'libguestfs'"
 complete -c vmkin -n "__fish_vmkin_using_subcommand shell" -l key -d 'The key of an encrypted volume: DEVICE:file:PATH, with a device, a UUID or \'all\', and \'-\' for standard input' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand shell" -s e -l command -d 'Do this, and end; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand shell" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand shell" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand shell" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -1124,6 +1183,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand edit" -s e -l expr -d 'Subst
 complete -c vmkin -n "__fish_vmkin_using_subcommand edit" -s b -l backup -d 'Keep what the file was beside it: \'.bak\' is put behind its name, and its name for \'*\' in \'old-*\'' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand edit" -l from -d 'Take the new contents from a file of the host; \'-\' is standard input' -r -F
 complete -c vmkin -n "__fish_vmkin_using_subcommand edit" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand edit" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand edit" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -1144,6 +1204,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand write" -l key -d 'The key of
 complete -c vmkin -n "__fish_vmkin_using_subcommand write" -l from -d 'Take the contents from a file of the host; \'-\' is standard input' -r -F
 complete -c vmkin -n "__fish_vmkin_using_subcommand write" -l mode -d 'The mode of a new file, such as 0600' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand write" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand write" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand write" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -1162,6 +1223,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand copy-in" -s m -l mount -d 'M
 complete -c vmkin -n "__fish_vmkin_using_subcommand copy-in" -l allow-dir -d 'Trust backing files in this directory too' -r -F
 complete -c vmkin -n "__fish_vmkin_using_subcommand copy-in" -l key -d 'The key of an encrypted volume: DEVICE:file:PATH, with a device, a UUID or \'all\', and \'-\' for standard input' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand copy-in" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand copy-in" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand copy-in" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -1179,6 +1241,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand tar-in" -s m -l mount -d 'Mo
 complete -c vmkin -n "__fish_vmkin_using_subcommand tar-in" -l allow-dir -d 'Trust backing files in this directory too' -r -F
 complete -c vmkin -n "__fish_vmkin_using_subcommand tar-in" -l key -d 'The key of an encrypted volume: DEVICE:file:PATH, with a device, a UUID or \'all\', and \'-\' for standard input' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand tar-in" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand tar-in" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand tar-in" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -1214,6 +1277,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand customize" -l network -d 'Gi
 complete -c vmkin -n "__fish_vmkin_using_subcommand customize" -l mac-pins -d 'Remove what binds networks to MAC addresses (\'remove\'), or bind it to those of the \'domain\', or OLD=NEW; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand customize" -l instance-id -d 'The instance id of cloud-init: \'new\' for the UUID of the domain, or one; it begins anew then when the guest starts' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand customize" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand customize" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand customize" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -1233,6 +1297,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand mkdir" -l allow-dir -d 'Trus
 complete -c vmkin -n "__fish_vmkin_using_subcommand mkdir" -l key -d 'The key of an encrypted volume: DEVICE:file:PATH, with a device, a UUID or \'all\', and \'-\' for standard input' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand mkdir" -l mode -d 'The mode of the new directories, such as 0700 or u=rwx,go=' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand mkdir" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand mkdir" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand mkdir" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -1251,6 +1316,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -s m -l mount -d 'Mount 
 complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -l allow-dir -d 'Trust backing files in this directory too' -r -F
 complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -l key -d 'The key of an encrypted volume: DEVICE:file:PATH, with a device, a UUID or \'all\', and \'-\' for standard input' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand rm" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -1270,6 +1336,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand mv" -s m -l mount -d 'Mount 
 complete -c vmkin -n "__fish_vmkin_using_subcommand mv" -l allow-dir -d 'Trust backing files in this directory too' -r -F
 complete -c vmkin -n "__fish_vmkin_using_subcommand mv" -l key -d 'The key of an encrypted volume: DEVICE:file:PATH, with a device, a UUID or \'all\', and \'-\' for standard input' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand mv" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand mv" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand mv" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -1287,6 +1354,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand ln" -s m -l mount -d 'Mount 
 complete -c vmkin -n "__fish_vmkin_using_subcommand ln" -l allow-dir -d 'Trust backing files in this directory too' -r -F
 complete -c vmkin -n "__fish_vmkin_using_subcommand ln" -l key -d 'The key of an encrypted volume: DEVICE:file:PATH, with a device, a UUID or \'all\', and \'-\' for standard input' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand ln" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand ln" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand ln" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -1306,6 +1374,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand touch" -s m -l mount -d 'Mou
 complete -c vmkin -n "__fish_vmkin_using_subcommand touch" -l allow-dir -d 'Trust backing files in this directory too' -r -F
 complete -c vmkin -n "__fish_vmkin_using_subcommand touch" -l key -d 'The key of an encrypted volume: DEVICE:file:PATH, with a device, a UUID or \'all\', and \'-\' for standard input' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand touch" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand touch" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand touch" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -1324,6 +1393,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand chmod" -s m -l mount -d 'Mou
 complete -c vmkin -n "__fish_vmkin_using_subcommand chmod" -l allow-dir -d 'Trust backing files in this directory too' -r -F
 complete -c vmkin -n "__fish_vmkin_using_subcommand chmod" -l key -d 'The key of an encrypted volume: DEVICE:file:PATH, with a device, a UUID or \'all\', and \'-\' for standard input' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand chmod" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand chmod" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand chmod" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -1342,6 +1412,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand chown" -s m -l mount -d 'Mou
 complete -c vmkin -n "__fish_vmkin_using_subcommand chown" -l allow-dir -d 'Trust backing files in this directory too' -r -F
 complete -c vmkin -n "__fish_vmkin_using_subcommand chown" -l key -d 'The key of an encrypted volume: DEVICE:file:PATH, with a device, a UUID or \'all\', and \'-\' for standard input' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand chown" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand chown" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand chown" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -1354,6 +1425,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand chown" -s v -l verbose -d 'S
 complete -c vmkin -n "__fish_vmkin_using_subcommand chown" -s y -l yes -d 'Do what cannot be undone without asking'
 complete -c vmkin -n "__fish_vmkin_using_subcommand chown" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and not __fish_seen_subcommand_from create list ls show apply revert delete rm help" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and not __fish_seen_subcommand_from create list ls show apply revert delete rm help" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and not __fish_seen_subcommand_from create list ls show apply revert delete rm help" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -1377,6 +1449,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_su
 complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from create" -l allow-dir -d 'Trust backing files in this directory too' -r -F
 complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from create" -l description -d 'A text that is kept with it' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from create" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from create" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from create" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -1395,6 +1468,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_su
 complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from list" -s f -l format -d 'The format of that image: it is not guessed' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from list" -l allow-dir -d 'Trust backing files in this directory too' -r -F
 complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from list" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from list" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from list" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -1408,6 +1482,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_su
 complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -s f -l format -d 'The format of that image: it is not guessed' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -l allow-dir -d 'Trust backing files in this directory too' -r -F
 complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -1421,6 +1496,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_su
 complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from show" -s f -l format -d 'The format of that image: it is not guessed' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from show" -l allow-dir -d 'Trust backing files in this directory too' -r -F
 complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from show" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from show" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from show" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -1434,6 +1510,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_su
 complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from apply" -s f -l format -d 'The format of that image: it is not guessed' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from apply" -l allow-dir -d 'Trust backing files in this directory too' -r -F
 complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from apply" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from apply" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from apply" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -1450,6 +1527,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_su
 complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from revert" -s f -l format -d 'The format of that image: it is not guessed' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from revert" -l allow-dir -d 'Trust backing files in this directory too' -r -F
 complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from revert" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from revert" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from revert" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -1466,6 +1544,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_su
 complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from delete" -s f -l format -d 'The format of that image: it is not guessed' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from delete" -l allow-dir -d 'Trust backing files in this directory too' -r -F
 complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from delete" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from delete" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from delete" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -1480,6 +1559,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_su
 complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -s f -l format -d 'The format of that image: it is not guessed' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -l allow-dir -d 'Trust backing files in this directory too' -r -F
 complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -1496,6 +1576,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_su
 complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from help" -f -a "delete" -d 'Delete a snapshot from all disks of a guest that is shut off'
 complete -c vmkin -n "__fish_vmkin_using_subcommand snapshot; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c vmkin -n "__fish_vmkin_using_subcommand doctor" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand doctor" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand doctor" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -1505,6 +1586,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand doctor" -s v -l verbose -d '
 complete -c vmkin -n "__fish_vmkin_using_subcommand doctor" -s y -l yes -d 'Do what cannot be undone without asking'
 complete -c vmkin -n "__fish_vmkin_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vmkin -n "__fish_vmkin_using_subcommand recover" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand recover" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand recover" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -1514,6 +1596,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand recover" -s v -l verbose -d 
 complete -c vmkin -n "__fish_vmkin_using_subcommand recover" -s y -l yes -d 'Do what cannot be undone without asking'
 complete -c vmkin -n "__fish_vmkin_using_subcommand recover" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vmkin -n "__fish_vmkin_using_subcommand completions" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand completions" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand completions" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -1523,6 +1606,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand completions" -s v -l verbose
 complete -c vmkin -n "__fish_vmkin_using_subcommand completions" -s y -l yes -d 'Do what cannot be undone without asking'
 complete -c vmkin -n "__fish_vmkin_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vmkin -n "__fish_vmkin_using_subcommand man" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand man" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand man" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"

@@ -1,6 +1,8 @@
 //! The command line: arguments in, text and an exit code out.
 
 mod commands;
+mod fleet;
+mod hosts;
 mod mistake;
 mod plan_file;
 mod session;
@@ -49,8 +51,13 @@ struct GlobalArgs {
     ///
     /// Without it libvirt decides: $LIBVIRT_DEFAULT_URI, then what libvirt.conf
     /// says, then qemu:///system for root and qemu:///session for anybody else.
+    /// May be repeated for commands that can be about several hosts.
     #[arg(short, long, global = true, value_name = "URI")]
-    connect: Option<String>,
+    connect: Vec<String>,
+
+    /// Connect to this host, or to all of this group, of hosts.toml; may be repeated
+    #[arg(long, global = true, value_name = "NAME")]
+    host: Vec<String>,
 
     /// Print the result as one JSON document
     #[arg(long, global = true)]

@@ -1,6 +1,8 @@
 //! What a command works with, opened when it first asks for it.
 
 use super::GlobalArgs;
+use super::fleet::{Failures, Fleet};
+use super::hosts::{self, HostName};
 use super::ui::Ui;
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::{Connection, Hypervisor};
@@ -15,7 +17,8 @@ use crate::store::{Holder, Store};
 /// What a command works with.
 pub(super) struct Session<'a> {
     ui: &'a Ui,
-    connect: Option<String>,
+    /// At least one.
+    hosts: Vec<HostName>,
     store: Store,
     interrupt: Interrupt,
     verbose: bool,
@@ -25,7 +28,7 @@ impl<'a> Session<'a> {
     pub(super) fn new(ui: &'a Ui, global: &GlobalArgs) -> Result<Self> {
         Ok(Self {
             ui,
-            connect: global.connect.clone(),
+            hosts: hosts::meant(&global.connect, &global.host)?,
             store: Store::of_user()?,
             interrupt: Interrupt::watch()?,
             verbose: global.verbose > 0,
@@ -36,24 +39,61 @@ impl<'a> Session<'a> {
     /// that they work without a daemon. Says so if an earlier run left work
     /// unfinished.
     pub(super) fn connect(&self) -> Result<Connection> {
-        let libvirt = Connection::open(self.connect.as_deref())?;
+        let libvirt = Connection::open(self.only_host()?)?;
         if self.store.count_journals() > 0 {
             self.mention_unfinished();
         }
         Ok(libvirt)
     }
 
+    /// Connects to all hosts that are meant, for a command that can be about
+    /// several.
+    pub(super) fn fleet(&'a self) -> Result<Fleet<'a>> {
+        let fleet = Fleet::open(self, &self.hosts)?;
+        if self.store.count_journals() > 0 {
+            self.mention_unfinished();
+        }
+        Ok(fleet)
+    }
+
+    /// The same for one that changes disks, as [`Self::connect_to_change`].
+    pub(super) fn fleet_to_change(&'a self) -> Result<Fleet<'a>> {
+        let fleet = Fleet::open(self, &self.hosts)?;
+        fleet.each_first(|libvirt| self.recover_on(libvirt))?;
+        Ok(fleet)
+    }
+
+    /// The URI of the only host that is meant, if it has one.
+    fn only_host(&self) -> Result<Option<&str>> {
+        match self.hosts.as_slice() {
+            [host] => Ok(host.uri.as_deref()),
+            several => Err(Error::new(
+                Kind::Usage,
+                format!(
+                    "this command is about one host, and {} are meant",
+                    several.len()
+                ),
+            )
+            .hint("name one: `-c URI` or `--host NAME`")),
+        }
+    }
+
     /// Connects to libvirt for a command that changes disks: what an earlier
     /// run left behind is finished or taken back first.
     pub(super) fn connect_to_change(&self) -> Result<Connection> {
-        let libvirt = Connection::open(self.connect.as_deref())?;
+        let libvirt = Connection::open(self.only_host()?)?;
+        self.recover_on(&libvirt)?;
+        Ok(libvirt)
+    }
+
+    fn recover_on(&self, libvirt: &Connection) -> Result<()> {
         if self.store.count_journals() > 0 {
             let uri = libvirt.uri().to_owned();
             for recovered in self.recover_where(&|other| other == uri)? {
                 self.say(&recovered);
             }
         }
-        Ok(libvirt)
+        Ok(())
     }
 
     /// Connects to libvirt: to change disks, unless it is only told what would be
@@ -86,7 +126,9 @@ impl<'a> Session<'a> {
 
     /// Looks at everything that vmkin needs, libvirt reachable or not.
     pub(super) fn examine(&self) -> Vec<Finding> {
-        let libvirt = Connection::open(self.connect.as_deref())
+        let libvirt = self
+            .only_host()
+            .and_then(Connection::open)
             .map(|libvirt| Box::new(libvirt) as Box<dyn Hypervisor>);
         examine(&libvirt, &self.store)
     }
@@ -202,12 +244,13 @@ impl<'a> Session<'a> {
     }
 }
 
-/// The error for a batch of which these failed, if any did.
-pub(super) fn batch_result(
-    mut failed: Vec<(String, Error)>,
-    done: usize,
-    what: &str,
-) -> Result<()> {
+/// The error for a batch of domains of which these failed, if any did.
+pub(super) fn batch_result(failed: Failures, done: usize, what: &str) -> Result<()> {
+    batch_of("domains", failed, done, what)
+}
+
+/// The same for a batch of other things.
+pub(super) fn batch_of(things: &str, mut failed: Failures, done: usize, what: &str) -> Result<()> {
     if failed.is_empty() {
         return Ok(());
     }
@@ -226,7 +269,7 @@ pub(super) fn batch_result(
     let left = kinds.find(|kind| *kind == Kind::NotUndone);
     let mut error = Error::new(
         left.or(same).unwrap_or(Kind::Partial),
-        format!("{} of {total} domains could not be {what}", failed.len()),
+        format!("{} of {total} {things} could not be {what}", failed.len()),
     );
     for (name, cause) in &failed {
         error = error.part(format!("{name}: {cause}"));

@@ -21,6 +21,7 @@ pub mod options;
 mod pattern;
 mod reservation;
 mod secret;
+mod settings;
 mod size;
 mod snapshot;
 mod ssh_key;
@@ -50,6 +51,7 @@ pub use self::reservation::{
     DhcpHost, DnsHost, InvalidIpRange, IpRange, Lease, Network, NetworkFacts, Reservation, Subnet,
 };
 pub use self::secret::SecretText;
+pub use self::settings::config_dirs;
 pub use self::size::{InvalidSize, Size, human_bytes};
 pub use self::snapshot::{
     InvalidSnapshotName, Kept, RecordedDisk, RecordedSnapshot, SnapshotName, UNDO_PREFIX,

@@ -9,13 +9,10 @@ use serde::Serialize;
 
 use super::engine::{Escape, Template};
 use crate::error::{Error, Kind, Result};
-use crate::model::nearest;
+use crate::model::{config_dirs, nearest};
 
 /// What the files of templates end with.
 const SUFFIX: &str = ".xml.hbs";
-
-/// Where the host's own templates are.
-const HOST_DIR: &str = "/etc/vmkin/templates";
 
 /// A template's file is read up to this many bytes, and refused if it has more.
 const MAX_FILE: u64 = 1 << 20;
@@ -166,13 +163,8 @@ fn find_in(dirs: &[PathBuf], name: &str) -> Result<DomainTemplate> {
 
 /// Where templates are looked for; what comes later hides what comes earlier.
 fn directories() -> Vec<PathBuf> {
-    let mut dirs = vec![PathBuf::from(HOST_DIR)];
-    let config = std::env::var_os("XDG_CONFIG_HOME")
-        .map(PathBuf::from)
-        .filter(|dir| dir.is_absolute())
-        .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".config")));
-    dirs.extend(config.map(|config| config.join("vmkin/templates")));
-    dirs
+    let dirs = config_dirs();
+    dirs.iter().map(|dir| dir.join("templates")).collect()
 }
 
 fn all_in(dirs: &[PathBuf]) -> Result<Vec<DomainTemplate>> {

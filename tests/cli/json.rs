@@ -17,7 +17,8 @@ fn has(value: &serde_json::Value, fields: &[&str]) {
     assert_eq!(there, fields, "{value:#}");
 }
 
-const LISTED: [&str; 12] = [
+const LISTED: [&str; 13] = [
+    "host",
     "name",
     "uuid",
     "id",
@@ -90,14 +91,25 @@ fn documents_have_their_fields() {
         .json();
     assert!(xml[0].as_str().unwrap().starts_with("<domain"));
     let started = host.vmkin("start --json -d web-01").success().json();
-    has(&started[0], &["name", "uuid", "changed", "addresses"]);
+    has(
+        &started[0],
+        &["host", "name", "uuid", "changed", "addresses"],
+    );
     let plan = host
         .vmkin("delete --json -d web-01 --dry-run")
         .success()
         .json();
     has(
         &plan[0],
-        &["domain", "state", "remove", "keep", "release", "snapshots"],
+        &[
+            "host",
+            "domain",
+            "state",
+            "remove",
+            "keep",
+            "release",
+            "snapshots",
+        ],
     );
     let sealed = host.vmkin("base seal --json -d golden").success().json();
     has(

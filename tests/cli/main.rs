@@ -48,6 +48,7 @@ mod guest_appliance;
 mod guest_files;
 mod guest_volumes;
 mod hostile;
+mod hosts;
 mod identity;
 mod identity_offline;
 mod image_build;

@@ -159,6 +159,7 @@ fn the_commands() {
 
     Global options:
       -c, --connect <URI>  Connect to the hypervisor at this libvirt URI
+          --host <NAME>    Connect to this host, or to all of this group, of hosts.toml; may be repeated
           --json           Print the result as one JSON document
       -q, --quiet          Print only results, warnings and errors
       -v, --verbose...     Show the programs that are run, such as qemu-img; may be repeated

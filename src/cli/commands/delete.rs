@@ -3,11 +3,12 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Domains;
+use crate::cli::fleet::Of;
 use crate::cli::session::Session;
 use crate::cli::ui::{Ui, one_line};
 use crate::error::Result;
 use crate::ops::delete::{self, DeletePlan, DeleteRequest, Storage};
-use crate::ops::{Observer as _, Usage};
+use crate::ops::{Host, Observer as _, Usage};
 
 /// Delete guests: their definitions, and the files that are theirs alone
 ///
@@ -56,8 +57,7 @@ pub(in crate::cli) struct DeleteArgs {
 }
 
 pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &DeleteArgs) -> Result<()> {
-    let hypervisor = session.connect_to_change()?;
-    let host = session.host(&hypervisor);
+    let fleet = session.fleet_to_change()?;
     let request = DeleteRequest {
         storage: if args.remove_all_storage {
             Storage::All
@@ -71,12 +71,13 @@ pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &DeleteArgs) -> 
         snapshots: args.snapshots || args.force,
         allow_dirs: args.allow_dir.clone(),
     };
-    let mut plans = Vec::new();
-    let usage = Usage::read_allowing(&hypervisor, &args.allow_dir)?;
-    let refused = session.each(&hypervisor, &args.domains.all(), "deleted", |domain| {
-        plans.push(delete::plan_with(host, &usage, domain, &request)?);
-        Ok(())
-    });
+    let known = |host: Host<'_>| Usage::read_allowing(host.hypervisor, &args.allow_dir);
+    let (plans, refused) = fleet.each(
+        &args.domains.all(),
+        "deleted",
+        known,
+        |at, usage, domain| delete::plan_with(at.host, usage, domain, &request),
+    );
     if args.dry_run {
         let text: String = plans.iter().map(text).collect();
         ui.result(&text, &plans)?;
@@ -92,24 +93,32 @@ pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &DeleteArgs) -> 
     ui.confirm(&format!("{listing}{question}"))?;
     let mut failed = Vec::new();
     let mut done = Vec::new();
-    for (plan, result) in plans.iter().zip(delete::apply(host, &plans)) {
+    let results = fleet.go_on(plans, |host, plans| {
+        let results = delete::apply(host, &plans);
+        plans.into_iter().zip(results).collect::<Vec<_>>()
+    });
+    for one in results.into_iter().flat_map(Of::each) {
+        let plan = one.with(());
+        let (what, result) = one.what;
+        let name = plan.shown(&what.domain.name);
         match result {
             Ok(()) => {
-                ui.status(&format!("Deleted '{}'.", plan.domain.name));
-                for kept in &plan.keep {
+                ui.status(&format!("Deleted '{name}'."));
+                for kept in &what.keep {
                     ui.status(&format!("Kept {} ({}).", kept.path.display(), kept.why));
                 }
-                done.push(plan);
+                done.push(plan.with(what));
             }
-            Err(e) => failed.push((plan.domain.name.clone(), e)),
+            Err(e) => failed.push((name, e)),
         }
     }
     ui.result("", &done)?;
     crate::cli::session::batch_result(failed, done.len(), "deleted")
 }
 
-fn text(plan: &DeletePlan) -> String {
-    let name = one_line(&plan.domain.name);
+fn text(of: &Of<DeletePlan>) -> String {
+    let plan = &of.what;
+    let name = one_line(&of.shown(&plan.domain.name));
     let mut text = format!("Domain '{name}' ({})\n", plan.state);
     if plan.snapshots > 0 {
         text.push_str(&format!("  forget  {} snapshots\n", plan.snapshots));

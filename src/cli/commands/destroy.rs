@@ -21,14 +21,13 @@ pub(in crate::cli) struct DestroyArgs {
 }
 
 pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &DestroyArgs) -> Result<()> {
-    let hypervisor = session.connect()?;
-    let host = session.host(&hypervisor);
+    let fleet = session.fleet()?;
     let words = Words {
         done: "is shut off",
         already: "is shut off",
         could: "destroyed",
     };
-    change_each(ui, session, &hypervisor, &args.domains, words, |domain| {
+    change_each(ui, &fleet, &args.domains, words, |host, domain| {
         lifecycle::destroy(host, domain, args.graceful)
     })
 }

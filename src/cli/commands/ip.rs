@@ -21,19 +21,23 @@ pub(in crate::cli) struct IpArgs {
 }
 
 pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &IpArgs) -> Result<()> {
-    let hypervisor = session.connect()?;
-    let host = session.host(&hypervisor);
+    let fleet = session.fleet()?;
     let limit = args.patience.limit();
     let domains = args.domains.all();
-    let mut all = Vec::new();
-    let result = session.each(&hypervisor, &domains, "found", |domain| {
-        all.push(Reached {
+    let (all, result) = fleet.each_alone(&domains, "found", |host, domain| {
+        Ok(Reached {
             name: domain.name.clone(),
             uuid: domain.uuid,
             addresses: lifecycle::addresses(host, domain, limit)?,
-        });
-        Ok(())
+        })
     });
-    ui.result(&addresses_text(&all, domains.len() == 1), &all)?;
+    let shown: Vec<Reached> = all
+        .iter()
+        .map(|one| Reached {
+            name: one.shown(&one.what.name),
+            ..one.what.clone()
+        })
+        .collect();
+    ui.result(&addresses_text(&shown, domains.len() == 1), &all)?;
     result
 }

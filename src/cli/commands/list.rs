@@ -1,5 +1,6 @@
 use clap::Args;
 
+use crate::cli::fleet::Of;
 use crate::cli::session::Session;
 use crate::cli::table::columns;
 use crate::cli::ui::{Ui, one_line};
@@ -31,18 +32,21 @@ pub(in crate::cli) struct ListArgs {
 }
 
 pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &ListArgs) -> Result<()> {
-    let hypervisor = session.connect()?;
-    let mut domains = list(session.host(&hypervisor))?;
-    domains.retain(|domain| wanted(args, domain.status.state));
+    let fleet = session.fleet()?;
+    let (found, failed) = fleet.ask(list)?;
+    let answered = found.len();
+    let mut domains: Vec<Of<Listed>> = found.into_iter().flat_map(Of::each).collect();
+    domains.retain(|domain| wanted(args, domain.what.status.state));
     let text = if args.name {
         domains
             .iter()
-            .map(|domain| format!("{}\n", one_line(&domain.name)))
+            .map(|domain| format!("{}\n", one_line(&domain.shown(&domain.what.name))))
             .collect()
     } else {
-        table(&domains)
+        table(&domains, fleet.is_one())
     };
-    ui.result(&text, &domains)
+    ui.result(&text, &domains)?;
+    fleet.verdict(answered, failed)
 }
 
 fn wanted(args: &ListArgs, state: DomainState) -> bool {
@@ -52,35 +56,46 @@ fn wanted(args: &ListArgs, state: DomainState) -> bool {
     }
 }
 
-fn table(domains: &[Listed]) -> String {
+/// Where there are several hosts, the first column says which.
+fn table(domains: &[Of<Listed>], is_one: bool) -> String {
     let heading = [
-        "Id", "Name", "State", "vCPUs", "Memory", "Disk", "Base", "Address",
+        "Host", "Id", "Name", "State", "vCPUs", "Memory", "Disk", "Base", "Address",
     ];
     let rows = domains
         .iter()
-        .map(|domain| {
-            let base = match (&domain.base, &domain.base_export) {
-                (Some(base), _) => base.file_name().map(|n| n.to_string_lossy().into_owned()),
-                (None, export) => export.as_ref().map(ToString::to_string),
-            };
-            let address = domain
-                .addresses
-                .first()
-                .map(|address| address.ip.to_string());
-            vec![
-                domain.id.map(|id| id.to_string()).unwrap_or_default(),
-                domain.name.clone(),
-                domain.status.state.to_string(),
-                domain.status.vcpus.to_string(),
-                domain.status.memory.to_string(),
-                domain
-                    .disk_used
-                    .map(|used| used.to_string())
-                    .unwrap_or_default(),
-                base.unwrap_or_default(),
-                address.unwrap_or_default(),
-            ]
-        })
+        .map(
+            |Of {
+                 host, what: domain, ..
+             }| {
+                let base = match (&domain.base, &domain.base_export) {
+                    (Some(base), _) => base.file_name().map(|n| n.to_string_lossy().into_owned()),
+                    (None, export) => export.as_ref().map(ToString::to_string),
+                };
+                let address = domain
+                    .addresses
+                    .first()
+                    .map(|address| address.ip.to_string());
+                let host = host.clone().filter(|_| !is_one);
+                let mut row: Vec<String> = host.into_iter().collect();
+                row.extend([
+                    domain.id.map(|id| id.to_string()).unwrap_or_default(),
+                    domain.name.clone(),
+                    domain.status.state.to_string(),
+                    domain.status.vcpus.to_string(),
+                    domain.status.memory.to_string(),
+                    domain
+                        .disk_used
+                        .map(|used| used.to_string())
+                        .unwrap_or_default(),
+                    base.unwrap_or_default(),
+                    address.unwrap_or_default(),
+                ]);
+                row
+            },
+        )
         .collect();
-    columns(&heading, &[0, 3, 4, 5], rows)
+    match is_one {
+        true => columns(&heading[1..], &[0, 3, 4, 5], rows),
+        false => columns(&heading, &[1, 4, 5, 6], rows),
+    }
 }

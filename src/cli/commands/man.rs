@@ -74,6 +74,10 @@ fn sections() -> Roff {
     for (name, text) in [
         ("/var/lib/vmkin", "journals and seal records of root"),
         (
+            "/etc/vmkin/hosts.toml, ~/.config/vmkin/hosts.toml",
+            "the hosts and groups that --host knows ($XDG_CONFIG_HOME is heeded)",
+        ),
+        (
             "~/.local/state/vmkin",
             "journals and seal records of other users ($XDG_STATE_HOME is heeded)",
         ),

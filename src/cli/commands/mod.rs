@@ -65,14 +65,14 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 
-use super::session::{Session, batch_result};
+use super::fleet::{Fleet, Of};
+use super::session::batch_result;
 use super::ui::Ui;
 use crate::error::{Kind, Result};
-use crate::hypervisor::Hypervisor;
 use crate::model::{Address, DiskTarget, Domain, DomainRef};
-use crate::ops::Observer as _;
 use crate::ops::lifecycle::Change;
 use crate::ops::wait::{Reached, Waited};
+use crate::ops::{Host, Observer as _};
 
 /// The domains a command is about.
 #[derive(Debug, Args)]
@@ -139,48 +139,50 @@ struct Changed {
     changed: bool,
     /// Its addresses, if they were waited for and are known.
     addresses: Option<Vec<Address>>,
+    #[serde(skip)]
+    domain: Domain,
 }
 
 /// Does something to each domain and says so: `done` and `already` are
 /// sentences about a domain, `could` completes "could not be …".
 fn change_each(
     ui: &Ui,
-    session: &Session<'_>,
-    hypervisor: &dyn Hypervisor,
+    fleet: &Fleet<'_>,
     domains: &Domains,
     words: Words,
-    act: impl FnMut(&Domain) -> Result<Change>,
+    act: impl Fn(Host<'_>, &Domain) -> Result<Change> + Sync,
 ) -> Result<()> {
-    let (changed, result) = change_all(ui, session, hypervisor, domains, words, act);
+    let act = |host: Host<'_>, (): &(), domain: &Domain| act(host, domain);
+    let (changed, result) = change_all(ui, fleet, domains, words, |_| Ok(()), act);
     ui.result("", &changed)?;
     result
 }
 
-/// The same, without printing what became of them.
-fn change_all(
+/// The same with a look at each host before, and without printing what became of
+/// them.
+fn change_all<C>(
     ui: &Ui,
-    session: &Session<'_>,
-    hypervisor: &dyn Hypervisor,
+    fleet: &Fleet<'_>,
     domains: &Domains,
     words: Words,
-    mut act: impl FnMut(&Domain) -> Result<Change>,
-) -> (Vec<Changed>, Result<()>) {
-    let mut changed = Vec::new();
-    let result = session.each(hypervisor, &domains.all(), words.could, |domain| {
-        let change = act(domain)?;
+    prepare: impl Fn(Host<'_>) -> Result<C> + Sync,
+    act: impl Fn(Host<'_>, &C, &Domain) -> Result<Change> + Sync,
+) -> (Vec<Of<Changed>>, Result<()>) {
+    fleet.each(&domains.all(), words.could, prepare, |at, known, domain| {
+        let change = act(at.host, known, domain)?;
+        let name = at.shown(&domain.name);
         ui.status(&match change {
-            Change::Done => format!("Domain '{}' {}.", domain.name, words.done),
-            Change::Already => format!("Domain '{}' {} already.", domain.name, words.already),
+            Change::Done => format!("Domain '{name}' {}.", words.done),
+            Change::Already => format!("Domain '{name}' {} already.", words.already),
         });
-        changed.push(Changed {
+        Ok(Changed {
             name: domain.name.clone(),
             uuid: domain.uuid,
             changed: change == Change::Done,
             addresses: None,
-        });
-        Ok(())
-    });
-    (changed, result)
+            domain: domain.clone(),
+        })
+    })
 }
 
 /// Addresses for people: of one guest alone, for `ssh $(vmkin ip -d web-01)`; of

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 
+use crate::cli::fleet::Of;
 use crate::cli::session::{Session, batch_result};
 use crate::cli::ui::Ui;
 use crate::error::{Error, Kind, Result};
@@ -308,20 +309,23 @@ impl OnGuest {
             }
             return result.and_then(take);
         }
-        let hypervisor = session.connect()?;
-        let host = session.host(&hypervisor);
+        let fleet = session.fleet()?;
         let everybody = ["*".to_owned()];
         let named = match self.domain.as_slice() {
             [] => &everybody[..],
             named => named,
         };
-        let found = domains(host.hypervisor, named)?;
+        let found = fleet.guests(named)?;
         let mut failed = Vec::new();
         let mut well = 0_usize;
         for some in found.chunks(at_once) {
             session.check()?;
-            let one = |domain: &Domain| match Guest::of_domain(host, domain, &view) {
-                Ok(mut guest) => done(&mut guest, act),
+            let open = |of: &Of<Domain>| Guest::of_domain(fleet.host_of(of)?, &of.what, &view);
+            let one = |of: &Of<Domain>| match open(of) {
+                Ok(mut guest) => {
+                    guest.name = of.shown(&guest.name);
+                    done(&mut guest, act)
+                }
                 Err(error) => (Err(error), Said::default()),
             };
             let results: Vec<_> = std::thread::scope(|scope| {
@@ -341,11 +345,11 @@ impl OnGuest {
                 }
                 match result.and_then(&mut take) {
                     Ok(()) => well += 1,
-                    Err(error) => failed.push((domain.name.clone(), error)),
+                    Err(error) => failed.push((domain.shown(&domain.what.name), error)),
                 }
             }
         }
-        batch_result(failed, well, what)
+        fleet.with_lost(batch_result(failed, well, what))
     }
 }
 

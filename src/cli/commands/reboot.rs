@@ -16,14 +16,13 @@ pub(in crate::cli) struct RebootArgs {
 }
 
 pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &RebootArgs) -> Result<()> {
-    let hypervisor = session.connect()?;
-    let host = session.host(&hypervisor);
+    let fleet = session.fleet()?;
     let words = Words {
         done: "was asked to reboot",
         already: "is rebooting",
         could: "rebooted",
     };
-    change_each(ui, session, &hypervisor, &args.domains, words, |domain| {
+    change_each(ui, &fleet, &args.domains, words, |host, domain| {
         lifecycle::reboot(host, domain)
     })
 }

@@ -1,12 +1,13 @@
 use clap::Args;
 
 use super::save::resume;
-use super::{Domains, Words, change_each};
+use super::{Domains, Words, change_all, change_each};
 use crate::cli::session::Session;
 use crate::cli::ui::Ui;
 use crate::error::Result;
-use crate::ops::Usage;
+use crate::model::Domain;
 use crate::ops::saved::{self, Restore};
+use crate::ops::{Host, Usage};
 
 /// Let saved guests go on where they were
 ///
@@ -38,8 +39,7 @@ pub(in crate::cli) struct RestoreArgs {
 
 pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &RestoreArgs) -> Result<()> {
     // A reset that died half-way has to be finished before its guest runs.
-    let hypervisor = session.connect_to_change()?;
-    let host = session.host(&hypervisor);
+    let fleet = session.fleet_to_change()?;
     if args.discard {
         ui.confirm("The saved memory will be lost. Go ahead?")?;
         let words = Words {
@@ -47,21 +47,21 @@ pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &RestoreArgs) ->
             already: "is shut off",
             could: "rid of their saved memory",
         };
-        return change_each(ui, session, &hypervisor, &args.domains, words, |domain| {
-            saved::discard(host, domain)
-        });
+        return change_each(ui, &fleet, &args.domains, words, saved::discard);
     }
     let how = Restore {
         resume: resume(args.running, args.paused),
         bypass_cache: args.bypass_cache,
     };
-    let usage = Usage::read(&hypervisor)?;
     let words = Words {
         done: "was restored",
         already: "is running",
         could: "restored",
     };
-    change_each(ui, session, &hypervisor, &args.domains, words, |domain| {
-        saved::restore(host, &usage, domain, how)
-    })
+    let known = |host: Host<'_>| Usage::read(host.hypervisor);
+    let act =
+        |host: Host<'_>, usage: &Usage, domain: &Domain| saved::restore(host, usage, domain, how);
+    let (changed, result) = change_all(ui, &fleet, &args.domains, words, known, act);
+    ui.result("", &changed)?;
+    result
 }

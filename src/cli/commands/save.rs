@@ -31,8 +31,7 @@ pub(in crate::cli) struct SaveArgs {
 }
 
 pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &SaveArgs) -> Result<()> {
-    let hypervisor = session.connect()?;
-    let host = session.host(&hypervisor);
+    let fleet = session.fleet()?;
     let how = Save {
         resume: resume(args.running, args.paused),
         bypass_cache: args.bypass_cache,
@@ -42,7 +41,7 @@ pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &SaveArgs) -> Re
         already: "is saved",
         could: "saved",
     };
-    change_each(ui, session, &hypervisor, &args.domains, words, |domain| {
+    change_each(ui, &fleet, &args.domains, words, |host, domain| {
         saved::save(host, domain, how)
     })
 }

@@ -1,6 +1,7 @@
 use clap::Args;
 
 use super::Domains;
+use crate::cli::fleet::Of;
 use crate::cli::session::Session;
 use crate::cli::ui::{Ui, one_line};
 use crate::error::Result;
@@ -18,24 +19,26 @@ pub(in crate::cli) struct ShowArgs {
 }
 
 pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &ShowArgs) -> Result<()> {
-    let hypervisor = session.connect()?;
-    let host = session.host(&hypervisor);
-    let mut all = Vec::new();
-    let result = session.each(&hypervisor, &args.domains.all(), "shown", |domain| {
-        all.push(show(host, domain)?);
-        Ok(())
-    });
+    let fleet = session.fleet()?;
+    let (all, result) = fleet.each_alone(&args.domains.all(), "shown", show);
     let text: Vec<String> = all.iter().map(text).collect();
     ui.result(&text.join("\n"), &all)?;
     result
 }
 
-fn text(shown: &Shown) -> String {
+fn text(
+    Of {
+        host, what: shown, ..
+    }: &Of<Shown>,
+) -> String {
     let mut out = String::new();
     let mut line = |label: &str, value: &str| {
         out.push_str(&format!("{label:<12} {}\n", one_line(value)));
     };
     let listed = &shown.listed;
+    if let Some(host) = host {
+        line("Host:", host);
+    }
     line("Name:", &listed.name);
     line("UUID:", &listed.uuid.to_string());
     if let Some(title) = &shown.title {

@@ -4,7 +4,8 @@ use super::{Domains, Patience, Words, change_each};
 use crate::cli::session::Session;
 use crate::cli::ui::Ui;
 use crate::error::Result;
-use crate::hypervisor::Hypervisor as _;
+use crate::model::Domain;
+use crate::ops::Host;
 use crate::ops::lifecycle::{self, Change};
 
 /// Ask guests to shut down
@@ -21,8 +22,7 @@ pub(in crate::cli) struct ShutdownArgs {
 }
 
 pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &ShutdownArgs) -> Result<()> {
-    let hypervisor = session.connect()?;
-    let host = session.host(&hypervisor);
+    let fleet = session.fleet()?;
     let limit = args.patience.limit();
     let words = Words {
         done: if limit.is_some() {
@@ -37,15 +37,14 @@ pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &ShutdownArgs) -
     if limit.is_some() {
         // All are asked before the first is waited for. Those that cannot be
         // asked say why in the second round.
-        for which in &args.domains.all() {
-            if let Ok(domain) = hypervisor.find(which) {
-                if let Ok(Change::Done) = lifecycle::shutdown(host, &domain, None) {
-                    asked.push(domain.uuid);
-                }
-            }
-        }
+        let ask = |host: Host<'_>, domain: &Domain| {
+            let change = lifecycle::shutdown(host, domain, None)?;
+            Ok((change == Change::Done).then_some(domain.uuid))
+        };
+        let (answers, _) = fleet.each_alone(&args.domains.all(), words.could, ask);
+        asked.extend(answers.into_iter().filter_map(|one| one.what));
     }
-    change_each(ui, session, &hypervisor, &args.domains, words, |domain| {
+    change_each(ui, &fleet, &args.domains, words, |host, domain| {
         match lifecycle::shutdown(host, domain, limit)? {
             // Between the two rounds, because it was asked in the first.
             Change::Already if asked.contains(&domain.uuid) => Ok(Change::Done),

@@ -3,11 +3,14 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{Domains, Words, addresses_of, addresses_text, change_all, with_waited};
+use crate::cli::fleet::Of;
 use crate::cli::session::Session;
 use crate::cli::ui::Ui;
 use crate::error::Result;
 use crate::hypervisor::Start;
-use crate::ops::{Usage, lifecycle, wait};
+use crate::model::Domain;
+use crate::ops::wait::{self, Waited};
+use crate::ops::{Host, Usage, lifecycle};
 
 /// Start domains
 ///
@@ -42,8 +45,7 @@ pub(in crate::cli) struct StartArgs {
 
 pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &StartArgs) -> Result<()> {
     // A reset that died half-way has to be finished before its guest runs.
-    let hypervisor = session.connect_to_change()?;
-    let host = session.host(&hypervisor);
+    let fleet = session.fleet_to_change()?;
     let how = Start {
         paused: args.paused,
         force_boot: args.force_boot,
@@ -52,28 +54,55 @@ pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &StartArgs) -> R
     if args.force_boot {
         ui.confirm("Saved memory, if there is any, will be lost. Go ahead?")?;
     }
-    let usage = Usage::read(&hypervisor)?;
     let words = Words {
         done: "was started",
         already: "is running",
         could: "started",
     };
-    let mut active = Vec::new();
     let domains = &args.domains;
-    let (mut changed, result) = change_all(ui, session, &hypervisor, domains, words, |domain| {
-        let change = lifecycle::start(host, &usage, domain, how)?;
-        active.push(domain.clone());
-        Ok(change)
-    });
+    let known = |host: Host<'_>| Usage::read(host.hypervisor);
+    let act =
+        |host: Host<'_>, usage: &Usage, domain: &Domain| lifecycle::start(host, usage, domain, how);
+    let (mut changed, result) = change_all(ui, &fleet, domains, words, known, act);
     let Some(limit) = args.wait_ip else {
         ui.result("", &changed)?;
         return result;
     };
-    let waited = wait::for_addresses(host, &active, limit);
+    let active: Vec<Of<Domain>> = changed
+        .iter()
+        .map(|one| one.with(one.what.domain.clone()))
+        .collect();
+    let waited = fleet.go_on(active, |host, active| {
+        wait::for_addresses(host, &active, limit)
+    });
     for one in &mut changed {
-        one.addresses = addresses_of(&waited, one.uuid);
+        let mut own = waited.iter().filter(|waited| waited.is_beside(one));
+        one.what.addresses = own.find_map(|waited| addresses_of(&waited.what, one.what.uuid));
     }
+    let waited = all_waited(waited);
     let alone = domains.all().len() == 1;
     ui.result(&addresses_text(&waited.reached, alone), &changed)?;
     with_waited(result, waited)
+}
+
+/// What came of waiting on all hosts.
+fn all_waited(of_hosts: Vec<Of<Waited>>) -> Waited {
+    let mut all = Waited::default();
+    for of in of_hosts {
+        let host = of.with(());
+        let Waited {
+            reached,
+            failed,
+            stopped,
+        } = of.what;
+        all.reached.extend(reached.into_iter().map(|mut one| {
+            one.name = host.shown(&one.name);
+            one
+        }));
+        let failed = failed.into_iter();
+        all.failed
+            .extend(failed.map(|(name, error)| (host.shown(&name), error)));
+        all.stopped = all.stopped.or(stopped);
+    }
+    all
 }

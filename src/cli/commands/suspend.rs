@@ -16,14 +16,13 @@ pub(in crate::cli) struct SuspendArgs {
 }
 
 pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &SuspendArgs) -> Result<()> {
-    let hypervisor = session.connect()?;
-    let host = session.host(&hypervisor);
+    let fleet = session.fleet()?;
     let words = Words {
         done: "is paused",
         already: "is paused",
         could: "suspended",
     };
-    change_each(ui, session, &hypervisor, &args.domains, words, |domain| {
+    change_each(ui, &fleet, &args.domains, words, |host, domain| {
         lifecycle::suspend(host, domain)
     })
 }

@@ -2,6 +2,7 @@ use std::path::Path;
 
 use clap::Args;
 
+use crate::cli::fleet::Of;
 use crate::cli::session::Session;
 use crate::cli::ui::{Ui, one_line};
 use crate::error::Result;
@@ -20,18 +21,34 @@ pub(in crate::cli) struct TreeArgs {
 }
 
 pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &TreeArgs) -> Result<()> {
-    let hypervisor = session.connect()?;
-    let tree = tree(session.host(&hypervisor))?;
-    let text = if args.dot { dot(&tree) } else { drawing(&tree) };
-    ui.result(&text, &tree)?;
-    for problem in &tree.problems {
-        ui.warning(problem);
+    let fleet = session.fleet()?;
+    let (trees, failed) = fleet.ask(tree)?;
+    let text = match args.dot {
+        true => dot(&trees),
+        false => trees.iter().map(drawing).collect(),
+    };
+    match trees.as_slice() {
+        // Of one host it is not a list of one.
+        [tree] if fleet.is_one() => ui.result(&text, tree)?,
+        trees => ui.result(&text, &trees)?,
     }
-    Ok(())
+    for tree in &trees {
+        for problem in &tree.what.problems {
+            ui.warning(&tree.shown(problem));
+        }
+    }
+    fleet.verdict(trees.len(), failed)
 }
 
-fn drawing(tree: &Tree) -> String {
+fn drawing(
+    Of {
+        host, what: tree, ..
+    }: &Of<Tree>,
+) -> String {
     let mut text = String::new();
+    if let Some(host) = host {
+        text.push_str(&format!("{}:\n", one_line(host)));
+    }
     for root in &tree.roots {
         line(&mut text, "", root, None);
         branches(&mut text, "", root);
@@ -81,17 +98,19 @@ fn line(text: &mut String, before: &str, node: &Node, dir: Option<&Path>) {
     text.push('\n');
 }
 
-fn dot(tree: &Tree) -> String {
+fn dot(trees: &[Of<Tree>]) -> String {
     let mut text = "digraph vmkin {\n  rankdir=LR;\n  node [shape=box];\n".to_owned();
-    for root in &tree.roots {
-        dot_node(&mut text, root);
+    for tree in trees {
+        for root in &tree.what.roots {
+            dot_node(&mut text, root, tree);
+        }
     }
     text.push_str("}\n");
     text
 }
 
-fn dot_node(text: &mut String, node: &Node) {
-    let id = quoted(&node.path.to_string_lossy());
+fn dot_node(text: &mut String, node: &Node, on: &Of<Tree>) {
+    let id = quoted(&on.shown(&node.path.to_string_lossy()));
     let style = match (node.sealed, node.is_orphan()) {
         (_, true) => " [style=dashed]",
         (true, false) => " [style=bold]",
@@ -99,7 +118,7 @@ fn dot_node(text: &mut String, node: &Node) {
     };
     text.push_str(&format!("  {id}{style};\n"));
     for user in &node.users {
-        let name = quoted(&format!("domain {}", user.domain));
+        let name = quoted(&format!("domain {}", on.shown(&user.domain)));
         let label = quoted(user.target.as_str());
         text.push_str(&format!(
             "  {name} [shape=ellipse, label={}];\n",
@@ -110,9 +129,9 @@ fn dot_node(text: &mut String, node: &Node) {
     for overlay in &node.overlays {
         text.push_str(&format!(
             "  {id} -> {};\n",
-            quoted(&overlay.path.to_string_lossy())
+            quoted(&on.shown(&overlay.path.to_string_lossy()))
         ));
-        dot_node(text, overlay);
+        dot_node(text, overlay, on);
     }
 }
 

@@ -1,0 +1,508 @@
+//! The hosts that a command is about, connected to, and what is done on all of them
+//! at once.
+
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::hosts::HostName;
+use super::session::{Session, batch_of, batch_result};
+use crate::error::{Error, Kind, Result};
+use crate::hypervisor::Connection;
+use crate::model::{Domain, DomainRef, Glob};
+use crate::ops::Host;
+use crate::ops::guest::domains;
+
+/// How long a host may take to answer at all, where there are others. A host that
+/// is switched off would else be waited for as long as TCP does: two minutes.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What there is of one host.
+#[derive(Debug, Serialize)]
+pub(super) struct Of<T> {
+    /// Which host, where there are several.
+    pub(super) host: Option<String>,
+    #[serde(skip)]
+    at: usize,
+    #[serde(flatten)]
+    pub(super) what: T,
+}
+
+impl<T> Of<T> {
+    /// A name, with that of the host where there are several.
+    pub(super) fn shown(&self, name: &str) -> String {
+        shown(self.host.as_deref(), name)
+    }
+
+    /// Whether it is of the same host as another thing.
+    pub(super) fn is_beside<U>(&self, other: &Of<U>) -> bool {
+        self.at == other.at
+    }
+
+    /// Something else of the same host.
+    pub(super) fn with<U>(&self, what: U) -> Of<U> {
+        Of {
+            host: self.host.clone(),
+            at: self.at,
+            what,
+        }
+    }
+}
+
+impl<T> Of<Vec<T>> {
+    /// Each by itself.
+    pub(super) fn each(self) -> Vec<Of<T>> {
+        let Self { host, at, what } = self;
+        let each = what.into_iter().map(|what| Of {
+            host: host.clone(),
+            at,
+            what,
+        });
+        each.collect()
+    }
+}
+
+/// A host on which something is done, and its name, where there are several.
+#[derive(Clone, Copy)]
+pub(super) struct At<'f> {
+    pub(super) host: Host<'f>,
+    name: Option<&'f str>,
+}
+
+impl At<'_> {
+    /// A name, with that of the host where there are several.
+    pub(super) fn shown(&self, name: &str) -> String {
+        shown(self.name, name)
+    }
+}
+
+/// What has failed, and whose it is.
+type Failure = (String, Error);
+
+/// The same of several.
+pub(super) type Failures = Vec<Failure>;
+
+/// Something, and where in the order of what was typed it stands.
+type Turn<T> = (usize, T);
+
+/// A host that answers.
+struct Member {
+    name: Option<String>,
+    connection: Connection,
+}
+
+/// The hosts that a command is about.
+pub(super) struct Fleet<'s> {
+    session: &'s Session<'s>,
+    members: Vec<Member>,
+    /// Those that do not answer.
+    lost: Failures,
+}
+
+impl<'s> Fleet<'s> {
+    /// Connects to all of them.
+    ///
+    /// # Errors
+    ///
+    /// If there is one, and it does not answer. Of several, what they have is told
+    /// at the end.
+    pub(super) fn open(session: &'s Session<'s>, hosts: &[HostName]) -> Result<Self> {
+        let mut fleet = Self {
+            session,
+            members: Vec::new(),
+            lost: Vec::new(),
+        };
+        if let [host] = hosts {
+            fleet.members.push(Member {
+                name: None,
+                connection: Connection::open(host.uri.as_deref())?,
+            });
+            return Ok(fleet);
+        }
+        // Not scoped: what hangs inside libvirt is left there until the process ends.
+        let answers: Vec<_> = hosts
+            .iter()
+            .map(|host| {
+                let (tell, answer) = mpsc::channel();
+                let uri = host.uri.clone();
+                thread::spawn(move || drop(tell.send(Connection::open(uri.as_deref()))));
+                (host, answer)
+            })
+            .collect();
+        for (host, answer) in answers {
+            match answer
+                .recv_timeout(PATIENCE)
+                .unwrap_or_else(|_| Err(silent(&host.name)))
+            {
+                Ok(connection) => fleet.members.push(Member {
+                    name: Some(host.name.clone()),
+                    connection,
+                }),
+                Err(error) => fleet.lost.push((host.name.clone(), error)),
+            }
+        }
+        Ok(fleet)
+    }
+
+    /// Whether there is one host, which needs no name.
+    pub(super) fn is_one(&self) -> bool {
+        self.lost.is_empty() && self.members.iter().all(|member| member.name.is_none())
+    }
+
+    fn at<'f>(&'f self, member: &'f Member) -> At<'f> {
+        At {
+            host: self.session.host(&member.connection),
+            name: member.name.as_deref(),
+        }
+    }
+
+    /// Asks all hosts at once. What they have comes in the order of the hosts.
+    ///
+    /// # Errors
+    ///
+    /// Where there is one host, its own; of several, [`Self::verdict`] says which
+    /// failed.
+    pub(super) fn ask<T: Send>(
+        &self,
+        ask: impl Fn(Host<'_>) -> Result<T> + Sync,
+    ) -> Result<(Vec<Of<T>>, Failures)> {
+        let all: Vec<(usize, ())> = (0..self.members.len()).map(|at| (at, ())).collect();
+        let (found, failed) = self.at_once(all, |at, ()| ask(at.host));
+        match (self.is_one(), failed) {
+            (true, failed) if !failed.is_empty() => Err(failed
+                .into_iter()
+                .map(|(_, error)| error)
+                .next()
+                .unwrap_or_else(nobody)),
+            (_, failed) => Ok((found, failed)),
+        }
+    }
+
+    /// What to end with where so many hosts have answered and these have not.
+    pub(super) fn verdict(self, answered: usize, mut failed: Failures) -> Result<()> {
+        failed.extend(self.lost);
+        batch_of("hosts", failed, answered, "asked")
+    }
+
+    /// Lets each connection be used once before anything else is done.
+    pub(super) fn each_first(&self, first: impl Fn(&Connection) -> Result<()>) -> Result<()> {
+        self.members
+            .iter()
+            .try_for_each(|member| first(&member.connection))
+    }
+
+    /// Does something with each of these domains, at once on different hosts, and
+    /// goes on when one fails. `prepare` looks once at each host that has one of
+    /// them; `what` is what is done, as in "could not be started".
+    ///
+    /// The error is the domain's own if there is one domain; of several, which
+    /// failed and why: [`Kind::Partial`] if some did not. What was done comes with
+    /// it.
+    pub(super) fn each<C, T: Send>(
+        &self,
+        named: &[DomainRef],
+        what: &str,
+        prepare: impl Fn(Host<'_>) -> Result<C> + Sync,
+        act: impl Fn(At<'_>, &C, &Domain) -> Result<T> + Sync,
+    ) -> (Vec<Of<T>>, Result<()>) {
+        let (found, mut failed) = self.find(named);
+        let mut work: Vec<(usize, Vec<(usize, Domain)>)> = Vec::new();
+        for (turn, Of { at, what, .. }) in found {
+            match work.iter_mut().find(|(known, _)| *known == at) {
+                // Twice the same, by its name and by its UUID.
+                Some((_, own)) if own.iter().any(|(_, known)| known.uuid == what.uuid) => {}
+                Some((_, own)) => own.push((turn, what)),
+                None => work.push((at, vec![(turn, what)])),
+            }
+        }
+        let (results, mut unprepared) = self.at_once(work, |at, own| {
+            let known = prepare(at.host)?;
+            let act = |(turn, domain): (usize, Domain)| {
+                let result = at.host.interrupt.check();
+                let result = result.and_then(|()| act(at, &known, &domain));
+                (turn, domain.name, result)
+            };
+            Ok(own.into_iter().map(act).collect::<Vec<_>>())
+        });
+        if self.is_one() {
+            if let Some((_, error)) = unprepared.pop() {
+                return (Vec::new(), Err(error));
+            }
+        }
+        let mut done = Vec::new();
+        for one in results.into_iter().flat_map(Of::each) {
+            let of = one.with(());
+            let (turn, name, result) = one.what;
+            match result {
+                Ok(what) => done.push((turn, of.with(what))),
+                Err(error) => failed.push((turn, (of.shown(&name), error))),
+            }
+        }
+        // In the order in which they were named, whichever was faster.
+        done.sort_by_key(|(turn, _)| *turn);
+        failed.sort_by_key(|(turn, _)| *turn);
+        let done: Vec<Of<T>> = done.into_iter().map(|(_, of)| of).collect();
+        let mut failed: Failures = failed
+            .into_iter()
+            .map(|(_, failed)| failed)
+            .chain(unprepared)
+            .collect();
+        let stops = [Kind::Interrupted, Kind::Terminated];
+        let stopped = failed
+            .iter()
+            .position(|(_, error)| stops.contains(&error.kind()));
+        let result = match stopped {
+            Some(at) => Err(failed.swap_remove(at).1),
+            None => self.with_lost(batch_result(failed, done.len(), what)),
+        };
+        (done, result)
+    }
+
+    /// The same without a look at the host.
+    pub(super) fn each_alone<T: Send>(
+        &self,
+        named: &[DomainRef],
+        what: &str,
+        act: impl Fn(Host<'_>, &Domain) -> Result<T> + Sync,
+    ) -> (Vec<Of<T>>, Result<()>) {
+        self.each(
+            named,
+            what,
+            |_| Ok(()),
+            |at, (), domain| act(at.host, domain),
+        )
+    }
+
+    /// Goes on with what there is of some domains, all of a host together, at once
+    /// on different hosts.
+    pub(super) fn go_on<T: Send, U: Send>(
+        &self,
+        all: Vec<Of<T>>,
+        act: impl Fn(Host<'_>, Vec<T>) -> U + Sync,
+    ) -> Vec<Of<U>> {
+        let mut work: Vec<(usize, Vec<T>)> = Vec::new();
+        for one in all {
+            match work.iter_mut().find(|(at, _)| *at == one.at) {
+                Some((_, own)) => own.push(one.what),
+                None => work.push((one.at, vec![one.what])),
+            }
+        }
+        self.at_once(work, |at, own| Ok(act(at.host, own))).0
+    }
+
+    /// The host that something is of.
+    pub(super) fn host_of<T>(&self, of: &Of<T>) -> Result<Host<'_>> {
+        let member = self.members.get(of.at).ok_or_else(nobody)?;
+        Ok(self.at(member).host)
+    }
+
+    /// That a host did not answer must not be lost.
+    pub(super) fn with_lost(&self, result: Result<()>) -> Result<()> {
+        if self.lost.is_empty() {
+            return result;
+        }
+        let (lost, all) = (self.lost.len(), self.lost.len() + self.members.len());
+        let mut error = match result {
+            Ok(()) => Error::new(
+                Kind::Partial,
+                format!("{lost} of {all} hosts did not answer"),
+            ),
+            Err(error) => error,
+        };
+        for (name, cause) in &self.lost {
+            error = error.part(format!("{name}: {cause}"));
+        }
+        Err(error)
+    }
+
+    /// The guests of these names and patterns, whose files are to be read.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::NotFound`] if one is on no host; [`Kind::Usage`] if a name is on
+    /// several.
+    pub(super) fn guests(&self, named: &[String]) -> Result<Vec<Of<Domain>>> {
+        let ask = |host: Host<'_>, name: &str| domains(host.hypervisor, &[name.to_owned()]);
+        let mut found: Vec<Of<Domain>> = Vec::new();
+        for (name, answer) in self.look_up(named.to_vec(), ask) {
+            let answer: Vec<Of<Domain>> = answer?.into_iter().flat_map(Of::each).collect();
+            if answer.len() > 1 && !Glob::is_pattern(&name) {
+                return Err(on_several(&name, &answer));
+            }
+            for one in answer {
+                let known =
+                    |other: &Of<Domain>| other.at == one.at && other.what.uuid == one.what.uuid;
+                if !found.iter().any(known) {
+                    found.push(one);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Which host has each of these domains, and of which that cannot be said; with
+    /// the turn of each.
+    fn find(&self, named: &[DomainRef]) -> (Vec<Turn<Of<Domain>>>, Vec<Turn<Failure>>) {
+        let names = named.iter().map(DomainRef::to_string).collect();
+        let ask = |host: Host<'_>, name: &str| {
+            let which: DomainRef = name.parse().map_err(|why| Error::new(Kind::Usage, why))?;
+            host.hypervisor.find(&which)
+        };
+        let (mut found, mut failed) = (Vec::new(), Vec::new());
+        for (turn, (name, answer)) in self.look_up(names, ask).into_iter().enumerate() {
+            match answer {
+                Ok(several) if several.len() > 1 => {
+                    let error = on_several(&name, &several);
+                    failed.push((turn, (name, error)));
+                }
+                Ok(one) => found.extend(one.into_iter().map(|one| (turn, one))),
+                Err(error) => failed.push((turn, (name, error))),
+            }
+        }
+        (found, failed)
+    }
+
+    /// Asks all hosts at once for each of these names, or the one that is named
+    /// before it: what each has that has any.
+    fn look_up<T: Send>(
+        &self,
+        names: Vec<String>,
+        ask: impl Fn(Host<'_>, &str) -> Result<T> + Sync,
+    ) -> Vec<(String, Result<Vec<Of<T>>>)> {
+        let asked: Vec<(Option<usize>, &str)> =
+            names.iter().map(|name| self.taken_apart(name)).collect();
+        let everybody = (0..self.members.len()).map(|at| (at, at)).collect();
+        let (answers, _) = self.at_once(everybody, |on, at| {
+            let own = asked.iter().map(|(only, name)| match only {
+                Some(only) if *only != at => None,
+                _ => Some(ask(on.host, name)),
+            });
+            Ok(own.collect::<Vec<_>>())
+        });
+        let mut of_names: Vec<Result<Vec<Of<T>>>> = names.iter().map(|_| Ok(Vec::new())).collect();
+        for answer in answers {
+            let host = answer.with(());
+            for (of_name, own) in of_names.iter_mut().zip(answer.what) {
+                match (of_name.as_mut(), own) {
+                    (Ok(found), Some(Ok(what))) => found.push(host.with(what)),
+                    (Ok(_), Some(Err(error)))
+                        if self.is_one() || error.kind() != Kind::NotFound =>
+                    {
+                        *of_name = Err(error);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        let named = names.into_iter().zip(of_names);
+        named
+            .map(|(name, found)| match found {
+                Ok(found) if found.is_empty() && !self.is_one() => {
+                    let error = self.on_none(&name);
+                    (name, Err(error))
+                }
+                found => (name, found),
+            })
+            .collect()
+    }
+
+    /// `host:domain`, where there is such a host.
+    fn taken_apart<'n>(&self, name: &'n str) -> (Option<usize>, &'n str) {
+        let parts = name.split_once(':').and_then(|(host, domain)| {
+            let mut members = self.members.iter();
+            let at = members.position(|member| member.name.as_deref() == Some(host))?;
+            Some((Some(at), domain))
+        });
+        parts.unwrap_or((None, name))
+    }
+
+    fn on_none(&self, which: &str) -> Error {
+        let error = Error::new(
+            Kind::NotFound,
+            format!("there is no domain '{which}' on any of the hosts that answer"),
+        );
+        error.hint("see which there are: `vmkin list`, with the same hosts")
+    }
+
+    /// Does something with each of these for its host: at once for different hosts.
+    fn at_once<I: Send, T: Send>(
+        &self,
+        all: Vec<(usize, I)>,
+        act: impl Fn(At<'_>, I) -> Result<T> + Sync,
+    ) -> (Vec<Of<T>>, Failures) {
+        let mut work: Vec<Vec<I>> = self.members.iter().map(|_| Vec::new()).collect();
+        for (at, one) in all {
+            if let Some(work) = work.get_mut(at) {
+                work.push(one);
+            }
+        }
+        let act = &act;
+        let results = thread::scope(|scope| {
+            let threads: Vec<_> = self
+                .members
+                .iter()
+                .zip(work)
+                .map(|(member, work)| {
+                    let at = self.at(member);
+                    scope.spawn(move || -> Vec<Result<T>> {
+                        work.into_iter().map(|one| act(at, one)).collect()
+                    })
+                })
+                .collect();
+            let joined = threads.into_iter().map(|thread| thread.join());
+            joined
+                .map(|joined| joined.unwrap_or_default())
+                .collect::<Vec<_>>()
+        });
+        let (mut done, mut failed) = (Vec::new(), Vec::new());
+        for (at, (member, results)) in self.members.iter().zip(results).enumerate() {
+            for result in results {
+                match result {
+                    Ok(what) => done.push(Of {
+                        host: member.name.clone(),
+                        at,
+                        what,
+                    }),
+                    Err(error) => failed.push((member.name.clone().unwrap_or_default(), error)),
+                }
+            }
+        }
+        (done, failed)
+    }
+}
+
+/// A name, with that of the host where there are several.
+fn shown(host: Option<&str>, name: &str) -> String {
+    match host {
+        Some(host) => format!("{host}:{name}"),
+        None => name.to_owned(),
+    }
+}
+
+fn on_several<T>(which: &str, found: &[Of<T>]) -> Error {
+    let hosts: Vec<&str> = found.iter().filter_map(|one| one.host.as_deref()).collect();
+    let error = Error::new(
+        Kind::Usage,
+        format!("'{which}' is a domain on {}", hosts.join(" and on ")),
+    );
+    match hosts.first() {
+        Some(host) => error.hint(format!("say which: `-d {host}:{which}`")),
+        None => error,
+    }
+}
+
+fn silent(name: &str) -> Error {
+    Error::new(
+        Kind::Environment,
+        format!("it did not answer within {} seconds", PATIENCE.as_secs()),
+    )
+    .hint(format!(
+        "leave it out, or see whether it is up: `ping {name}`"
+    ))
+}
+
+fn nobody() -> Error {
+    Error::new(Kind::Environment, "no host has answered")
+}
