@@ -9,7 +9,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -257,9 +257,6 @@ impl Store {
     /// If it cannot be written; then nothing may be begun.
     pub fn begin(&self, uri: &str, operation: Operation) -> Result<Journal> {
         let dir = self.journals()?;
-        let id = Uuid::new_v4();
-        let temp = dir.join(format!(".{id}.tmp"));
-        let path = dir.join(format!("{id}.jsonl"));
         let cannot = |e| Error::io("cannot write a journal", e);
         let begun = Begun {
             version: VERSION,
@@ -269,15 +266,8 @@ impl Store {
             operation,
         };
         let line = line(&begun)?;
-        let file = OpenOptions::new()
-            .create_new(true)
-            .append(true)
-            .mode(0o600)
-            .open(&temp)
-            .map_err(cannot)?;
-        // Locked before it has the name by which others find it.
-        let file = Flock::lock(file, FlockArg::LockExclusiveNonblock)
-            .map_err(|(_, e)| cannot(e.into()))?;
+        let (id, temp, file) = new_file(&dir).map_err(cannot)?;
+        let path = dir.join(format!("{id}.jsonl"));
         let mut journal = Journal { file, path: temp };
         if let Err(error) = crate::failpoint::hit("store.journal") {
             drop(fs::remove_file(&journal.path));
@@ -410,6 +400,26 @@ fn line<T: Serialize>(value: &T) -> Result<Vec<u8>> {
         .map_err(|e| Error::wrap(Kind::Usage, "this cannot be written to a journal", e))?;
     line.push(b'\n');
     Ok(line)
+}
+
+/// A file that is locked before it has the name by which others find it, and the
+/// temporary name that it has.
+fn new_file(dir: &Path) -> std::io::Result<(Uuid, PathBuf, Flock<File>)> {
+    loop {
+        let id = Uuid::new_v4();
+        let temp = dir.join(format!(".{id}.tmp"));
+        let file = OpenOptions::new()
+            .create_new(true)
+            .append(true)
+            .mode(0o600)
+            .open(&temp)?;
+        let file = Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, e)| e)?;
+        // Who sweeps may have taken it for one that was left behind, before it was
+        // locked.
+        if file.metadata()?.nlink() > 0 {
+            return Ok((id, temp, file));
+        }
+    }
 }
 
 /// How long the lock of a process that is gone is waited for: a child that it was
@@ -557,6 +567,26 @@ mod tests {
         };
         ours.finish().unwrap();
         assert!(store.survey().unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_is_being_begun_is_not_swept_away() {
+        let (_dir, store) = store();
+        let is_over = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                        store.sweep().unwrap();
+                    }
+                });
+            }
+            let begun = (0..300).map(|_| store.begin("test:///default", operation()));
+            let failed = begun.filter_map(|journal| journal.and_then(Journal::finish).err());
+            let failed: Vec<String> = failed.map(|error| error.to_string()).collect();
+            is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+            assert!(failed.is_empty(), "{failed:?}");
+        });
     }
 
     #[test]
