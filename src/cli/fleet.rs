@@ -106,8 +106,7 @@ impl<'s> Fleet<'s> {
     ///
     /// # Errors
     ///
-    /// If there is one, and it does not answer. Of several, what they have is told
-    /// at the end.
+    /// If none of them answers. That only some do is told at the end.
     pub(super) fn open(session: &'s Session<'s>, hosts: &[HostName]) -> Result<Self> {
         let mut fleet = Self {
             session,
@@ -142,6 +141,9 @@ impl<'s> Fleet<'s> {
                 }),
                 Err(error) => fleet.lost.push((host.name.clone(), error)),
             }
+        }
+        if fleet.members.is_empty() {
+            batch_of("hosts", std::mem::take(&mut fleet.lost), 0, "asked")?;
         }
         Ok(fleet)
     }
@@ -453,7 +455,7 @@ impl<'s> Fleet<'s> {
                 .collect();
             let joined = threads.into_iter().map(|thread| thread.join());
             joined
-                .map(|joined| joined.unwrap_or_default())
+                .map(|joined| joined.unwrap_or_else(|_| vec![Err(nonsense())]))
                 .collect::<Vec<_>>()
         });
         let (mut done, mut failed) = (Vec::new(), Vec::new());
@@ -501,6 +503,10 @@ fn silent(name: &str) -> Error {
     .hint(format!(
         "leave it out, or see whether it is up: `ping {name}`"
     ))
+}
+
+fn nonsense() -> Error {
+    Error::new(Kind::Libvirt, "what it has makes no sense")
 }
 
 fn nobody() -> Error {

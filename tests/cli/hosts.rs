@@ -86,6 +86,9 @@ fn a_host_that_is_not_there_is_told_and_the_others_are_shown() {
     assert!(shown.stdout().contains("rack2"), "{shown}");
     let none = rack.vmkin("list --host attic");
     assert_eq!(none.code(), Some(8), "{none}");
+    let shown = rack.vmkin("show --host attic -c test:///nowhere/2.xml -d web-01");
+    assert_eq!(shown.code(), Some(8), "{shown}");
+    shown.says("2 of 2 hosts could not be asked");
     let unknown = rack.vmkin("list --host rack3");
     assert_eq!(unknown.code(), Some(3), "{unknown}");
     unknown.says("did you mean rack");
