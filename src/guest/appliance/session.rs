@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::kernel::Boot;
 use crate::error::{Error, Kind, Result};
+use crate::failpoint::patience;
 use crate::guest::scratch::Scratch;
 use crate::interrupt::Interrupt;
 use crate::process::{Dialogue, Heard, Run, Tool, printable};
@@ -61,7 +62,7 @@ impl Session {
     /// Starts `guestfish`; without KVM if need be.
     pub(super) fn start(scratch: &Path, emulated: bool, interrupt: &Interrupt) -> Result<Self> {
         let tool = Tool::find(PROGRAM)?;
-        let run = tool.command(["--keys-from-stdin"]).patience(PATIENCE);
+        let run = tool.command(["--keys-from-stdin"]).patience(patience(PATIENCE));
         // What the user has typed into another one is no affair of this one, nor the
         // other way round.
         let run = surrounded(run, scratch, emulated).env("HOME", scratch);
@@ -256,7 +257,7 @@ impl Session {
             *ended = *ended || stream.cut(end.as_bytes()).is_some();
             stream.keep_end();
         }
-        self.dialogue.be_patient(PATIENCE);
+        self.dialogue.be_patient(patience(PATIENCE));
         Ok(())
     }
 
