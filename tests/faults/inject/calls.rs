@@ -100,7 +100,7 @@ fn is_step(arguments: &str) -> bool {
 pub(crate) fn failing(cell: &Cell) -> Tally {
     let mut runs = 0;
     for (call, nths) in calls(cell) {
-        let few = 12;
+        let few = 8;
         let step = nths.len().div_ceil(few).max(1);
         let mut chosen: Vec<usize> = nths.iter().copied().step_by(step).collect();
         if chosen.last() != nths.last() {
