@@ -287,6 +287,10 @@ fn clones_and_what_is_known_of_them_are_as_documented() {
     // Each run has a hypervisor of its own, so the clone goes into the next by hand.
     bench.define(&[&xml]);
     let shown = bench.result("show", &["show", "-d", "web-01"]);
+    bench.result(
+        "export",
+        &["export", "-d", "web-01", "--format", "kubevirt"],
+    );
     assert_eq!(shown[0]["lineage"]["golden_name"], "golden");
     assert_eq!(shown[0]["disks"][0]["layers"].as_array().unwrap().len(), 2);
     let image = bench.path("images/golden.img");

@@ -8,6 +8,7 @@ pub mod customize;
 pub mod delete;
 pub mod disk;
 pub mod doctor;
+pub mod export;
 pub mod flatten;
 pub mod guard;
 pub mod guest;

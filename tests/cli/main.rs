@@ -41,6 +41,7 @@ mod disk_images;
 mod disk_rebase;
 mod disk_resize;
 mod doctor;
+mod export;
 mod flatten;
 mod from_libguestfs;
 mod from_qemu_img;

@@ -119,6 +119,7 @@ fn the_commands() {
       base         Look after the images that clones are based on
       flatten      Make guests independent of their bases
       promote      Make a golden domain of a guest
+      export       Print guests as what KubeVirt, Terraform or another libvirt reads
       prune        Find overlays, seeds and temporary files that no domain has, and remove them
       disk         Work on the disks of guests, or on images
       image        Make images

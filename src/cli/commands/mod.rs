@@ -16,6 +16,7 @@ pub(super) mod diff;
 pub(super) mod disk;
 pub(super) mod doctor;
 pub(super) mod edit;
+pub(super) mod export;
 pub(super) mod find;
 pub(super) mod flatten;
 mod formats;

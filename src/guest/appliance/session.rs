@@ -62,7 +62,9 @@ impl Session {
     /// Starts `guestfish`; without KVM if need be.
     pub(super) fn start(scratch: &Path, emulated: bool, interrupt: &Interrupt) -> Result<Self> {
         let tool = Tool::find(PROGRAM)?;
-        let run = tool.command(["--keys-from-stdin"]).patience(patience(PATIENCE));
+        let run = tool
+            .command(["--keys-from-stdin"])
+            .patience(patience(PATIENCE));
         // What the user has typed into another one is no affair of this one, nor the
         // other way round.
         let run = surrounded(run, scratch, emulated).env("HOME", scratch);
