@@ -413,8 +413,9 @@ fn a_terminal_has_a_prompt_completion_and_history() {
 fn ctrl_c_stops_a_command_and_sigterm_the_session() {
     let (host, _) = host();
     let mut typist = Typist::with(&host, "shell --rw -d web-01", |command| {
-        // One that lasts.
-        command.env("EDITOR", "echo it waits; sleep 1000; :");
+        // One that lasts, and hears a signal that reached none but its shell, for that
+        // was just about to start a program.
+        command.env("EDITOR", "echo it waits; while sleep 0.1; do :; done; :");
     });
     typist.sees("web-01:/# ");
     typist.types("edit /file\r");
