@@ -1,6 +1,7 @@
 //! The hosts that a command is about, connected to, and what is done on all of them
 //! at once.
 
+use std::collections::BTreeMap;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use crate::error::{Error, Kind, Result};
 use crate::hypervisor::Connection;
 use crate::model::{Domain, DomainRef, Glob};
 use crate::ops::Host;
-use crate::ops::guest::domains;
+use crate::ops::guest::domains_of_each;
 
 /// How long a host may take to answer at all, where there are others. A host that
 /// is switched off would else be waited for as long as TCP does: two minutes.
@@ -48,6 +49,13 @@ impl<T> Of<T> {
             at: self.at,
             what,
         }
+    }
+}
+
+impl Of<Domain> {
+    /// Whether it is the same domain: named twice, by its name and by its UUID.
+    fn is(&self, other: &Self) -> bool {
+        self.is_beside(other) && self.what.uuid == other.what.uuid
     }
 }
 
@@ -150,7 +158,7 @@ impl<'s> Fleet<'s> {
 
     /// Whether there is one host, which needs no name.
     pub(super) fn is_one(&self) -> bool {
-        self.lost.is_empty() && self.members.iter().all(|member| member.name.is_none())
+        self.members.iter().all(|member| member.name.is_none())
     }
 
     fn at<'f>(&'f self, member: &'f Member) -> At<'f> {
@@ -170,16 +178,19 @@ impl<'s> Fleet<'s> {
         &self,
         ask: impl Fn(Host<'_>) -> Result<T> + Sync,
     ) -> Result<(Vec<Of<T>>, Failures)> {
-        let all: Vec<(usize, ())> = (0..self.members.len()).map(|at| (at, ())).collect();
-        let (found, failed) = self.at_once(all, |at, ()| ask(at.host));
-        match (self.is_one(), failed) {
-            (true, failed) if !failed.is_empty() => Err(failed
-                .into_iter()
-                .map(|(_, error)| error)
-                .next()
-                .unwrap_or_else(nobody)),
-            (_, failed) => Ok((found, failed)),
+        let all = (0..self.members.len()).map(|at| (at, ())).collect();
+        let (found, mut failed) = self.at_once(all, |at, ()| ask(at.host));
+        match self.own_error(&mut failed) {
+            Some(error) => Err(error),
+            None => Ok((found, failed)),
         }
+    }
+
+    /// Why it failed, where there is one host and it did: then that is all there is to
+    /// say.
+    fn own_error(&self, failed: &mut Failures) -> Option<Error> {
+        let (_, error) = failed.pop_if(|_| self.is_one())?;
+        Some(error)
     }
 
     /// What to end with where so many hosts have answered and these have not.
@@ -210,15 +221,7 @@ impl<'s> Fleet<'s> {
         act: impl Fn(At<'_>, &C, &Domain) -> Result<T> + Sync,
     ) -> (Vec<Of<T>>, Result<()>) {
         let (found, mut failed) = self.find(named);
-        let mut work: Vec<(usize, Vec<(usize, Domain)>)> = Vec::new();
-        for (turn, Of { at, what, .. }) in found {
-            match work.iter_mut().find(|(known, _)| *known == at) {
-                // Twice the same, by its name and by its UUID.
-                Some((_, own)) if own.iter().any(|(_, known)| known.uuid == what.uuid) => {}
-                Some((_, own)) => own.push((turn, what)),
-                None => work.push((at, vec![(turn, what)])),
-            }
-        }
+        let work = by_host(found.into_iter().map(|(turn, of)| (of.at, (turn, of.what))));
         let (results, mut unprepared) = self.at_once(work, |at, own| {
             let known = prepare(at.host)?;
             let act = |(turn, domain): (usize, Domain)| {
@@ -228,10 +231,8 @@ impl<'s> Fleet<'s> {
             };
             Ok(own.into_iter().map(act).collect::<Vec<_>>())
         });
-        if self.is_one() {
-            if let Some((_, error)) = unprepared.pop() {
-                return (Vec::new(), Err(error));
-            }
+        if let Some(error) = self.own_error(&mut unprepared) {
+            return (Vec::new(), Err(error));
         }
         let mut done = Vec::new();
         for one in results.into_iter().flat_map(Of::each) {
@@ -283,15 +284,9 @@ impl<'s> Fleet<'s> {
         &self,
         all: Vec<Of<T>>,
         act: impl Fn(Host<'_>, Vec<T>) -> U + Sync,
-    ) -> Vec<Of<U>> {
-        let mut work: Vec<(usize, Vec<T>)> = Vec::new();
-        for one in all {
-            match work.iter_mut().find(|(at, _)| *at == one.at) {
-                Some((_, own)) => own.push(one.what),
-                None => work.push((one.at, vec![one.what])),
-            }
-        }
-        self.at_once(work, |at, own| Ok(act(at.host, own))).0
+    ) -> (Vec<Of<U>>, Failures) {
+        let work = by_host(all.into_iter().map(|one| (one.at, one.what)));
+        self.at_once(work, |at, own| Ok(act(at.host, own)))
     }
 
     /// The host that something is of.
@@ -326,7 +321,7 @@ impl<'s> Fleet<'s> {
     /// [`Kind::NotFound`] if one is on no host; [`Kind::Usage`] if a name is on
     /// several.
     pub(super) fn guests(&self, named: &[String]) -> Result<Vec<Of<Domain>>> {
-        let ask = |host: Host<'_>, name: &str| domains(host.hypervisor, &[name.to_owned()]);
+        let ask = |host: Host<'_>, names: &[&str]| domains_of_each(host.hypervisor, names);
         let mut found: Vec<Of<Domain>> = Vec::new();
         for (name, answer) in self.look_up(named.to_vec(), ask) {
             let answer: Vec<Of<Domain>> = answer?.into_iter().flat_map(Of::each).collect();
@@ -334,9 +329,7 @@ impl<'s> Fleet<'s> {
                 return Err(on_several(&name, &answer));
             }
             for one in answer {
-                let known =
-                    |other: &Of<Domain>| other.at == one.at && other.what.uuid == one.what.uuid;
-                if !found.iter().any(known) {
+                if !found.iter().any(|known| known.is(&one)) {
                     found.push(one);
                 }
             }
@@ -344,22 +337,30 @@ impl<'s> Fleet<'s> {
         Ok(found)
     }
 
-    /// Which host has each of these domains, and of which that cannot be said; with
-    /// the turn of each.
+    /// Which host has each of these domains, each once, and of which that cannot be
+    /// said; with the turn of each.
     fn find(&self, named: &[DomainRef]) -> (Vec<Turn<Of<Domain>>>, Vec<Turn<Failure>>) {
         let names = named.iter().map(DomainRef::to_string).collect();
-        let ask = |host: Host<'_>, name: &str| {
+        let find = |host: Host<'_>, name: &str| {
             let which: DomainRef = name.parse().map_err(|why| Error::new(Kind::Usage, why))?;
             host.hypervisor.find(&which)
         };
-        let (mut found, mut failed) = (Vec::new(), Vec::new());
+        let ask = |host: Host<'_>, names: &[&str]| {
+            let found = names.iter().map(|name| find(host, name));
+            found.collect()
+        };
+        let mut found: Vec<Turn<Of<Domain>>> = Vec::new();
+        let mut failed = Vec::new();
         for (turn, (name, answer)) in self.look_up(names, ask).into_iter().enumerate() {
             match answer {
                 Ok(several) if several.len() > 1 => {
                     let error = on_several(&name, &several);
                     failed.push((turn, (name, error)));
                 }
-                Ok(one) => found.extend(one.into_iter().map(|one| (turn, one))),
+                Ok(mut one) => {
+                    one.retain(|one| !found.iter().any(|(_, known)| known.is(one)));
+                    found.extend(one.into_iter().map(|one| (turn, one)));
+                }
                 Err(error) => failed.push((turn, (name, error))),
             }
         }
@@ -371,25 +372,30 @@ impl<'s> Fleet<'s> {
     fn look_up<T: Send>(
         &self,
         names: Vec<String>,
-        ask: impl Fn(Host<'_>, &str) -> Result<T> + Sync,
+        ask: impl Fn(Host<'_>, &[&str]) -> Vec<Result<T>> + Sync,
     ) -> Vec<(String, Result<Vec<Of<T>>>)> {
         let asked: Vec<(Option<usize>, &str)> =
             names.iter().map(|name| self.taken_apart(name)).collect();
         let everybody = (0..self.members.len()).map(|at| (at, at)).collect();
-        let (answers, _) = self.at_once(everybody, |on, at| {
-            let own = asked.iter().map(|(only, name)| match only {
-                Some(only) if *only != at => None,
-                _ => Some(ask(on.host, name)),
-            });
-            Ok(own.collect::<Vec<_>>())
+        let (answers, broken) = self.at_once(everybody, |on, at| {
+            let own = asked.iter().enumerate();
+            let own = own.filter(|(_, (only, _))| only.is_none_or(|only| only == at));
+            let (turns, names): (Vec<usize>, Vec<&str>) =
+                own.map(|(turn, (_, name))| (turn, *name)).unzip();
+            let answers = turns.into_iter().zip(ask(on.host, &names));
+            Ok(answers.collect::<Vec<_>>())
         });
+        if !broken.is_empty() {
+            let failed = names.into_iter().map(|name| (name, Err(nonsense())));
+            return failed.collect();
+        }
         let mut of_names: Vec<Result<Vec<Of<T>>>> = names.iter().map(|_| Ok(Vec::new())).collect();
         for answer in answers {
             let host = answer.with(());
-            for (of_name, own) in of_names.iter_mut().zip(answer.what) {
-                match (of_name.as_mut(), own) {
-                    (Ok(found), Some(Ok(what))) => found.push(host.with(what)),
-                    (Ok(_), Some(Err(error)))
+            for (turn, own) in answer.what {
+                match (of_names.get_mut(turn), own) {
+                    (Some(Ok(found)), Ok(what)) => found.push(host.with(what)),
+                    (Some(of_name @ Ok(_)), Err(error))
                         if self.is_one() || error.kind() != Kind::NotFound =>
                     {
                         *of_name = Err(error);
@@ -428,51 +434,42 @@ impl<'s> Fleet<'s> {
         error.hint("see which there are: `vmkin list`, with the same hosts")
     }
 
-    /// Does something with each of these for its host: at once for different hosts.
+    /// Does something with what there is for each host, at once. What comes of it is in
+    /// the order of that.
     fn at_once<I: Send, T: Send>(
         &self,
-        all: Vec<(usize, I)>,
+        work: Vec<(usize, I)>,
         act: impl Fn(At<'_>, I) -> Result<T> + Sync,
     ) -> (Vec<Of<T>>, Failures) {
-        let mut work: Vec<Vec<I>> = self.members.iter().map(|_| Vec::new()).collect();
-        for (at, one) in all {
-            if let Some(work) = work.get_mut(at) {
-                work.push(one);
-            }
-        }
+        let (mut done, mut failed) = (Vec::new(), Vec::new());
         let act = &act;
-        let results = thread::scope(|scope| {
-            let threads: Vec<_> = self
-                .members
-                .iter()
-                .zip(work)
-                .map(|(member, work)| {
-                    let at = self.at(member);
-                    scope.spawn(move || -> Vec<Result<T>> {
-                        work.into_iter().map(|one| act(at, one)).collect()
-                    })
+        thread::scope(|scope| {
+            let threads: Vec<_> = work
+                .into_iter()
+                .filter_map(|(at, one)| {
+                    let on = self.at(self.members.get(at)?);
+                    Some((at, on.name, scope.spawn(move || act(on, one))))
                 })
                 .collect();
-            let joined = threads.into_iter().map(|thread| thread.join());
-            joined
-                .map(|joined| joined.unwrap_or_else(|_| vec![Err(nonsense())]))
-                .collect::<Vec<_>>()
-        });
-        let (mut done, mut failed) = (Vec::new(), Vec::new());
-        for (at, (member, results)) in self.members.iter().zip(results).enumerate() {
-            for result in results {
-                match result {
-                    Ok(what) => done.push(Of {
-                        host: member.name.clone(),
-                        at,
-                        what,
-                    }),
-                    Err(error) => failed.push((member.name.clone().unwrap_or_default(), error)),
+            for (at, name, thread) in threads {
+                let host = name.map(str::to_owned);
+                match thread.join().unwrap_or_else(|_| Err(nonsense())) {
+                    Ok(what) => done.push(Of { host, at, what }),
+                    Err(error) => failed.push((host.unwrap_or_default(), error)),
                 }
             }
-        }
+        });
         (done, failed)
     }
+}
+
+/// What there is for each host, by their order.
+fn by_host<T>(all: impl Iterator<Item = (usize, T)>) -> Vec<(usize, Vec<T>)> {
+    let mut hosts: BTreeMap<usize, Vec<T>> = BTreeMap::new();
+    for (at, one) in all {
+        hosts.entry(at).or_default().push(one);
+    }
+    hosts.into_iter().collect()
 }
 
 /// A name, with that of the host where there are several.

@@ -7,7 +7,6 @@ use super::ui::Ui;
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::{Connection, Hypervisor};
 use crate::interrupt::Interrupt;
-use crate::model::{Domain, DomainRef};
 use crate::ops::build::Workshop;
 use crate::ops::doctor::{Finding, examine};
 use crate::ops::recover::{Recovered, Recovery, recover};
@@ -40,9 +39,7 @@ impl<'a> Session<'a> {
     /// unfinished.
     pub(super) fn connect(&self) -> Result<Connection> {
         let libvirt = Connection::open(self.only_host()?)?;
-        if self.store.count_journals() > 0 {
-            self.mention_unfinished();
-        }
+        self.mention_unfinished();
         Ok(libvirt)
     }
 
@@ -50,9 +47,7 @@ impl<'a> Session<'a> {
     /// several.
     pub(super) fn fleet(&'a self) -> Result<Fleet<'a>> {
         let fleet = Fleet::open(self, &self.hosts)?;
-        if self.store.count_journals() > 0 {
-            self.mention_unfinished();
-        }
+        self.mention_unfinished();
         Ok(fleet)
     }
 
@@ -61,6 +56,16 @@ impl<'a> Session<'a> {
         let fleet = Fleet::open(self, &self.hosts)?;
         fleet.each_first(|libvirt| self.recover_on(libvirt))?;
         Ok(fleet)
+    }
+
+    /// The same for one that is about domains of one host.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Usage`] if several hosts are meant.
+    pub(super) fn one_to_change(&'a self) -> Result<Fleet<'a>> {
+        self.only_host()?;
+        self.fleet_to_change()
     }
 
     /// The URI of the only host that is meant, if it has one.
@@ -154,6 +159,9 @@ impl<'a> Session<'a> {
     }
 
     fn mention_unfinished(&self) {
+        if self.store.count_journals() == 0 {
+            return;
+        }
         match self.store.survey() {
             Ok(all) => {
                 for found in all {
@@ -207,40 +215,6 @@ impl<'a> Session<'a> {
             interrupt: &self.interrupt,
             observer: self.ui,
         }
-    }
-
-    /// Does the same to each of these domains, and goes on when one fails.
-    /// `what` is what is done, as in "could not be started".
-    ///
-    /// # Errors
-    ///
-    /// The error itself if there is one domain; of several, which failed and
-    /// why: [`Kind::Partial`] if some did not.
-    pub(super) fn each(
-        &self,
-        hypervisor: &dyn Hypervisor,
-        domains: &[DomainRef],
-        what: &str,
-        mut act: impl FnMut(&Domain) -> Result<()>,
-    ) -> Result<()> {
-        let mut seen = Vec::new();
-        let mut failed = Vec::new();
-        let mut done = 0_usize;
-        for which in domains {
-            self.interrupt.check()?;
-            let result = hypervisor.find(which).and_then(|domain| {
-                if seen.contains(&domain.uuid) {
-                    return Ok(());
-                }
-                seen.push(domain.uuid);
-                act(&domain)
-            });
-            match result {
-                Ok(()) => done += 1,
-                Err(e) => failed.push((which.to_string(), e)),
-            }
-        }
-        batch_result(failed, done, what)
     }
 }
 

@@ -12,7 +12,7 @@ use super::usage::KnownDomain;
 use super::{Host, Usage};
 use crate::error::{Error, Kind, Result};
 use crate::image::shown;
-use crate::model::{Disk, DiskDevice, Domain, Layer, Nic, NicSource};
+use crate::model::{Disk, Domain, Layer, Nic, NicSource};
 use crate::template::{Escape, render};
 
 /// What a guest is handed over to.
@@ -75,7 +75,6 @@ struct DiskValues {
     id: String,
     target: String,
     bus: String,
-    cdrom: bool,
     /// In bytes.
     size: String,
     volume: String,
@@ -211,7 +210,6 @@ impl ExportRequest {
             guest: self.text(name),
             target: self.text(target),
             bus: self.text(disk.bus.as_deref().unwrap_or("virtio")),
-            cdrom: disk.device == DiskDevice::Cdrom,
             size: top.virtual_size.to_string(),
             volume: self.text(&format!("{id}.qcow2")),
             base: base.map(|base| self.base(base, name, bases)),

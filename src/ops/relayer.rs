@@ -166,10 +166,7 @@ impl Relayer<'_> {
         let mut files = Vec::new();
         for (disk, new) in self.guard.disks().iter().zip(&intent.disks) {
             let (chain, lease) = (disk.chain(), disk.lease());
-            let what = match &new.target {
-                Some(target) => format!("{} {target}", intent.name),
-                None => intent.name.clone(),
-            };
+            let what = of_disk(&intent.name, new.target.as_ref());
             let progress = |done, total| host.observer.progress(&what, done, total);
             let made = match self.base {
                 None => image::flattened(chain, lease, &new.temp, new.format, &progress, cancel)?,
@@ -281,6 +278,14 @@ pub(super) fn chain_of_own(path: &Path, format: ImageFormat) -> Result<Chain> {
         format,
         &image::Trust::new(root, std::iter::empty::<PathBuf>()),
     )
+}
+
+/// What progress on a disk is told as, by the name of its domain, or of its image.
+pub(super) fn of_disk(name: &str, target: Option<&DiskTarget>) -> String {
+    match target {
+        Some(target) => format!("{name} {target}"),
+        None => name.to_owned(),
+    }
 }
 
 /// How domain XML says what is below an image.

@@ -333,13 +333,7 @@ fn a_flatten_that_is_interrupted_leaves_a_guest_that_runs_on_its_overlay() {
         "disk create {above} --backing {below} --backing-format qcow2"
     ));
     let name = lab.name("pulled");
-    lab.define(&format!(
-        "<domain type='qemu'><name>{name}</name><memory unit='MiB'>16</memory><vcpu>1</vcpu>\
-         <os><type arch='x86_64' machine='pc'>hvm</type></os><devices>\
-         <disk type='file' device='disk'><driver name='qemu' type='qcow2'/>\
-         <source file='{above}'/><target dev='vda' bus='virtio'/></disk>\
-         <controller type='usb' model='none'/><memballoon model='none'/></devices></domain>"
-    ));
+    lab.define_bare(&name, &[&above]);
     lab.virsh_start_paused(&name).unwrap();
     let flatten = format!("flatten -d {name}");
     let stopped = lab.vmkin_with("flatten.pulling=int", &flatten);

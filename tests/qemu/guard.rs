@@ -22,19 +22,7 @@ fn two_disks(lab: &Lab) -> (String, [PathBuf; 2]) {
         tool("qemu-img", &["create", "-q", "-f", "qcow2", &text, "1M"]);
         text
     });
-    let disk = |path: &str, target: &str| {
-        format!(
-            "<disk type='file' device='disk'><driver name='qemu' type='qcow2'/>\
-             <source file='{path}'/><target dev='{target}' bus='virtio'/></disk>"
-        )
-    };
-    lab.define(&format!(
-        "<domain type='qemu'><name>{golden}</name><memory unit='MiB'>16</memory><vcpu>1</vcpu>\
-         <os><type arch='x86_64' machine='pc'>hvm</type></os><devices>{}{}\
-         <controller type='usb' model='none'/><memballoon model='none'/></devices></domain>",
-        disk(&disks[0], "vda"),
-        disk(&disks[1], "vdb"),
-    ));
+    lab.define_bare(&golden, &disks.each_ref().map(String::as_str));
     let clone = lab.name("bare-clone");
     // Not sealed: where a base is immutable, a process that libvirt 11.3 forks
     // at each stop of a guest reports an error, and takes a lock for that which

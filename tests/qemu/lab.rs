@@ -113,6 +113,22 @@ impl Lab {
         self.xml(&self.golden)
     }
 
+    /// Defines a guest that boots nothing, with these qcow2 images as its disks.
+    pub fn define_bare(&self, name: &str, images: &[&str]) {
+        let disks = images.iter().zip('a'..).map(|(path, letter)| {
+            format!(
+                "<disk type='file' device='disk'><driver name='qemu' type='qcow2'/>\
+                 <source file='{path}'/><target dev='vd{letter}' bus='virtio'/></disk>"
+            )
+        });
+        self.define(&format!(
+            "<domain type='qemu'><name>{name}</name><memory unit='MiB'>16</memory><vcpu>1</vcpu>\
+             <os><type arch='x86_64' machine='pc'>hvm</type></os><devices>{}\
+             <controller type='usb' model='none'/><memballoon model='none'/></devices></domain>",
+            disks.collect::<String>()
+        ));
+    }
+
     /// The inactive XML of a domain.
     pub fn xml(&self, name: &str) -> String {
         self.conn

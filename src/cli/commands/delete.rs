@@ -91,9 +91,8 @@ pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &DeleteArgs) -> 
     };
     let listing: String = plans.iter().map(text).collect();
     ui.confirm(&format!("{listing}{question}"))?;
-    let mut failed = Vec::new();
     let mut done = Vec::new();
-    let results = fleet.go_on(plans, |host, plans| {
+    let (results, mut failed) = fleet.go_on(plans, |host, plans| {
         let results = delete::apply(host, &plans);
         plans.into_iter().zip(results).collect::<Vec<_>>()
     });

@@ -4,7 +4,6 @@ use super::{Domains, OwnDisks};
 use crate::cli::session::Session;
 use crate::cli::ui::{Ui, one_line};
 use crate::error::Result;
-use crate::hypervisor::Hypervisor as _;
 use crate::ops::Observer as _;
 use crate::ops::flatten::{self, FlattenRequest, Flattened};
 
@@ -29,28 +28,22 @@ pub(in crate::cli) struct FlattenArgs {
 }
 
 pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &FlattenArgs) -> Result<()> {
-    let hypervisor = session.connect_to_change()?;
-    let host = session.host(&hypervisor);
+    let fleet = session.one_to_change()?;
     let request = FlattenRequest {
         targets: args.disks.target.clone(),
         allow_dirs: args.disks.allow_dir.clone(),
     };
-    let (mut done, mut text) = (Vec::new(), String::new());
-    let result = session.each(&hypervisor, &args.domains.all(), "flattened", |domain| {
-        let flattened = if hypervisor.state(domain)?.is_active() {
+    let (done, result) = fleet.each_alone(&args.domains.all(), "flattened", |host, domain| {
+        let flattened = if host.hypervisor.state(domain)?.is_active() {
             let plan = flatten::live::plan(host, domain, &request)?;
             if args.dry_run {
-                text.push_str(&listed(&plan));
-                done.push(plan);
-                return Ok(());
+                return Ok(plan);
             }
             flatten::live::apply(host, plan)?
         } else {
             let plan = flatten::plan(host, domain, &request)?;
             if args.dry_run {
-                text.push_str(&listed(&plan.flattened));
-                done.push(plan.flattened);
-                return Ok(());
+                return Ok(plan.flattened);
             }
             flatten::apply(host, plan)?
         };
@@ -65,9 +58,13 @@ pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &FlattenArgs) ->
             disks.join(", "),
             flattened.size
         ));
-        done.push(flattened);
-        Ok(())
+        Ok(flattened)
     });
+    let done: Vec<Flattened> = done.into_iter().map(|one| one.what).collect();
+    let text: String = match args.dry_run {
+        true => done.iter().map(listed).collect(),
+        false => String::new(),
+    };
     ui.result(&text, &done)?;
     result
 }

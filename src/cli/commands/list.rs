@@ -63,36 +63,32 @@ fn table(domains: &[Of<Listed>], is_one: bool) -> String {
     ];
     let rows = domains
         .iter()
-        .map(
-            |Of {
-                 host, what: domain, ..
-             }| {
-                let base = match (&domain.base, &domain.base_export) {
-                    (Some(base), _) => base.file_name().map(|n| n.to_string_lossy().into_owned()),
-                    (None, export) => export.as_ref().map(ToString::to_string),
-                };
-                let address = domain
-                    .addresses
-                    .first()
-                    .map(|address| address.ip.to_string());
-                let host = host.clone().filter(|_| !is_one);
-                let mut row: Vec<String> = host.into_iter().collect();
-                row.extend([
-                    domain.id.map(|id| id.to_string()).unwrap_or_default(),
-                    domain.name.clone(),
-                    domain.status.state.to_string(),
-                    domain.status.vcpus.to_string(),
-                    domain.status.memory.to_string(),
-                    domain
-                        .disk_used
-                        .map(|used| used.to_string())
-                        .unwrap_or_default(),
-                    base.unwrap_or_default(),
-                    address.unwrap_or_default(),
-                ]);
-                row
-            },
-        )
+        .map(|of| {
+            let domain = &of.what;
+            let base = match (&domain.base, &domain.base_export) {
+                (Some(base), _) => base.file_name().map(|n| n.to_string_lossy().into_owned()),
+                (None, export) => export.as_ref().map(ToString::to_string),
+            };
+            let address = domain
+                .addresses
+                .first()
+                .map(|address| address.ip.to_string());
+            let mut row: Vec<String> = of.host.iter().cloned().collect();
+            row.extend([
+                domain.id.map(|id| id.to_string()).unwrap_or_default(),
+                domain.name.clone(),
+                domain.status.state.to_string(),
+                domain.status.vcpus.to_string(),
+                domain.status.memory.to_string(),
+                domain
+                    .disk_used
+                    .map(|used| used.to_string())
+                    .unwrap_or_default(),
+                base.unwrap_or_default(),
+                address.unwrap_or_default(),
+            ]);
+            row
+        })
         .collect();
     match is_one {
         true => columns(&heading[1..], &[0, 3, 4, 5], rows),

@@ -3,7 +3,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{Domains, Words, addresses_of, addresses_text, change_all, with_waited};
-use crate::cli::fleet::Of;
+use crate::cli::fleet::{Failures, Of};
 use crate::cli::session::Session;
 use crate::cli::ui::Ui;
 use crate::error::Result;
@@ -72,22 +72,25 @@ pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &StartArgs) -> R
         .iter()
         .map(|one| one.with(one.what.domain.clone()))
         .collect();
-    let waited = fleet.go_on(active, |host, active| {
+    let (waited, failed) = fleet.go_on(active, |host, active| {
         wait::for_addresses(host, &active, limit)
     });
     for one in &mut changed {
         let mut own = waited.iter().filter(|waited| waited.is_beside(one));
         one.what.addresses = own.find_map(|waited| addresses_of(&waited.what, one.what.uuid));
     }
-    let waited = all_waited(waited);
+    let waited = all_waited(waited, failed);
     let alone = domains.all().len() == 1;
     ui.result(&addresses_text(&waited.reached, alone), &changed)?;
     with_waited(result, waited)
 }
 
 /// What came of waiting on all hosts.
-fn all_waited(of_hosts: Vec<Of<Waited>>) -> Waited {
-    let mut all = Waited::default();
+fn all_waited(of_hosts: Vec<Of<Waited>>, failed: Failures) -> Waited {
+    let mut all = Waited {
+        failed,
+        ..Waited::default()
+    };
     for of in of_hosts {
         let host = of.with(());
         let Waited {

@@ -18,7 +18,9 @@ use crate::ops::guard::{
 };
 use crate::ops::images::{pools_over, real};
 use crate::ops::new_image::remove_unused;
-use crate::ops::relayer::{chain_of_own, layers_below, may_be_replaced, no_snapshots, with_bases};
+use crate::ops::relayer::{
+    chain_of_own, layers_below, may_be_replaced, no_snapshots, of_disk, with_bases,
+};
 use crate::ops::{Host, ShutOff, Usage, path_of};
 use crate::store::{CommitIntent, CommittedDisk, Operation, Step};
 use crate::xml::domain::{self, Rechained};
@@ -244,10 +246,7 @@ fn merge(
     // What was opened by other means than ours is on record as sealed.
     host.store.forget_seal(&base.chain().top().path)?;
     crate::failpoint::hit("commit.journal")?;
-    let what = match &plan.report.target {
-        Some(target) => format!("{} {target}", intent.name),
-        None => intent.name.clone(),
-    };
+    let what = of_disk(&intent.name, plan.report.target.as_ref());
     let progress = |done, total| host.observer.progress(&what, done, total);
     image::commit(disk.chain(), lease, base.lease(), &progress, cancel)?;
     crate::failpoint::hit("commit.merged")?;

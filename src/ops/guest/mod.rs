@@ -12,4 +12,4 @@ mod there;
 mod watch;
 
 pub(in crate::ops) use self::hand_over::to_guestfish;
-pub use self::open::{Engine, Guest, View, domains};
+pub use self::open::{Engine, Guest, View, domains, domains_of_each};

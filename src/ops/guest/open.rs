@@ -152,46 +152,59 @@ impl Images {
 /// [`Kind::NotFound`] if a name or a pattern means none; [`Kind::Usage`] if a
 /// pattern is none.
 pub fn domains(hypervisor: &dyn Hypervisor, named: &[String]) -> Result<Vec<Domain>> {
-    let mut found: Vec<Domain> = Vec::new();
-    let mut add = |domain: Domain| {
-        if !found.iter().any(|other| other.uuid == domain.uuid) {
-            found.push(domain);
-        }
-    };
     let mut all = None;
+    let mut found: Vec<Domain> = Vec::new();
     for name in named {
-        if !Glob::is_pattern(name) {
-            let which: DomainRef = name
-                .parse()
-                .map_err(|why| Error::new(Kind::Usage, format!("'{name}' is no domain: {why}")))?;
-            add(hypervisor.find(&which)?);
-            continue;
-        }
-        let glob: Glob = name
-            .parse()
-            .map_err(|why| Error::new(Kind::Usage, format!("'{name}' is no pattern: {why}")))?;
-        let all = match &mut all {
-            Some(all) => all,
-            none => {
-                let mut domains = hypervisor.domains()?;
-                domains.sort_by(|one, other| one.name.cmp(&other.name));
-                none.insert(domains)
+        for domain in like(hypervisor, name, &mut all)? {
+            if !found.iter().any(|other| other.uuid == domain.uuid) {
+                found.push(domain);
             }
-        };
-        let like: Vec<&Domain> = all
-            .iter()
-            .filter(|domain| glob.matches(&domain.name))
-            .collect();
-        like.iter().for_each(|domain| add((*domain).clone()));
-        // That a host has no domains at all is no mistake of the user's.
-        if like.is_empty() && name != "*" {
-            return Err(
-                Error::new(Kind::NotFound, format!("no domain is named like '{name}'"))
-                    .hint("see which there are: `vmkin list --all`"),
-            );
         }
     }
     Ok(found)
+}
+
+/// The same for each by itself.
+pub fn domains_of_each(hypervisor: &dyn Hypervisor, named: &[&str]) -> Vec<Result<Vec<Domain>>> {
+    let mut all = None;
+    let each = named.iter().map(|name| like(hypervisor, name, &mut all));
+    each.collect()
+}
+
+/// The domain of this name, or those like this pattern. All domains are listed for
+/// the first pattern, and kept for the others.
+fn like(
+    hypervisor: &dyn Hypervisor,
+    name: &str,
+    all: &mut Option<Vec<Domain>>,
+) -> Result<Vec<Domain>> {
+    if !Glob::is_pattern(name) {
+        let which: DomainRef = name
+            .parse()
+            .map_err(|why| Error::new(Kind::Usage, format!("'{name}' is no domain: {why}")))?;
+        return Ok(vec![hypervisor.find(&which)?]);
+    }
+    let glob: Glob = name
+        .parse()
+        .map_err(|why| Error::new(Kind::Usage, format!("'{name}' is no pattern: {why}")))?;
+    let all = match all {
+        Some(all) => all,
+        none => {
+            let mut domains = hypervisor.domains()?;
+            domains.sort_by(|one, other| one.name.cmp(&other.name));
+            none.insert(domains)
+        }
+    };
+    let like = all.iter().filter(|domain| glob.matches(&domain.name));
+    let like: Vec<Domain> = like.cloned().collect();
+    // That a host has no domains at all is no mistake of the user's.
+    if like.is_empty() && name != "*" {
+        return Err(
+            Error::new(Kind::NotFound, format!("no domain is named like '{name}'"))
+                .hint("see which there are: `vmkin list --all`"),
+        );
+    }
+    Ok(like)
 }
 
 impl Guest {

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::FileExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use vmkin::image::Overlay;
@@ -62,18 +62,24 @@ pub(crate) fn rich() -> Host {
     host
 }
 
+/// An overlay on a base, with nothing in it.
+fn overlay(host: &Host, name: &str, base: &Path) -> PathBuf {
+    let path = host.image(name);
+    let spec = Overlay {
+        virtual_size: DISK,
+        backing: base,
+        backing_format: ImageFormat::Qcow2,
+    };
+    vmkin::image::write(&path, &spec).unwrap().sync().unwrap();
+    path
+}
+
 /// A golden domain whose disk is an overlay, so that a copy of it has to be
 /// read through by `qemu-img`, and a raw one, which does not.
 pub(super) fn layered() -> Host {
     let host = Host::new();
     let base = golden_image(&host, "base.qcow2");
-    let path = host.image("golden.qcow2");
-    let spec = Overlay {
-        virtual_size: DISK,
-        backing: &base,
-        backing_format: ImageFormat::Qcow2,
-    };
-    vmkin::image::write(&path, &spec).unwrap().sync().unwrap();
+    let path = overlay(&host, "golden.qcow2", &base);
     let data = host.raw("data.img");
     host.add(guest(&path).disk("vdb", "raw", &data));
     host
@@ -177,13 +183,7 @@ pub(crate) const BASE: &str = "images/base.qcow2";
 pub(super) fn with_an_overlay() -> Host {
     let host = plain();
     let base = golden_image(&host, "base.qcow2");
-    let path = host.image("web.qcow2");
-    let spec = Overlay {
-        virtual_size: DISK,
-        backing: &base,
-        backing_format: ImageFormat::Qcow2,
-    };
-    vmkin::image::write(&path, &spec).unwrap().sync().unwrap();
+    let path = overlay(&host, "web.qcow2", &base);
     let write = "write -P 7 0 64k";
     tool("qemu-io", &args!["-f", "qcow2", "-c", write, &path]);
     host.add(
