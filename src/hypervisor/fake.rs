@@ -5,7 +5,6 @@ mod jobs;
 mod memory;
 mod volumes;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -86,7 +85,11 @@ pub(crate) struct Fake {
     /// Its domains are on another host.
     pub(crate) elsewhere: bool,
     /// Its volumes, and which file here each is.
-    pub(crate) volumes: BTreeMap<PathBuf, PathBuf>,
+    pub(crate) volumes: volumes::Files,
+    /// This volume that is to be made, counted from 1, is refused; 0 refuses
+    /// none.
+    pub(crate) refuse_create: AtomicUsize,
+    created: AtomicUsize,
     defined: AtomicUsize,
 }
 

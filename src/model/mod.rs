@@ -28,6 +28,7 @@ mod ssh_key;
 mod state;
 mod status;
 mod substitution;
+mod volume;
 
 pub use self::capabilities::{Capabilities, GuestAbility};
 pub use self::chain::{Chain, Layer};
@@ -58,5 +59,6 @@ pub use self::snapshot::{
 };
 pub use self::ssh_key::{InvalidSshKey, SshKey};
 pub use self::state::DomainState;
-pub use self::status::{Address, AddressSource, DomainStatus, Pool, VolumeFacts};
+pub use self::status::{Address, AddressSource, DomainStatus};
 pub use self::substitution::{Substitution, SubstitutionError};
+pub use self::volume::{NewVolume, Pool, PoolFacts, PoolVolume, VolumeFacts};

@@ -1,7 +1,6 @@
 //! What a host says about its domains, pools and addresses at one moment.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
 
 use serde::Serialize;
 
@@ -21,31 +20,6 @@ pub struct DomainStatus {
     pub memory: Size,
     /// Its virtual processors.
     pub vcpus: u32,
-}
-
-/// A storage pool that is a directory of this host.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct Pool {
-    /// Its name.
-    pub name: String,
-    /// Whether libvirt uses it now.
-    pub active: bool,
-    /// The directory, for the kinds of pool that have one.
-    pub path: Option<PathBuf>,
-}
-
-/// What libvirt says of a storage volume at one moment.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct VolumeFacts {
-    /// Whether it is a block device.
-    pub block: bool,
-    /// The size of the file, or the capacity of the device, in bytes.
-    pub size: u64,
-    /// What it takes on its host, in bytes.
-    pub allocated: u64,
-    /// When it was written to last, as libvirt spells it: seconds since 1970,
-    /// with nine digits more.
-    pub modified: Option<String>,
 }
 
 /// An address of a guest, and who told it.

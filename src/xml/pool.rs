@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use super::span::Document;
+use super::volume::bytes;
 use crate::error::Result;
+use crate::model::PoolFacts;
 
 /// The kinds of pool whose volumes are files in one directory.
 const DIRECTORIES: [&str; 3] = ["dir", "fs", "netfs"];
@@ -14,18 +16,28 @@ const DIRECTORIES: [&str; 3] = ["dir", "fs", "netfs"];
 ///
 /// [`Kind::Usage`](crate::error::Kind::Usage) if this is no pool XML.
 pub fn directory(xml: &str) -> Result<Option<PathBuf>> {
+    read(xml).map(|facts| facts.directory)
+}
+
+/// What the XML of a pool says.
+///
+/// # Errors
+///
+/// [`Kind::Usage`](crate::error::Kind::Usage) if this is no pool XML.
+pub fn read(xml: &str) -> Result<PoolFacts> {
     let document = Document::parse(xml, "pool")?;
-    let Some(pool) = document.root() else {
-        return Ok(None);
-    };
-    if !pool
-        .get("type")
-        .is_some_and(|kind| DIRECTORIES.contains(&kind))
-    {
-        return Ok(None);
-    }
-    let path = pool.at(&["target", "path"]);
-    Ok(path.map(|path| PathBuf::from(path.text().trim())))
+    let pool = document.root();
+    let kind = pool.and_then(|pool| pool.get("type")).unwrap_or_default();
+    let target = pool.and_then(|pool| pool.at(&["target", "path"]));
+    let bytes = |name| pool.and_then(|pool| pool.child(name)).and_then(bytes);
+    Ok(PoolFacts {
+        kind: kind.to_owned(),
+        directory: target
+            .filter(|_| DIRECTORIES.contains(&kind))
+            .map(|path| PathBuf::from(path.text().trim())),
+        capacity: bytes("capacity").unwrap_or(0),
+        available: bytes("available").unwrap_or(0),
+    })
 }
 
 #[cfg(test)]
@@ -39,6 +51,10 @@ mod tests {
         assert_eq!(directory(xml).unwrap(), Some(PathBuf::from("/a&b")));
         let logical = xml.replace("'dir'", "'logical'");
         assert_eq!(directory(&logical).unwrap(), None);
+        let room = "<capacity unit='bytes'>8192</capacity><available unit='bytes'>4096</available>";
+        let facts = read(&logical.replace("<source/>", room)).unwrap();
+        assert_eq!((facts.kind.as_str(), facts.capacity), ("logical", 8192));
+        assert_eq!(facts.available, 4096);
         assert!(directory("<network/>").is_err());
     }
 }

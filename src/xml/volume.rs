@@ -1,8 +1,9 @@
 //! Storage volume XML.
 
+use super::escape::{escaped, plain_text};
 use super::span::{Document, Node};
 use crate::error::{Error, Kind, Result};
-use crate::model::VolumeFacts;
+use crate::model::{NewVolume, VolumeFacts};
 
 /// What the XML of a volume says about its file.
 ///
@@ -41,8 +42,26 @@ pub fn read(xml: &str) -> Result<VolumeFacts> {
     })
 }
 
+/// The document that a volume is made of.
+///
+/// # Errors
+///
+/// [`Kind::Usage`] if the name is none that XML can hold.
+pub fn new(volume: &NewVolume) -> Result<String> {
+    let name = escaped(plain_text(&volume.name)?);
+    let mode = volume.mode.map_or_else(String::new, |mode| {
+        format!("<permissions><mode>{mode:04o}</mode></permissions>")
+    });
+    Ok(format!(
+        "<volume><name>{name}</name><capacity unit='bytes'>{}</capacity>\
+         <allocation unit='bytes'>{}</allocation>\
+         <target><format type='{}'/>{mode}</target></volume>",
+        volume.capacity, volume.allocation, volume.format
+    ))
+}
+
 /// A size, which libvirt writes in bytes.
-fn bytes(node: Node<'_, '_>) -> Option<u64> {
+pub(super) fn bytes(node: Node<'_, '_>) -> Option<u64> {
     let plain = matches!(node.get("unit"), None | Some("bytes" | "B"));
     let text = node.text();
     text.trim().parse().ok().filter(|_| plain)
@@ -74,5 +93,20 @@ mod tests {
         let error = read(&XML.replace("'file'", "'network'")).unwrap_err();
         assert_eq!(error.kind(), Kind::WrongState);
         assert!(read("<pool/>").is_err());
+    }
+
+    #[test]
+    fn a_new_volume_says_what_is_wanted_of_it() {
+        let mut volume = NewVolume::raw("a&b.qcow2", 196_624);
+        assert_eq!(
+            new(&volume).unwrap(),
+            "<volume><name>a&amp;b.qcow2</name><capacity unit='bytes'>196624</capacity>\
+             <allocation unit='bytes'>0</allocation>\
+             <target><format type='raw'/></target></volume>"
+        );
+        volume.mode = Some(0o444);
+        assert!(new(&volume).unwrap().contains("<mode>0444</mode>"));
+        volume.name = "a\nb".to_owned();
+        assert_eq!(new(&volume).unwrap_err().kind(), Kind::Usage);
     }
 }

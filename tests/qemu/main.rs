@@ -34,6 +34,7 @@ mod devices;
 mod disks;
 mod editing;
 mod far;
+mod far_clone;
 mod faults;
 mod faults_meanwhile;
 mod files;

@@ -1,41 +1,118 @@
 //! Volumes of a host that is not there: files here, under other names.
 
-use std::fs::File;
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::Fake;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::hypervisor::{Volume, Volumes};
-use crate::model::VolumeFacts;
+use crate::model::{NewVolume, Pool, PoolFacts, PoolVolume, VolumeFacts};
+
+/// The paths of volumes, and which file here each is.
+pub(crate) type Files = Arc<Mutex<BTreeMap<PathBuf, PathBuf>>>;
+
+impl Fake {
+    /// Says which file here is the volume of this path.
+    pub(crate) fn has_volume(&self, path: impl Into<PathBuf>, file: impl Into<PathBuf>) {
+        let mut volumes = self.volumes.lock().expect("nobody fails");
+        volumes.insert(path.into(), file.into());
+    }
+
+    fn pool_of(&self, name: &str) -> Result<(&Pool, &Path)> {
+        self.answer()?;
+        let mut pools = self.pools.iter();
+        pools
+            .find_map(|pool| Some((pool, pool.path.as_deref()?)).filter(|_| pool.name == name))
+            .ok_or_else(|| Error::new(Kind::NotFound, format!("no pool '{name}'")))
+    }
+}
 
 impl Volumes for Fake {
     fn volume_at(&self, path: &Path) -> Result<Option<Arc<dyn Volume>>> {
         self.answer()?;
-        let found = self.volumes.get(path);
-        Ok(found.map(|file| Arc::new(FakeVolume(file.clone())) as Arc<dyn Volume>))
+        let volumes = self.volumes.lock().expect("nobody fails");
+        Ok(volumes.get(path).map(|file| {
+            Arc::new(FakeVolume {
+                path: path.to_owned(),
+                file: file.clone(),
+                all: Arc::clone(&self.volumes),
+            }) as Arc<dyn Volume>
+        }))
+    }
+
+    fn volume_in(&self, pool: &str, name: &str) -> Result<Option<Arc<dyn Volume>>> {
+        self.volume_at(&self.pool_of(pool)?.1.join(name))
+    }
+
+    fn volume_names(&self, pool: &str) -> Result<Vec<String>> {
+        let volumes = self.volumes_of(pool)?.into_iter();
+        Ok(volumes.map(|volume| volume.name).collect())
+    }
+
+    fn volumes_of(&self, pool: &str) -> Result<Vec<PoolVolume>> {
+        let (_, dir) = self.pool_of(pool)?;
+        let volumes = self.volumes.lock().expect("nobody fails");
+        let here = volumes
+            .iter()
+            .filter(|(path, _)| path.parent() == Some(dir));
+        here.map(|(path, file)| {
+            Ok(PoolVolume {
+                name: path.file_name().expect("a name").to_string_lossy().into(),
+                path: path.clone(),
+                facts: facts(file)?,
+            })
+        })
+        .collect()
+    }
+
+    fn pool_facts(&self, pool: &str) -> Result<PoolFacts> {
+        let (_, dir) = self.pool_of(pool)?;
+        Ok(PoolFacts {
+            kind: "dir".to_owned(),
+            directory: Some(dir.to_owned()),
+            capacity: 2 << 30,
+            available: 1 << 30,
+        })
+    }
+
+    fn create_volume(&self, pool: &str, new: &NewVolume) -> Result<Arc<dyn Volume>> {
+        let (_, dir) = self.pool_of(pool)?;
+        let path = dir.join(&new.name);
+        let number = self
+            .created
+            .fetch_add(1, std::sync::atomic::Ordering::SeqCst)
+            + 1;
+        if number == self.refuse_create.load(std::sync::atomic::Ordering::SeqCst) {
+            return Err(Error::new(Kind::Libvirt, "there is no room"));
+        }
+        let taken = |e| Error::io("no volume", e).with_kind(Kind::Exists);
+        let file = File::create_new(&path).map_err(taken)?;
+        file.set_len(new.capacity).expect("room");
+        self.has_volume(&path, &path);
+        Ok(self.volume_at(&path)?.expect("it was made"))
     }
 }
 
 #[derive(Debug)]
-struct FakeVolume(PathBuf);
+struct FakeVolume {
+    path: PathBuf,
+    file: PathBuf,
+    all: Files,
+}
 
 impl Volume for FakeVolume {
     fn facts(&self) -> Result<VolumeFacts> {
-        let meta = self.0.metadata().map_err(|e| Error::io("no facts", e))?;
-        Ok(VolumeFacts {
-            block: false,
-            size: meta.len(),
-            allocated: meta.blocks() * 512,
-            modified: Some(format!("{}.{:09}", meta.mtime(), meta.mtime_nsec())),
-        })
+        facts(&self.file)
     }
 
     fn read(&self, offset: u64, length: usize) -> Result<Vec<u8>> {
         let mut bytes = vec![0; length];
         let mut done = 0;
-        let file = File::open(&self.0).map_err(|e| Error::io("no volume", e))?;
+        let file = File::open(&self.file).map_err(|e| Error::io("no volume", e))?;
         while done < length {
             match file.read_at(&mut bytes[done..], offset + done as u64) {
                 Ok(0) => break,
@@ -45,5 +122,68 @@ impl Volume for FakeVolume {
         }
         bytes.truncate(done);
         Ok(bytes)
+    }
+
+    fn upload(&self, offset: u64, length: u64, from: &mut dyn Read) -> Result<()> {
+        let failed = |e| Error::io("no upload", e);
+        let opened = OpenOptions::new().write(true).open(&self.file);
+        let mut file = opened.map_err(failed)?;
+        if offset + length > file.metadata().map_err(failed)?.len() {
+            return Err(Error::new(Kind::Libvirt, "it is not that large"));
+        }
+        file.seek(SeekFrom::Start(offset)).map_err(failed)?;
+        let count = std::io::copy(&mut from.take(length), &mut file).map_err(failed)?;
+        if count < length {
+            return Err(Error::new(Kind::Storage, "there is no more"));
+        }
+        Ok(())
+    }
+
+    fn delete(&self) -> Result<()> {
+        fs::remove_file(&self.file).map_err(|e| Error::io("not deleted", e))?;
+        self.all.lock().expect("nobody fails").remove(&self.path);
+        Ok(())
+    }
+}
+
+fn facts(file: &Path) -> Result<VolumeFacts> {
+    let meta = file.metadata().map_err(|e| Error::io("no facts", e))?;
+    Ok(VolumeFacts {
+        block: false,
+        size: meta.len(),
+        allocated: meta.blocks() * 512,
+        modified: Some(format!("{}.{:09}", meta.mtime(), meta.mtime_nsec())),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_volume_is_made_once_written_and_deleted() {
+        let dir = tempfile::tempdir().unwrap();
+        let fake = Fake {
+            pools: vec![Pool {
+                name: "far".to_owned(),
+                active: true,
+                path: Some(dir.path().to_owned()),
+            }],
+            ..Fake::default()
+        };
+        let new = NewVolume::raw("a", 8);
+        let volume = fake.create_volume("far", &new).unwrap();
+        let again = fake.create_volume("far", &new).unwrap_err();
+        assert_eq!(again.kind(), Kind::Exists);
+        volume.write(2, b"abc").unwrap();
+        assert_eq!(volume.read(0, 9).unwrap(), b"\0\0abc\0\0\0");
+        assert!(volume.write(6, b"abc").is_err());
+        assert!(volume.upload(0, 4, &mut &b"ab"[..]).is_err());
+        let listed = fake.volumes_of("far").unwrap();
+        assert_eq!(listed.len(), 1);
+        assert_eq!((listed[0].name.as_str(), listed[0].facts.size), ("a", 8));
+        volume.delete().unwrap();
+        assert!(fake.volume_in("far", "a").unwrap().is_none());
+        assert_eq!(fake.volumes_of("near").unwrap_err().kind(), Kind::NotFound);
     }
 }

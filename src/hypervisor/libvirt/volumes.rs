@@ -1,19 +1,49 @@
-//! Reading storage volumes in pieces.
+//! Storage volumes: looked for, made, read and written in pieces.
 
 use std::fmt;
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
 use virt::connect::Connect;
-use virt::error::ErrorNumber as Code;
+use virt::enumutil::Enum::Known;
+use virt::error::{Error as VirError, ErrorNumber as Code};
 use virt::storage_vol::StorageVol;
 use virt::stream::Stream;
 
 use super::{Libvirt, failed};
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::{Volume, Volumes};
-use crate::model::VolumeFacts;
-use crate::xml::volume;
+use crate::model::{NewVolume, PoolFacts, PoolVolume, VolumeFacts};
+use crate::xml::{pool, volume};
+
+/// How much is sent at once, in bytes. One message of libvirt has room for
+/// twice as much.
+const PIECE: usize = 128 << 10;
+
+impl Libvirt {
+    fn found(
+        &self,
+        answer: std::result::Result<StorageVol, VirError>,
+        named: &str,
+    ) -> Result<Option<Arc<dyn Volume>>> {
+        match answer {
+            Ok(handle) => Ok(Some(self.pieces(handle, named))),
+            Err(e) if e.code().is(Code::NoStorageVolume) || e.code().is(Code::NoSupport) => {
+                Ok(None)
+            }
+            Err(e) => Err(failed(&e, format!("cannot look up the volume {named:?}"))),
+        }
+    }
+
+    fn pieces(&self, handle: StorageVol, named: &str) -> Arc<dyn Volume> {
+        Arc::new(Pieces {
+            conn: self.conn.clone(),
+            handle,
+            path: named.to_owned(),
+        })
+    }
+}
 
 impl Volumes for Libvirt {
     fn volume_at(&self, path: &Path) -> Result<Option<Arc<dyn Volume>>> {
@@ -21,21 +51,69 @@ impl Volumes for Libvirt {
         let Some(text) = path.to_str().filter(|text| !text.contains('\0')) else {
             return Ok(None);
         };
-        match self.conn.lookup_storage_vol_by_path(text) {
-            Ok(handle) => Ok(Some(Arc::new(Pieces {
-                conn: self.conn.clone(),
-                handle,
-                path: text.to_owned(),
-            }))),
-            Err(e) if e.code().is(Code::NoStorageVolume) || e.code().is(Code::NoSupport) => {
-                Ok(None)
+        self.found(self.conn.lookup_storage_vol_by_path(text), text)
+    }
+
+    fn volume_in(&self, pool: &str, name: &str) -> Result<Option<Arc<dyn Volume>>> {
+        let pool = self.pool_handle(pool)?;
+        self.found(pool.lookup_storage_vol_by_name(name), name)
+    }
+
+    fn volume_names(&self, pool: &str) -> Result<Vec<String>> {
+        let names = self.pool_handle(pool)?.list_volumes();
+        names.map_err(|e| failed(&e, format!("cannot list the volumes of pool '{pool}'")))
+    }
+
+    fn volumes_of(&self, pool: &str) -> Result<Vec<PoolVolume>> {
+        let what = |e| failed(&e, format!("cannot list the volumes of pool '{pool}'"));
+        let handles = self.pool_handle(pool)?.list_all_volumes(0).map_err(what)?;
+        let mut volumes = Vec::new();
+        for handle in handles {
+            let told = handle.xml_desc(0).and_then(|xml| {
+                let path = handle.path()?.into();
+                Ok((handle.name()?, path, xml))
+            });
+            match told {
+                Ok((name, path, xml)) => match volume::read(&xml) {
+                    Ok(facts) => volumes.push(PoolVolume { name, path, facts }),
+                    // A directory, or what a network has.
+                    Err(e) if e.kind() == Kind::WrongState => {}
+                    Err(e) => return Err(e.context(format!("volume '{name}' of pool '{pool}'"))),
+                },
+                // It has gone since.
+                Err(e) if e.code().is(Code::NoStorageVolume) => {}
+                Err(e) => return Err(what(e)),
             }
-            Err(e) => Err(failed(&e, format!("cannot look up the volume {text:?}"))),
+        }
+        Ok(volumes)
+    }
+
+    fn pool_facts(&self, pool: &str) -> Result<PoolFacts> {
+        let xml = self.pool_handle(pool)?.xml_desc(0);
+        pool::read(&xml.map_err(|e| failed(&e, format!("cannot look at pool '{pool}'")))?)
+    }
+
+    fn create_volume(&self, pool: &str, new: &NewVolume) -> Result<Arc<dyn Volume>> {
+        let name = &new.name;
+        let what = || format!("cannot make the volume '{name}' in pool '{pool}'");
+        let handle = self.pool_handle(pool)?;
+        match StorageVol::create_xml(&handle, &volume::new(new)?, 0) {
+            Ok(made) => Ok(self.pieces(made, name)),
+            // Of a file that it has not seen before, libvirt says no more.
+            Err(e)
+                if matches!(
+                    e.code(),
+                    Known(Code::OperationFailed | Code::OperationInvalid)
+                ) && e.message().contains("already exists") =>
+            {
+                Err(failed(&e, what()).with_kind(Kind::Exists))
+            }
+            Err(e) => Err(failed(&e, what())),
         }
     }
 }
 
-/// A volume that is read in pieces, a stream each.
+/// A volume that is read and written in pieces, a stream each.
 struct Pieces {
     conn: Connect,
     handle: StorageVol,
@@ -88,6 +166,69 @@ impl Volume for Pieces {
             }
         }
     }
+
+    fn upload(&self, offset: u64, length: u64, from: &mut dyn Read) -> Result<()> {
+        let path = &self.path;
+        let what =
+            || format!("cannot write {length} bytes at offset {offset} of the volume {path:?}");
+        // To libvirt, no length is all that comes.
+        if length == 0 {
+            return Ok(());
+        }
+        let stream = Stream::new(&self.conn, 0).map_err(|e| failed(&e, what()))?;
+        self.handle
+            .upload(&stream, offset, length, 0)
+            .map_err(|e| failed(&e, what()))?;
+        match sent(&stream, length, from) {
+            // Only now does libvirt tell whether all was written.
+            Ok(()) => stream.finish().map_err(|e| failed(&e, what())),
+            Err(error) => {
+                // What went wrong is known already.
+                drop(stream.abort());
+                Err(error.context(what()))
+            }
+        }
+    }
+
+    fn delete(&self) -> Result<()> {
+        self.handle
+            .delete(0)
+            .map_err(|e| failed(&e, format!("cannot delete the volume {:?}", self.path)))
+    }
+}
+
+/// Sends so many bytes of what there is.
+fn sent(stream: &Stream, length: u64, from: &mut dyn Read) -> Result<()> {
+    let mut left = length;
+    let mut room = vec![0; PIECE];
+    while left > 0 {
+        let most = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
+        let read = match room.get_mut(..most).map(|room| from.read(room)) {
+            Some(Ok(read)) if read > 0 => read,
+            Some(Err(e)) if e.kind() == std::io::ErrorKind::Interrupted => continue,
+            Some(Err(e)) => return Err(Error::io("what is to be sent cannot be read", e)),
+            Some(Ok(_)) | None => {
+                let text = format!("what is to be sent ends {left} bytes too early");
+                return Err(Error::new(Kind::Storage, text));
+            }
+        };
+        let mut rest = room.get(..read).unwrap_or_default();
+        while !rest.is_empty() {
+            let count = stream
+                .send(rest)
+                .map_err(|e| failed(&e, "libvirt takes no more"))?;
+            // The crate hands "would block" on as if it were a length.
+            let taken = usize::try_from(count).ok().filter(|taken| *taken > 0);
+            rest = taken.and_then(|taken| rest.get(taken..)).ok_or_else(|| {
+                Error::new(
+                    Kind::Libvirt,
+                    "libvirt says that it took what it was not sent",
+                )
+            })?;
+        }
+        left = left.saturating_sub(read as u64);
+    }
+    Ok(())
 }
 
 /// All that comes, to the end of the stream: it can be finished only there.
@@ -116,5 +257,38 @@ fn received(
             return Err(None);
         }
         done = done.saturating_add(count);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hypervisor::Hypervisor as _;
+
+    #[test]
+    fn a_volume_is_made_once_and_deleted() {
+        let libvirt = Libvirt::open(Some("test:///default")).unwrap();
+        let pool = "default-pool";
+        let facts = libvirt.pool_facts(pool).unwrap();
+        assert_eq!(facts.kind, "dir");
+        assert!(facts.available > 1 << 20, "{facts:?}");
+        let new = NewVolume::raw("made.img", 1 << 20);
+        let volume = libvirt.create_volume(pool, &new).unwrap();
+        let again = libvirt.create_volume(pool, &new).unwrap_err();
+        assert_eq!(again.kind(), Kind::Exists, "{again}");
+        let names = libvirt.volume_names(pool).unwrap();
+        assert!(names.iter().any(|name| name == "made.img"), "{names:?}");
+        let listed = libvirt.volumes_of(pool).unwrap();
+        let path = &listed.iter().find(|v| v.name == "made.img").unwrap().path;
+        assert_eq!(*path, libvirt.volume_path(pool, "made.img").unwrap());
+        assert!(libvirt.volume_in(pool, "made.img").unwrap().is_some());
+        assert!(libvirt.volume_at(path).unwrap().is_some());
+        // The driver knows no streams: an error, and no success.
+        assert!(volume.write(0, b"abc").is_err());
+        volume.write(0, b"").unwrap();
+        volume.delete().unwrap();
+        assert!(libvirt.volume_in(pool, "made.img").unwrap().is_none());
+        let none = libvirt.create_volume("none", &new).unwrap_err();
+        assert_eq!(none.kind(), Kind::NotFound);
     }
 }

@@ -176,7 +176,7 @@ mod tests {
         let file = bench.path("there.raw");
         drop(seed.write(&file).unwrap());
         let named = bench.path("golden.raw");
-        bench.fake.volumes.insert(named, file);
+        bench.fake.has_volume(named, file);
         bench.fake.elsewhere = true;
         bench
     }
@@ -224,14 +224,14 @@ mod tests {
 
     #[test]
     fn what_takes_the_host_itself_says_so() {
-        let mut bench = elsewhere();
+        let bench = elsewhere();
         let appliance = View {
             engine: crate::ops::guest::Engine::Appliance,
             ..View::default()
         };
         let error = open(&bench, &appliance).err().unwrap();
         assert_eq!(error.hints(), ["run vmkin on that host"]);
-        bench.fake.volumes.clear();
+        bench.fake.volumes.lock().unwrap().clear();
         let error = open(&bench, &View::default()).err().unwrap();
         assert_eq!(error.kind(), Kind::WrongState);
         assert!(error.to_string().contains("storage pool"), "{error}");
