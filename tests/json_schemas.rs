@@ -483,6 +483,46 @@ fn seals_are_as_documented() {
 }
 
 #[test]
+fn what_is_pushed_is_as_documented() {
+    let bench = Bench::new();
+    let (image, uri) = (bench.path("images/golden.img"), bench.uri());
+    let pool = bench.path("images");
+    let xml = bench.path("host.xml");
+    let text = fs::read_to_string(&xml).unwrap();
+    let pool = format!(
+        "<pool type='dir'><name>far</name><target><path>{}</path></target></pool></node>",
+        pool.display()
+    );
+    fs::write(&xml, text.replace("</node>", &pool)).unwrap();
+    let push = [
+        "base",
+        "push",
+        "--dry-run",
+        image.to_str().unwrap(),
+        "--pool",
+        "far",
+        "--to",
+        &uri,
+    ];
+    let planned = bench.result("base-push", &push);
+    assert_eq!(planned[0]["before"], "nothing");
+    bench.result("base-pushed", &["base", "verify", "--pushed"]);
+    // Something was, and is not there any more.
+    let record = serde_json::json!({
+        "uri": uri, "pool": "far", "volume": "gone.img", "path": "/far/gone.img", "size": 1,
+        "sha256": "00", "done": 1, "pushed_at": "2026-01-01T00:00:00Z",
+    });
+    let dir = bench.path("state/pushes");
+    fs::create_dir_all(&dir).unwrap();
+    fs::write(dir.join("0.json"), record.to_string()).unwrap();
+    let output = bench.run(&["base", "verify", "--pushed"]);
+    assert_eq!(output.status.code(), Some(9));
+    let pushed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_fits("base-pushed", &pushed);
+    assert_eq!(pushed[0]["problem"], "it is gone");
+}
+
+#[test]
 #[expect(clippy::disallowed_methods, reason = "it makes the file system")]
 fn what_is_mounted_is_as_documented() {
     let bench = Bench::new();

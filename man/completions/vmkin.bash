@@ -193,6 +193,9 @@ _vmkin() {
             vmkin__subcmd__base,move)
                 cmd="vmkin__subcmd__base__subcmd__move"
                 ;;
+            vmkin__subcmd__base,push)
+                cmd="vmkin__subcmd__base__subcmd__push"
+                ;;
             vmkin__subcmd__base,rebase)
                 cmd="vmkin__subcmd__base__subcmd__rebase"
                 ;;
@@ -216,6 +219,9 @@ _vmkin() {
                 ;;
             vmkin__subcmd__base__subcmd__help,move)
                 cmd="vmkin__subcmd__base__subcmd__help__subcmd__move"
+                ;;
+            vmkin__subcmd__base__subcmd__help,push)
+                cmd="vmkin__subcmd__base__subcmd__help__subcmd__push"
                 ;;
             vmkin__subcmd__base__subcmd__help,rebase)
                 cmd="vmkin__subcmd__base__subcmd__help__subcmd__rebase"
@@ -469,6 +475,9 @@ _vmkin() {
             vmkin__subcmd__help__subcmd__base,move)
                 cmd="vmkin__subcmd__help__subcmd__base__subcmd__move"
                 ;;
+            vmkin__subcmd__help__subcmd__base,push)
+                cmd="vmkin__subcmd__help__subcmd__base__subcmd__push"
+                ;;
             vmkin__subcmd__help__subcmd__base,rebase)
                 cmd="vmkin__subcmd__help__subcmd__base__subcmd__rebase"
                 ;;
@@ -659,7 +668,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__base)
-            opts="-c -q -v -y -h --connect --host --json --quiet --verbose --yes --color --help seal unseal verify list children move rebase help"
+            opts="-c -q -v -y -h --connect --host --json --quiet --verbose --yes --color --help seal unseal verify list children move rebase push help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -727,7 +736,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__base__subcmd__help)
-            opts="seal unseal verify list children move rebase help"
+            opts="seal unseal verify list children move rebase push help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -783,6 +792,20 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__base__subcmd__help__subcmd__move)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        vmkin__subcmd__base__subcmd__help__subcmd__push)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -890,6 +913,60 @@ _vmkin() {
             fi
             case "${prev}" in
                 --allow-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --connect)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        vmkin__subcmd__base__subcmd__push)
+            opts="-d -c -q -v -y -h --domain --to --pool --name --format --dry-run --connect --host --json --quiet --verbose --yes --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --domain)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -d)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pool)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1043,7 +1120,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__base__subcmd__verify)
-            opts="-d -c -q -v -y -h --domain --quick --connect --host --json --quiet --verbose --yes --color --help"
+            opts="-d -c -q -v -y -h --domain --pushed --quick --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3313,7 +3390,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__help__subcmd__base)
-            opts="seal unseal verify list children move rebase"
+            opts="seal unseal verify list children move rebase push"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3355,6 +3432,20 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__help__subcmd__base__subcmd__move)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        vmkin__subcmd__help__subcmd__base__subcmd__push)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

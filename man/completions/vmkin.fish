@@ -453,24 +453,25 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand delete" -s q -l quiet -d 'Pr
 complete -c vmkin -n "__fish_vmkin_using_subcommand delete" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
 complete -c vmkin -n "__fish_vmkin_using_subcommand delete" -s y -l yes -d 'Do what cannot be undone without asking'
 complete -c vmkin -n "__fish_vmkin_using_subcommand delete" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children move rebase help" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
-complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children move rebase help" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
-complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children move rebase help" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children move rebase push help" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children move rebase push help" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children move rebase push help" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children move rebase help" -l json -d 'Print the result as one JSON document'
-complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children move rebase help" -s q -l quiet -d 'Print only results, warnings and errors'
-complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children move rebase help" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
-complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children move rebase help" -s y -l yes -d 'Do what cannot be undone without asking'
-complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children move rebase help" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children move rebase help" -f -a "seal" -d 'Seal base images: make them read-only and remember what they look like'
-complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children move rebase help" -f -a "unseal" -d 'Open the seals of base images that have no children'
-complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children move rebase help" -f -a "verify" -d 'Find out whether base images are what they were'
-complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children move rebase help" -f -a "list" -d 'List the base images of this host'
-complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children move rebase help" -f -a "children" -d 'List what depends on base images'
-complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children move rebase help" -f -a "move" -d 'Give a base image another place, and have all its children follow'
-complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children move rebase help" -f -a "rebase" -d 'Put the children of a base on another one'
-complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children move rebase help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children move rebase push help" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children move rebase push help" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children move rebase push help" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children move rebase push help" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children move rebase push help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children move rebase push help" -f -a "seal" -d 'Seal base images: make them read-only and remember what they look like'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children move rebase push help" -f -a "unseal" -d 'Open the seals of base images that have no children'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children move rebase push help" -f -a "verify" -d 'Find out whether base images are what they were'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children move rebase push help" -f -a "list" -d 'List the base images of this host'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children move rebase push help" -f -a "children" -d 'List what depends on base images'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children move rebase push help" -f -a "move" -d 'Give a base image another place, and have all its children follow'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children move rebase push help" -f -a "rebase" -d 'Put the children of a base on another one'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children move rebase push help" -f -a "push" -d 'Send base images to other hosts, through libvirt'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and not __fish_seen_subcommand_from seal unseal verify list children move rebase push help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from seal" -s d -l domain -d 'The disks of a domain, by name, UUID or id' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from seal" -l format -d 'The format of images that no domain uses [default: by the header]' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from seal" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
@@ -502,6 +503,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcom
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from verify" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from verify" -l pushed -d 'All that were pushed to the hosts named by `-c` and `--host`'
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from verify" -l quick -d 'Do not read the whole image'
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from verify" -l json -d 'Print the result as one JSON document'
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from verify" -s q -l quiet -d 'Print only results, warnings and errors'
@@ -556,6 +558,22 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcom
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from rebase" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from rebase" -s y -l yes -d 'Do what cannot be undone without asking'
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from rebase" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from push" -s d -l domain -d 'The disks of a domain, by name, UUID or id' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from push" -l to -d 'Where to: hosts and groups of hosts.toml, or URIs' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from push" -l pool -d 'The storage pool there' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from push" -l name -d 'What the volume is called there, of one image' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from push" -l format -d 'The format of images that no domain uses [default: by the header]' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from push" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from push" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from push" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from push" -l dry-run -d 'Show what would be sent, and send nothing'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from push" -l json -d 'Print the result as one JSON document'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from push" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from push" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from push" -s y -l yes -d 'Do what cannot be undone without asking'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from push" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from help" -f -a "seal" -d 'Seal base images: make them read-only and remember what they look like'
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from help" -f -a "unseal" -d 'Open the seals of base images that have no children'
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from help" -f -a "verify" -d 'Find out whether base images are what they were'
@@ -563,6 +581,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcom
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from help" -f -a "children" -d 'List what depends on base images'
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from help" -f -a "move" -d 'Give a base image another place, and have all its children follow'
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from help" -f -a "rebase" -d 'Put the children of a base on another one'
+complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from help" -f -a "push" -d 'Send base images to other hosts, through libvirt'
 complete -c vmkin -n "__fish_vmkin_using_subcommand base; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c vmkin -n "__fish_vmkin_using_subcommand flatten" -s d -l domain -d 'Domains, by name, UUID or id' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand flatten" -l target -d 'Only this disk, such as vda; may be repeated' -r
@@ -1697,6 +1716,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcom
 complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from base" -f -a "children" -d 'List what depends on base images'
 complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from base" -f -a "move" -d 'Give a base image another place, and have all its children follow'
 complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from base" -f -a "rebase" -d 'Put the children of a base on another one'
+complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from base" -f -a "push" -d 'Send base images to other hosts, through libvirt'
 complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from disk" -f -a "amend" -d 'Change what qcow2 images are, and none of their data'
 complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from disk" -f -a "check" -d 'Check the tables of images, and repair them'
 complete -c vmkin -n "__fish_vmkin_using_subcommand help; and __fish_seen_subcommand_from disk" -f -a "commit" -d 'Put what an overlay holds into the image that it is based on'

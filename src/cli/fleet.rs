@@ -2,6 +2,7 @@
 //! at once.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -20,6 +21,10 @@ use crate::ops::guest::domains_of_each;
 /// is switched off would else be waited for as long as TCP does: two minutes.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How many hosts are connected to at once. Each may be an ssh, and of a hundred of
+/// these started at once the last would have used up its patience on a small machine.
+const AT_ONCE: usize = 32;
+
 /// What there is of one host.
 #[derive(Debug, Serialize)]
 pub(super) struct Of<T> {
@@ -35,6 +40,14 @@ impl<T> Of<T> {
     /// A name, with that of the host where there are several.
     pub(super) fn shown(&self, name: &str) -> String {
         shown(self.host.as_deref(), name)
+    }
+
+    /// A sentence, with the name of the host before it where there are several.
+    pub(super) fn said(&self, sentence: &str) -> String {
+        match &self.host {
+            Some(host) => format!("{host}: {sentence}"),
+            None => sentence.to_owned(),
+        }
     }
 
     /// Whether it is of the same host as another thing.
@@ -128,21 +141,8 @@ impl<'s> Fleet<'s> {
             });
             return Ok(fleet);
         }
-        // Not scoped: what hangs inside libvirt is left there until the process ends.
-        let answers: Vec<_> = hosts
-            .iter()
-            .map(|host| {
-                let (tell, answer) = mpsc::channel();
-                let uri = host.uri.clone();
-                thread::spawn(move || drop(tell.send(Connection::open(uri.as_deref()))));
-                (host, answer)
-            })
-            .collect();
-        for (host, answer) in answers {
-            match answer
-                .recv_timeout(PATIENCE)
-                .unwrap_or_else(|_| Err(silent(&host.name)))
-            {
+        for (host, answer) in hosts.iter().zip(open_all(hosts)) {
+            match answer {
                 Ok(connection) => fleet.members.push(Member {
                     name: Some(host.name.clone()),
                     connection,
@@ -178,8 +178,16 @@ impl<'s> Fleet<'s> {
         &self,
         ask: impl Fn(Host<'_>) -> Result<T> + Sync,
     ) -> Result<(Vec<Of<T>>, Failures)> {
+        self.on_each(|at| ask(at.host))
+    }
+
+    /// The same for what says the names of the hosts meanwhile.
+    pub(super) fn on_each<T: Send>(
+        &self,
+        act: impl Fn(At<'_>) -> Result<T> + Sync,
+    ) -> Result<(Vec<Of<T>>, Failures)> {
         let all = (0..self.members.len()).map(|at| (at, ())).collect();
-        let (found, mut failed) = self.at_once(all, |at, ()| ask(at.host));
+        let (found, mut failed) = self.at_once(all, |at, ()| act(at));
         match self.own_error(&mut failed) {
             Some(error) => Err(error),
             None => Ok((found, failed)),
@@ -461,6 +469,41 @@ impl<'s> Fleet<'s> {
         });
         (done, failed)
     }
+}
+
+/// Connects to hosts, many at once; what came of each is in their order.
+fn open_all(hosts: &[HostName]) -> Vec<Result<Connection>> {
+    let next = AtomicUsize::new(0);
+    let worker = || {
+        let mut opened = Vec::new();
+        loop {
+            let turn = next.fetch_add(1, Ordering::Relaxed);
+            let Some(host) = hosts.get(turn) else {
+                return opened;
+            };
+            opened.push((turn, open(host)));
+        }
+    };
+    let mut opened: Vec<_> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..hosts.len().min(AT_ONCE))
+            .map(|_| scope.spawn(worker))
+            .collect();
+        let opened = workers.into_iter().filter_map(|worker| worker.join().ok());
+        opened.flatten().collect()
+    });
+    opened.sort_by_key(|(turn, _)| *turn);
+    opened.into_iter().map(|(_, opened)| opened).collect()
+}
+
+/// Connects to a host, if it answers soon.
+fn open(host: &HostName) -> Result<Connection> {
+    let (tell, answer) = mpsc::channel();
+    let uri = host.uri.clone();
+    // Not scoped: what hangs inside libvirt is left there until the process ends.
+    thread::spawn(move || drop(tell.send(Connection::open(uri.as_deref()))));
+    answer
+        .recv_timeout(PATIENCE)
+        .unwrap_or_else(|_| Err(silent(&host.name)))
 }
 
 /// What there is for each host, by their order.

@@ -51,6 +51,14 @@ impl<'a> Session<'a> {
         Ok(fleet)
     }
 
+    /// Connects to the hosts that these words mean: hosts and groups of `hosts.toml`,
+    /// and URIs.
+    pub(super) fn fleet_of(&'a self, words: &[String]) -> Result<Fleet<'a>> {
+        let (uris, names): (Vec<String>, Vec<String>) =
+            words.iter().cloned().partition(|word| word.contains("://"));
+        Fleet::open(self, &hosts::meant(&uris, &names)?)
+    }
+
     /// The same for one that changes disks, as [`Self::connect_to_change`].
     pub(super) fn fleet_to_change(&'a self) -> Result<Fleet<'a>> {
         let fleet = Fleet::open(self, &self.hosts)?;

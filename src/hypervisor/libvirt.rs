@@ -11,6 +11,7 @@ mod memory;
 mod network;
 mod place;
 mod snapshots;
+mod sparse;
 mod volumes;
 
 use std::collections::{HashMap, HashSet};

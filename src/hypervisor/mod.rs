@@ -29,7 +29,7 @@ pub use self::libvirt::Libvirt;
 pub use self::memory::{Memory, Resume, Save};
 pub use self::networks::Networks;
 pub use self::reconnect::Connection;
-pub use self::volumes::{Volume, Volumes};
+pub use self::volumes::{Piece, Volume, Volumes};
 
 /// A host that runs domains. One value may be used by many threads at once.
 pub trait Hypervisor: BlockJobs + Memory + Networks + Volumes + Send + Sync {

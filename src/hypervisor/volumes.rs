@@ -42,6 +42,15 @@ pub trait Volumes {
     fn create_volume(&self, pool: &str, new: &NewVolume) -> Result<Arc<dyn Volume>>;
 }
 
+/// A piece of a volume that is read through.
+#[derive(Debug)]
+pub enum Piece<'a> {
+    /// Bytes of it.
+    Data(&'a mut [u8]),
+    /// So many zeros that take no place.
+    Hole(u64),
+}
+
 /// A storage volume that is read and written through libvirt, wherever that is.
 /// Threads may share it.
 pub trait Volume: fmt::Debug + Send + Sync {
@@ -51,6 +60,14 @@ pub trait Volume: fmt::Debug + Send + Sync {
     /// Reads up to `length` bytes from `offset`, both in bytes; fewer only if
     /// the volume ends.
     fn read(&self, offset: u64, length: usize) -> Result<Vec<u8>>;
+
+    /// Reads all of it, from its beginning to its end, and hands it over piece by
+    /// piece. Holes cost nothing on the way, where the host knows of them.
+    ///
+    /// # Errors
+    ///
+    /// Also those of `take`.
+    fn read_through(&self, take: &mut dyn FnMut(Piece<'_>) -> Result<()>) -> Result<()>;
 
     /// Writes `length` bytes of what `from` has to `offset`, both in bytes. When
     /// this returns, the host has taken all of them. The volume does not grow:

@@ -68,7 +68,8 @@ fn nanoseconds<N: TryInto<i64>>(seconds: i64, nanoseconds: N) -> i64 {
         .saturating_add(nanoseconds.try_into().unwrap_or(0))
 }
 
-pub(super) fn hexadecimal(bytes: &[u8]) -> String {
+/// Bytes as hexadecimal digits, two for each.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

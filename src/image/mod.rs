@@ -25,6 +25,7 @@
 //! | `compare` | whether two disks are the same |
 //! | `create` | new disks, and what images are converted to |
 //! | `details` | what a qcow2 header says besides |
+//! | `runs` | where a file has data |
 //! | `copy`, `transfer` | full copies, and moving the bytes |
 //! | `qemu_img` | every run of `qemu-img`: formats, limits, what it says |
 //! | `flatten` | new images in the place of an overlay |
@@ -65,6 +66,7 @@ pub mod read;
 mod redo;
 pub mod remote;
 mod renaming;
+mod runs;
 mod scan;
 mod seal;
 mod seed;
@@ -89,6 +91,7 @@ pub use self::fat::{FatSpec, FatVolume, mend_directories};
 pub use self::file::{ImageFile, id_of, shell_word, shown};
 pub(crate) use self::file::{ShownBytes, be16, be32, le16, le32, le64};
 pub use self::flatten::{chain_of_new, flattened, must_read_the_same, rebased};
+pub(crate) use self::identity::hexadecimal;
 pub use self::identity::{Comparison, compare, content_sha256, identity, identity_of};
 pub use self::iso::{IsoSpec, write_iso};
 pub use self::lock::{Guard, Lease, LockState, probe};
@@ -109,6 +112,7 @@ pub use self::redo::{
     merge_again, must_have_room, put_aside, seal_redo, settle_size, write_redo, write_redo_sized,
 };
 pub use self::renaming::{HeaderState, Renaming};
+pub use self::runs::{data_runs, first_data};
 pub use self::scan::{FoundOverlay, Scan, overlays_in};
 pub use self::seal::{SEALED_MODE, Sealed, is_immutable, is_sealed_mode, seal, unseal};
 pub use self::seed::{MAX_SEED, Seed, looks_like_seed};

@@ -25,6 +25,7 @@ use crate::xml::domain;
 
 mod followers;
 pub mod moving;
+pub mod push;
 pub mod rebasing;
 
 /// A base image, and what is known of it.

@@ -1,12 +1,13 @@
 //! What sealed bases looked like.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{Store, read_trusted, write_whole};
+use super::Store;
+use super::record::{read_json, write_whole};
 use crate::error::{Error, Kind, Result};
 use crate::model::{BaseIdentity, ImageFormat};
 
@@ -90,23 +91,7 @@ impl Store {
 }
 
 fn read_record(path: &Path) -> Result<Option<SealRecord>> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(Error::io(format!("cannot read {}", path.display()), e)),
-    };
-    let text = read_trusted(path, &file)?;
-    serde_json::from_str(&text).map(Some).map_err(|e| {
-        Error::wrap(
-            Kind::NotUndone,
-            format!("{} is not a record of a sealed base", path.display()),
-            e,
-        )
-        .hint(format!(
-            "if nothing else helps, remove it and seal the base again: `rm {}`",
-            path.display()
-        ))
-    })
+    read_json(path, "of a sealed base", "seal the base again")
 }
 
 #[cfg(test)]

@@ -18,9 +18,9 @@ use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::record::read_trusted;
 use super::{
     CommitIntent, MoveIntent, OldHeader, RelayerIntent, SnapshotIntent, Store, WriteIntent,
-    read_trusted,
 };
 use crate::error::{Error, Kind, Result};
 use crate::model::{BaseIdentity, FileId, Reservation};

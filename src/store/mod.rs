@@ -7,6 +7,7 @@
 //!   journal/<uuid>.jsonl    one per operation under way; locked by its process
 //!   bases/<hash>.json       one per sealed base
 //!   mounts/<uuid>.json      one per mounted guest; locked by its process
+//!   pushes/<hash>.json      one per base that was pushed to another host
 //!   mount.log               what those processes say
 //! ```
 //!
@@ -18,21 +19,22 @@ mod commit;
 mod journal;
 mod mounts;
 mod moving;
+mod pushes;
+mod record;
 mod relayer;
 mod snapshot;
 mod write;
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
-use uuid::Uuid;
 
+use self::record::trusted;
 use crate::error::{Error, Kind, Result};
 
 pub use self::bases::SealRecord;
@@ -43,6 +45,7 @@ pub use self::journal::{
 };
 pub use self::mounts::{FoundMount, MountEnd, MountRecord, ServedMount};
 pub use self::moving::{MoveIntent, OldHeader};
+pub use self::pushes::PushRecord;
 pub use self::relayer::{RelayerAct, RelayerIntent, RelayeredDisk};
 pub use self::snapshot::{
     IntentDomain, SavedVariables, SnapshotAct, SnapshotImage, SnapshotIntent,
@@ -51,10 +54,6 @@ pub use self::write::{RedoDisk, WriteIntent};
 
 /// How long to wait for another vmkin that is choosing names.
 const NAMES_PATIENCE: Duration = Duration::from_secs(30);
-
-/// The largest record that is read back. Five hundred clones of ten disks
-/// take less than 2 MiB.
-const MAX_RECORD: u64 = 64 << 20;
 
 /// The directory where vmkin remembers things.
 #[derive(Clone, Debug)]
@@ -173,77 +172,4 @@ impl Store {
             }
         }
     }
-}
-
-/// Refuses a file or directory that anybody but this user and root can write to.
-fn trusted(path: &Path) -> Result<()> {
-    let meta = fs::symlink_metadata(path)
-        .map_err(|e| Error::io(format!("cannot look at {}", path.display()), e))?;
-    let me = rustix::process::geteuid().as_raw();
-    let problem = if meta.file_type().is_symlink() {
-        "is a symbolic link"
-    } else if meta.uid() != me && meta.uid() != 0 {
-        "belongs to another user"
-    } else if meta.mode() & 0o022 != 0 {
-        "can be written to by others"
-    } else {
-        return Ok(());
-    };
-    Err(Error::new(
-        Kind::Environment,
-        format!("{} {problem}, so it is not trusted", path.display()),
-    )
-    .hint(format!(
-        "look at what is in it, then make it yours alone: `chmod go-w {0}` or `chown $USER {0}`",
-        path.display()
-    )))
-}
-
-/// Writes a file so that it is there whole or not at all, even after a power
-/// failure. It can be read by this user only.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let dir = path.parent().unwrap_or(Path::new("."));
-    let temp = dir.join(format!(".{}.tmp", Uuid::new_v4()));
-    let cannot = |e| Error::io(format!("cannot write {}", path.display()), e);
-    let write = || -> std::io::Result<()> {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&temp)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&temp, path)?;
-        File::open(dir)?.sync_all()
-    };
-    write().map_err(|e| {
-        // The error is what matters; a leftover begins with a dot and is ignored.
-        drop(fs::remove_file(&temp));
-        cannot(e)
-    })
-}
-
-/// Reads a file of the store, if this user can trust it.
-fn read_trusted(path: &Path, file: &File) -> Result<String> {
-    trusted(path)?;
-    let mut bytes = Vec::new();
-    let cannot = |e| Error::io(format!("cannot read {}", path.display()), e);
-    file.take(MAX_RECORD + 1)
-        .read_to_end(&mut bytes)
-        .map_err(cannot)?;
-    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_RECORD {
-        return Err(Error::new(
-            Kind::NotUndone,
-            format!("{} is too large to be a record of vmkin", path.display()),
-        ));
-    }
-    // Not `read_to_string`: its error would be one of the storage, after which
-    // everything is said to be undone.
-    String::from_utf8(bytes).map_err(|e| {
-        Error::wrap(
-            Kind::NotUndone,
-            format!("{} is not a record of vmkin", path.display()),
-            e.utf8_error(),
-        )
-    })
 }

@@ -15,7 +15,8 @@ use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Store, read_trusted, write_whole};
+use super::Store;
+use super::record::{read_trusted, write_whole};
 use crate::error::{Error, Kind, Result};
 
 /// From which size on the log is put aside for a new one.

@@ -153,6 +153,35 @@ fn domains_of_several_hosts_are_changed_at_once() {
 }
 
 #[test]
+fn what_cannot_be_pushed_is_refused_before_anything_is_sent() {
+    let rack = Rack::new();
+    let (golden, child) = (
+        rack.one.image("golden.qcow2"),
+        rack.one.image("web-01.qcow2"),
+    );
+    let (golden, child) = (golden.display(), child.display());
+    let refused = |code, args: &str| {
+        let outcome = rack.vmkin(&format!("base push {args}"));
+        assert_eq!(outcome.code(), Some(code), "{args}: {outcome}");
+        outcome
+    };
+    refused(4, &format!("{child} --to rack2"))
+        .says("has a backing file")
+        .says("disk convert");
+    refused(3, &format!("{golden} --to rack2 --pool none")).says("no storage pool 'none'");
+    refused(3, &format!("{golden} --to rack3")).says("there is no host or group 'rack3'");
+    refused(2, &format!("{golden} {golden} --name a --to rack2")).says("one by one");
+    refused(2, &golden.to_string()).says("--to");
+    refused(
+        12,
+        &format!("{golden} --to rack2 attic --dry-run --pool images"),
+    )
+    .says("attic: ");
+    let verified = rack.vmkin("base verify --pushed --host lab").success();
+    verified.says("Nothing was pushed there");
+}
+
+#[test]
 fn a_tree_is_drawn_for_each_host() {
     let rack = Rack::new();
     let tree = rack.vmkin("tree --host lab").success();

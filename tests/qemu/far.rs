@@ -18,6 +18,8 @@ pub struct Far {
     pub uri: String,
     /// Where its images are: there. Here are other files of the same names.
     pub images: PathBuf,
+    /// Where those really are.
+    dir: PathBuf,
     socket_dir: PathBuf,
 }
 
@@ -50,28 +52,37 @@ impl Far {
         for dir in [&images, &socket_dir] {
             fs::create_dir_all(dir).unwrap();
         }
-        #[expect(clippy::disallowed_methods, reason = "a daemon is no tool that ends")]
-        let daemon = Command::new("unshare")
-            .args(["--mount", "--propagation", "private", "bash", "-c", START])
-            .arg("far")
-            .args([dir, &images, &socket_dir])
-            .stdin(Stdio::null())
-            .spawn()
-            .unwrap();
         let socket = socket_dir.join("libvirt-sock");
         let mut far = Self {
-            daemon,
+            daemon: daemon(dir, &images, &socket_dir),
             uri: format!("qemu+unix:///system?socket={}", socket.display()),
             images,
+            dir: dir.to_owned(),
             socket_dir,
         };
+        far.wait();
+        far
+    }
+
+    fn wait(&mut self) {
         let since = Instant::now();
-        while far.try_virsh(&["version"]).code != Some(0) {
+        while self.try_virsh(&["version"]).code != Some(0) {
             assert!(since.elapsed() < UP, "the far libvirtd does not answer");
-            assert_eq!(far.daemon.try_wait().unwrap(), None, "it has ended");
+            assert_eq!(self.daemon.try_wait().unwrap(), None, "it has ended");
             sleep(Duration::from_millis(50));
         }
-        far
+    }
+
+    /// Has the host die: its daemon, and all that it knew.
+    pub fn kill(&mut self) {
+        self.daemon.kill().unwrap();
+        self.daemon.wait().unwrap();
+    }
+
+    /// Starts the host anew, which has its images still.
+    pub fn start_again(&mut self) {
+        self.daemon = daemon(&self.dir, &self.images, &self.socket_dir);
+        self.wait();
     }
 
     /// The path of an image there.
@@ -112,6 +123,18 @@ impl Far {
         let signal = if stop { "-STOP" } else { "-CONT" };
         tool("kill", &[signal, &self.daemon.id().to_string()]);
     }
+}
+
+/// A libvirtd that sees `dir` under the name of `images`.
+fn daemon(dir: &Path, images: &Path, socket_dir: &Path) -> Child {
+    #[expect(clippy::disallowed_methods, reason = "a daemon is no tool that ends")]
+    Command::new("unshare")
+        .args(["--mount", "--propagation", "private", "bash", "-c", START])
+        .arg("far")
+        .args([dir, images, socket_dir])
+        .stdin(Stdio::null())
+        .spawn()
+        .unwrap()
 }
 
 impl Drop for Far {

@@ -266,8 +266,14 @@ impl Lab {
 
     /// Starts vmkin and does not wait for it.
     pub fn spawn(&self, args: &str) -> Child {
+        self.spawn_with("", args)
+    }
+
+    /// The same with these failpoints.
+    pub fn spawn_with(&self, failpoints: &str, args: &str) -> Child {
         let args: Vec<&str> = args.split_whitespace().collect();
         self.command(&args)
+            .env("VMKIN_FAILPOINTS", failpoints)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

@@ -45,6 +45,7 @@ mod import;
 mod lab;
 mod many;
 mod nbd;
+mod pushing;
 mod races;
 mod remote;
 mod session;

@@ -34,7 +34,7 @@ pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &TreeArgs) -> Re
     }
     for tree in &trees {
         for problem in &tree.what.problems {
-            ui.warning(&tree.shown(problem));
+            ui.warning(&tree.said(problem));
         }
     }
     fleet.verdict(trees.len(), failed)

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use super::Fake;
 use crate::error::{Error, Kind, Result};
-use crate::hypervisor::{Volume, Volumes};
+use crate::hypervisor::{Piece, Volume, Volumes};
 use crate::model::{NewVolume, Pool, PoolFacts, PoolVolume, VolumeFacts};
 
 /// The paths of volumes, and which file here each is.
@@ -122,6 +122,20 @@ impl Volume for FakeVolume {
         }
         bytes.truncate(done);
         Ok(bytes)
+    }
+
+    fn read_through(&self, take: &mut dyn FnMut(Piece<'_>) -> Result<()>) -> Result<()> {
+        let size = facts(&self.file)?.size;
+        let mut at = 0;
+        while at < size {
+            let mut bytes = self.read(at, 1 << 20)?;
+            at += bytes.len() as u64;
+            match bytes.iter().all(|&byte| byte == 0) {
+                true => take(Piece::Hole(bytes.len() as u64))?,
+                false => take(Piece::Data(&mut bytes))?,
+            }
+        }
+        Ok(())
     }
 
     fn upload(&self, offset: u64, length: u64, from: &mut dyn Read) -> Result<()> {

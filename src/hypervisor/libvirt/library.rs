@@ -11,7 +11,7 @@
 //! start. A function that is used but not listed puts it back, which works just
 //! the same, only slower; a test notices.
 
-use std::ffi::{c_char, c_int, c_uchar, c_uint, c_ulong, c_ulonglong, c_void};
+use std::ffi::{c_char, c_int, c_longlong, c_uchar, c_uint, c_ulong, c_ulonglong, c_void};
 use std::sync::OnceLock;
 
 use libloading::Library;
@@ -214,22 +214,36 @@ calls! {
     fn virStoragePoolGetName(pool: virStoragePoolPtr) -> *const c_char;
     fn virStoragePoolGetXMLDesc(pool: virStoragePoolPtr, flags: c_uint) -> *mut c_char;
     fn virStoragePoolIsActive(pool: virStoragePoolPtr) -> c_int;
+    fn virStoragePoolListAllVolumes(
+        pool: virStoragePoolPtr, volumes: *mut *mut virStorageVolPtr, flags: c_uint
+    ) -> c_int;
     fn virStoragePoolLookupByName(conn: virConnectPtr, name: *const c_char) -> virStoragePoolPtr;
     fn virStoragePoolRefresh(pool: virStoragePoolPtr, flags: c_uint) -> c_int;
+    fn virStorageVolCreateXML(
+        pool: virStoragePoolPtr, xml: *const c_char, flags: c_uint
+    ) -> virStorageVolPtr;
+    fn virStorageVolDelete(vol: virStorageVolPtr, flags: c_uint) -> c_int;
     fn virStorageVolDownload(
         vol: virStorageVolPtr, stream: virStreamPtr, offset: c_ulonglong, length: c_ulonglong, flags: c_uint
     ) -> c_int;
     fn virStorageVolFree(vol: virStorageVolPtr) -> c_int;
+    fn virStorageVolGetName(vol: virStorageVolPtr) -> *const c_char;
     fn virStorageVolGetPath(vol: virStorageVolPtr) -> *mut c_char;
     fn virStorageVolGetXMLDesc(pool: virStorageVolPtr, flags: c_uint) -> *mut c_char;
     fn virStorageVolLookupByName(pool: virStoragePoolPtr, name: *const c_char) -> virStorageVolPtr;
     fn virStorageVolLookupByPath(conn: virConnectPtr, path: *const c_char) -> virStorageVolPtr;
+    fn virStorageVolUpload(
+        vol: virStorageVolPtr, stream: virStreamPtr, offset: c_ulonglong, length: c_ulonglong, flags: c_uint
+    ) -> c_int;
     fn virStreamAbort(st: virStreamPtr) -> c_int;
     fn virStreamEventRemoveCallback(stream: virStreamPtr) -> c_int;
     fn virStreamFinish(st: virStreamPtr) -> c_int;
     fn virStreamFree(st: virStreamPtr) -> c_int;
     fn virStreamNew(conn: virConnectPtr, flags: c_uint) -> virStreamPtr;
     fn virStreamRecv(st: virStreamPtr, data: *mut c_char, nbytes: usize) -> c_int;
+    fn virStreamRecvFlags(st: virStreamPtr, data: *mut c_char, nbytes: usize, flags: c_uint) -> c_int;
+    fn virStreamRecvHole(st: virStreamPtr, length: *mut c_longlong, flags: c_uint) -> c_int;
+    fn virStreamSend(st: virStreamPtr, data: *const c_char, nbytes: usize) -> c_int;
 }
 
 #[cfg(test)]

@@ -11,9 +11,9 @@ use virt::error::{Error as VirError, ErrorNumber as Code};
 use virt::storage_vol::StorageVol;
 use virt::stream::Stream;
 
-use super::{Libvirt, failed};
+use super::{Libvirt, failed, sparse};
 use crate::error::{Error, Kind, Result};
-use crate::hypervisor::{Volume, Volumes};
+use crate::hypervisor::{Piece, Volume, Volumes};
 use crate::model::{NewVolume, PoolFacts, PoolVolume, VolumeFacts};
 use crate::xml::{pool, volume};
 
@@ -60,8 +60,11 @@ impl Volumes for Libvirt {
     }
 
     fn volume_names(&self, pool: &str) -> Result<Vec<String>> {
-        let names = self.pool_handle(pool)?.list_volumes();
-        names.map_err(|e| failed(&e, format!("cannot list the volumes of pool '{pool}'")))
+        let what = |e| failed(&e, format!("cannot list the volumes of pool '{pool}'"));
+        // Asked for names alone, the crate has room for 1024 of them.
+        let handles = self.pool_handle(pool)?.list_all_volumes(0).map_err(what)?;
+        let names = handles.iter().map(StorageVol::name);
+        names.collect::<std::result::Result<_, _>>().map_err(what)
     }
 
     fn volumes_of(&self, pool: &str) -> Result<Vec<PoolVolume>> {
@@ -165,6 +168,12 @@ impl Volume for Pieces {
                 })
             }
         }
+    }
+
+    fn read_through(&self, take: &mut dyn FnMut(Piece<'_>) -> Result<()>) -> Result<()> {
+        let what = || format!("cannot read the volume {:?}", self.path);
+        let stream = Stream::new(&self.conn, 0).map_err(|e| failed(&e, what()))?;
+        sparse::read_through(stream, &self.handle, &what, take)
     }
 
     fn upload(&self, offset: u64, length: u64, from: &mut dyn Read) -> Result<()> {

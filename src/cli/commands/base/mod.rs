@@ -3,6 +3,7 @@
 mod children;
 mod list;
 mod moving;
+mod push;
 mod rebase;
 mod seal;
 mod unseal;
@@ -32,6 +33,7 @@ pub(in crate::cli) enum BaseCommand {
     Children(children::ChildrenArgs),
     Move(moving::MoveArgs),
     Rebase(rebase::RebaseArgs),
+    Push(push::PushArgs),
 }
 
 pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, command: &BaseCommand) -> Result<()> {
@@ -43,6 +45,7 @@ pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, command: &BaseCommand)
         BaseCommand::Children(args) => children::run(ui, session, args),
         BaseCommand::Move(args) => moving::run(ui, session, args),
         BaseCommand::Rebase(args) => rebase::run(ui, session, args),
+        BaseCommand::Push(args) => push::run(ui, session, args),
     }
 }
 

@@ -1,9 +1,11 @@
 use clap::Args;
 
 use super::{Which, say_problems};
+use crate::cli::fleet::Of;
 use crate::cli::session::Session;
 use crate::cli::ui::Ui;
 use crate::error::{Error, Kind, Result};
+use crate::ops::base::push::{self, Pushed};
 use crate::ops::{Observer as _, base};
 
 /// Find out whether base images are what they were
@@ -16,12 +18,19 @@ pub(in crate::cli) struct VerifyArgs {
     #[command(flatten)]
     which: Which,
 
+    /// All that were pushed to the hosts named by `-c` and `--host`
+    #[arg(long, group = "Which")]
+    pushed: bool,
+
     /// Do not read the whole image
     #[arg(long)]
     quick: bool,
 }
 
 pub(super) fn run(ui: &Ui, session: &Session<'_>, args: &VerifyArgs) -> Result<()> {
+    if args.pushed {
+        return pushed(ui, session, !args.quick);
+    }
     let hypervisor = session.connect()?;
     let host = session.host(&hypervisor);
     let mut bases = Vec::new();
@@ -60,4 +69,36 @@ pub(super) fn run(ui: &Ui, session: &Session<'_>, args: &VerifyArgs) -> Result<(
         return Err(Error::new(Kind::Unsafe, message));
     }
     Ok(())
+}
+
+/// What was pushed to other hosts, read through their libvirt.
+fn pushed(ui: &Ui, session: &Session<'_>, hash: bool) -> Result<()> {
+    let fleet = session.fleet()?;
+    let (found, failed) = fleet.ask(|host| push::verify(host, hash))?;
+    let answered = found.len();
+    let all: Vec<Of<Pushed>> = found.into_iter().flat_map(Of::each).collect();
+    let mut bad = 0_usize;
+    for of in &all {
+        let name = of.shown(&of.what.record.path.display().to_string());
+        match &of.what.problem {
+            Some(problem) => {
+                bad = bad.saturating_add(1);
+                ui.warning(&format!("{name}: {problem}."));
+            }
+            None if hash => ui.status(&format!("{name} is what was pushed, byte for byte.")),
+            None => ui.status(&format!("{name} has the size of what was pushed.")),
+        }
+    }
+    if all.is_empty() {
+        ui.status("Nothing was pushed there from here.");
+    }
+    ui.result("", &all)?;
+    if bad > 0 {
+        return Err(Error::new(
+            Kind::Unsafe,
+            format!("{bad} of {} pushed bases are not what they were", all.len()),
+        )
+        .hint("push them again: `vmkin base push IMAGE --to HOST`"));
+    }
+    fleet.verdict(answered, failed)
 }
