@@ -287,10 +287,13 @@ fn refuse_unsound(host: Host<'_>, path: &Path, format: Option<ImageFormat>) -> R
     if let Some(problem) = survey.problem {
         return Err(problem);
     }
-    match survey.layers.iter().find(|layer| layer.dirty) {
-        None => Ok(()),
-        Some(layer) => Err(super::images::dirty(layer)),
+    if let Some(layer) = survey.layers.iter().find(|layer| layer.dirty) {
+        return Err(super::images::dirty(layer));
     }
+    for layer in survey.layers.iter().skip(1).filter(|layer| !layer.block) {
+        compare_with_known(host, &usage, layer, &image::identity(&layer.path)?)?;
+    }
+    Ok(())
 }
 
 /// Seals a base, or leaves it as it was. The lock on names is given back as

@@ -115,7 +115,8 @@ fn chosen<'d>(domain: &Domain, disks: &'d [Disk], targets: &[DiskTarget]) -> Res
 ///
 /// # Errors
 ///
-/// [`Kind::Usage`] if neither says.
+/// [`Kind::Usage`] if neither says; [`Kind::Unsafe`] if a domain does, and cannot have
+/// it read.
 pub(super) fn format_of(
     usage: &Usage,
     path: &Path,
@@ -124,6 +125,10 @@ pub(super) fn format_of(
     let file = image::ImageFile::open(path)?.id();
     let of_domain = usage.layer(file).map(|layer| layer.format);
     of_domain.or(format).ok_or_else(|| {
+        // A domain has it, and nobody can read what it is there.
+        if let Some(unread) = usage.trouble_with(file) {
+            return unread;
+        }
         let error = Error::new(
             Kind::Usage,
             format!(

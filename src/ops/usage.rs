@@ -46,6 +46,15 @@ pub struct Problem {
     pub blind: bool,
 }
 
+impl Problem {
+    /// It as an error, after words that say what it stands in the way of.
+    fn told_after(&self, words: &str) -> Error {
+        let text = self.text.trim_end_matches('.');
+        let error = Error::new(Kind::Unsafe, format!("{words}{text}"));
+        self.hints.iter().cloned().fold(error, Error::hint)
+    }
+}
+
 /// The children of a base that libvirt does not know.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Strays {
@@ -334,13 +343,21 @@ impl Usage {
         let Some(problem) = others else {
             return Ok(());
         };
-        let text = problem.text.trim_end_matches('.');
-        let error = Error::new(
-            Kind::Unsafe,
-            format!("whether others use {} is not known: {text}", shown(path)),
-        );
-        let hints = problem.hints.iter().cloned();
-        Err(hints.fold(error, Error::hint))
+        let what = format!("whether others use {} is not known: ", shown(path));
+        Err(problem.told_after(&what))
+    }
+
+    /// What is wrong with a disk of a domain that this file is part of.
+    pub(super) fn trouble_with(&self, file: FileId) -> Option<Error> {
+        let mut uses = self.of(file).iter();
+        uses.find_map(|one| {
+            let domain = self.domain(one)?.domain.uuid;
+            let mut problems = self.problems.iter();
+            let problem = problems.find(|problem| {
+                problem.domain == domain && problem.target.as_ref() == Some(&one.target)
+            })?;
+            Some(problem.told_after(""))
+        })
     }
 
     /// Everybody who uses this file.

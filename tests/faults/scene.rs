@@ -332,10 +332,11 @@ impl Scene {
             Effect::Tags(name) => self.let_libvirt_know_the_snapshot(name),
             Effect::Changes(_)
             | Effect::Untags(_)
-            | Effect::Seals
+            | Effect::Seals(_)
             | Effect::Unseals
             | Effect::Recovers
             | Effect::Makes
+            | Effect::Prunes
             | Effect::Reads => {}
         }
     }

@@ -76,7 +76,7 @@ pub(crate) fn assert_world(
     }
     if unfinished {
         recover(scene, outcome, &what);
-        if matches!(scene.operation.effect, Effect::Seals | Effect::Unseals) {
+        if matches!(scene.operation.effect, Effect::Seals(_) | Effect::Unseals) {
             end = End::After;
         }
     }
@@ -119,7 +119,7 @@ fn said_what_it_should(cell: &Cell, scene: &Scene, outcome: &Outcome, what: &str
         }
     }
     if outcome.code() == Some(11) && cell.letter != Letter::N && !scene.different().is_mute {
-        let seals = matches!(cell.operation.effect, Effect::Seals | Effect::Unseals);
+        let seals = matches!(cell.operation.effect, Effect::Seals(_) | Effect::Unseals);
         let hint = if seals { "vmkin base" } else { "vmkin recover" };
         assert!(outcome.stderr().contains(hint), "{what}");
     }
@@ -210,7 +210,7 @@ fn reported(outcome: &Outcome, all: usize) -> usize {
 
 /// What was left unfinished is finished or taken back, once.
 fn recover(scene: &Scene, outcome: &Outcome, what: &str) {
-    if matches!(scene.operation.effect, Effect::Seals | Effect::Unseals) {
+    if matches!(scene.operation.effect, Effect::Seals(_) | Effect::Unseals) {
         // They keep no journal: the same command finishes them.
         let again = scene.run();
         assert_eq!(again.code(), Some(0), "{again}after {what}");
@@ -397,7 +397,12 @@ fn again(scene: &Scene, end: &mut End, what: &str) {
         (End::Before, _)
         | (
             _,
-            Effect::Changes(_) | Effect::Reads | Effect::Seals | Effect::Unseals | Effect::Recovers,
+            Effect::Changes(_)
+            | Effect::Prunes
+            | Effect::Reads
+            | Effect::Seals(_)
+            | Effect::Unseals
+            | Effect::Recovers,
         ) => {
             assert_eq!(outcome.code(), Some(0), "{what}");
             *end = End::After;

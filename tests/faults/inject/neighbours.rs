@@ -70,7 +70,7 @@ fn words(args: &str) -> Vec<String> {
 }
 
 /// Another vmkin does the very same; where that changes no guest, it clones the
-/// same golden domain.
+/// domain that it is about.
 pub(crate) fn same(cell: &Cell) -> Tally {
     let scene = Scene::new(cell.operation);
     let (step, args) = match cell.operation.effect {
@@ -81,9 +81,11 @@ pub(crate) fn same(cell: &Cell) -> Tally {
         | Effect::Commits(_)
         | Effect::Tags(_)
         | Effect::Untags(_) => ("guard.locked", cell.operation.args()),
+        Effect::Prunes => ("prune.file", cell.operation.args()),
         Effect::Recovers => ("recover.clone", cell.operation.args()),
-        Effect::Makes | Effect::Moves | Effect::Seals | Effect::Unseals | Effect::Reads => {
-            ("clone.made", words("clone -d golden beside"))
+        Effect::Makes | Effect::Moves | Effect::Seals(_) | Effect::Unseals | Effect::Reads => {
+            let subject = cell.operation.subject();
+            ("clone.made", words(&format!("clone -d {subject} beside")))
         }
     };
     let neighbour = Neighbour::waits_at(&scene, step, &args);

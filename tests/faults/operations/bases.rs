@@ -10,7 +10,7 @@ pub(super) const SEAL: Operation = Operation {
     name: "base-seal",
     host: hosts::plain,
     args: "base seal -d golden",
-    effect: Effect::Seals,
+    effect: Effect::Seals("golden"),
     files: &["images/golden.qcow2"],
     replaces: &[],
     in_place: &[],
@@ -51,6 +51,30 @@ pub(super) const MOVE: Operation = Operation {
     ..SEAL
 };
 
+/// A clone becomes golden itself, as a layer over the images that it was made of.
+pub(super) const PROMOTE: Operation = Operation {
+    name: "promote",
+    host: hosts::with_a_clone,
+    args: "promote -d web",
+    effect: Effect::Seals("web"),
+    files: &[
+        "images/data.img",
+        "images/golden.qcow2",
+        "images/web-vdb.qcow2",
+        "images/web.qcow2",
+        "nvram/golden_VARS.fd",
+        "nvram/web_VARS.fd",
+    ],
+    sealed: &[
+        "images/data.img",
+        "images/golden.qcow2",
+        "images/web-vdb.qcow2",
+        "images/web.qcow2",
+    ],
+    expect: promote,
+    ..SEAL
+};
+
 fn seal(fault: Fault) -> Expect {
     use Fault::*;
     match fault {
@@ -64,6 +88,21 @@ fn seal(fault: Fault) -> Expect {
         Active => never("only a real guest holds the lock that tells: tests/qemu/faults.rs"),
         HostileChain | DirtyImage | BaseTruncated | DeepChain => refused(&[9], ""),
         other => either(other),
+    }
+}
+
+fn promote(fault: Fault) -> Expect {
+    use Fault::*;
+    match fault {
+        StepFails => taken_back(&[10, 11], ""),
+        AnotherUser => taken_back(&[8], "web"),
+        SameAtOnce => refused(&[7], "making clones of"),
+        BesideAnother => harmless(),
+        BaseMissing | BaseReplaced | BaseChanged | OddPaths => refused(&[9], ""),
+        VariablesMissing | HugeXml => harmless(),
+        Active | Saved => refused(&[4], "must be shut off"),
+        Transient => refused(&[4], "is transient"),
+        other => seal(other),
     }
 }
 

@@ -105,6 +105,15 @@ pub(super) const RESIZE: Operation = Operation {
     ..EDIT
 };
 
+/// It shrinks by what is empty at its end.
+pub(super) const SHRINK: Operation = Operation {
+    name: "resize-shrink",
+    args: "disk resize -d web --target vda --shrink 1M",
+    host: hosts::with_room_at_the_end,
+    expect: shrink,
+    ..RESIZE
+};
+
 fn reset(fault: Fault) -> Expect {
     use Fault::*;
     match fault {
@@ -212,5 +221,17 @@ fn resize(fault: Fault) -> Expect {
     match fault {
         Fault::OutputFull => repair(fault),
         other => edit(other),
+    }
+}
+
+fn shrink(fault: Fault) -> Expect {
+    use Fault::*;
+    match fault {
+        // The size is given to what is to be written first.
+        ToolTooOld => taken_back(&[10], "qemu-img resize"),
+        Killed | InputOutput | NoSpaceForImages | ToolKilled | ToolHangs | ToolMissing => {
+            resize(fault)
+        }
+        _ => never("what becomes of that is the same for `resize-grow`, whatever the size"),
     }
 }

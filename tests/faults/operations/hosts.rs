@@ -115,7 +115,20 @@ pub(super) fn with_a_used_clone() -> Host {
     host
 }
 
-/// The same, with a snapshot of what the guest had then, and of which it has
+/// A clone whose guest has written to both disks, and to nothing in the second half of
+/// the first.
+pub(super) fn with_room_at_the_end() -> Host {
+    let host = with_a_used_clone();
+    let size = format!("+{DISK}");
+    let image = host.image("web.qcow2");
+    tool(
+        "qemu-img",
+        &args!["resize", "-q", "-f", "qcow2", &image, &size],
+    );
+    host
+}
+
+/// A clone whose guest has written to both disks, with a snapshot of what it had then, and of which it has
 /// written more since.
 pub(super) fn with_a_snapshot() -> Host {
     let host = with_a_used_clone();
@@ -172,6 +185,17 @@ pub(super) fn with_a_system() -> Host {
     tool("qemu-io", &args!["-f", "qcow2", "-c", &write, &image]);
     fs::remove_dir_all(tree).unwrap();
     fs::remove_file(raw).unwrap();
+    host
+}
+
+/// A golden domain and a clone of it, and what nobody has: an overlay on the golden
+/// image, one on that, and a file that a run was at when it died.
+pub(super) fn with_orphans() -> Host {
+    let host = with_a_clone();
+    let lost = overlay(&host, "lost.qcow2", &host.root().join(GOLDEN));
+    overlay(&host, "on-lost.qcow2", &lost);
+    let temporary = format!(".vmkin-{}-0.tmp", "0".repeat(32));
+    fs::write(host.image(&temporary), "left").unwrap();
     host
 }
 

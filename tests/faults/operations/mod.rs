@@ -66,14 +66,16 @@ pub(crate) enum Effect {
     Untags(&'static str),
     /// Gives the golden image another name.
     Moves,
-    /// Seals a base.
-    Seals,
+    /// Seals the images of this one.
+    Seals(&'static str),
     /// Opens a seal.
     Unseals,
     /// Finishes what another run left behind.
     Recovers,
     /// Makes an image that no domain has.
     Makes,
+    /// Removes images that no domain has, one by one.
+    Prunes,
     /// Changes nothing.
     Reads,
 }
@@ -93,16 +95,20 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     changing::RESET,
     changing::REPAIR,
     changing::EDIT,
+    disks::CREATE,
     disks::CONVERT,
+    disks::PRUNE,
     changing::FLATTEN,
     changing::COMMIT,
     changing::REBASE,
     changing::RESIZE,
+    changing::SHRINK,
     snapshots::CREATE,
     snapshots::APPLY,
     snapshots::DELETE,
     bases::SEAL,
     bases::UNSEAL,
+    bases::PROMOTE,
     bases::MOVE,
     recovery::RECOVER,
     looking::LIST,
@@ -135,7 +141,8 @@ impl Operation {
             | Effect::Flattens(name)
             | Effect::Commits(name)
             | Effect::Tags(name)
-            | Effect::Untags(name) => name,
+            | Effect::Untags(name)
+            | Effect::Seals(name) => name,
             _ => "golden",
         }
     }
