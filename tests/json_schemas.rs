@@ -356,7 +356,7 @@ fn clones_and_what_is_known_of_them_are_as_documented() {
     drop(vmkin::image::write(&loose, &spec).unwrap());
     let commit = ["disk", "commit", "-f", "qcow2", "-a"];
     let commit = [&commit[..], &[loose.to_str().unwrap(), "--dry-run"]].concat();
-    assert_eq!(bench.result("disk-commit", &commit)["becomes"], "empty");
+    assert_eq!(bench.result("disk-commit", &commit)[0]["becomes"], "empty");
     bench.result("disk-commit", &commit[..6]);
     let rebase = [
         &["disk", "rebase", "--onto", image][..],

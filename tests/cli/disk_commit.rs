@@ -51,8 +51,8 @@ fn the_base_becomes_the_disk_and_reads_as_the_overlay_did() {
         .vmkin("disk commit -d web --dry-run --json")
         .success()
         .json();
-    assert_eq!(plan["base"], base.display().to_string());
-    assert_eq!(plan["becomes"], "gone");
+    assert_eq!(plan[0]["base"], base.display().to_string());
+    assert_eq!(plan[0]["becomes"], "gone");
     assert_eq!(host.world(), world);
     let done = host.vmkin("disk commit -d web --target vda").success();
     assert!(done.stdout().contains("the base is the disk"), "{done}");
@@ -166,9 +166,62 @@ fn what_others_need_is_not_written_to() {
     refused(4, "the disk would be larger then").says("`vmkin disk resize`");
     let second = overlay(&host, "second.qcow2", &base, "qcow2", "1M");
     host.add(guest(&small).disk("vdb", "qcow2", &second));
-    refused(2, "has several: vda, vdb");
     host.vmkin("disk commit -d web --target vdb")
         .fails(6, "is the base of 1 child: 'web'");
+}
+
+/// A guest with two overlays, each on a base of its own, and a disk that is none.
+fn with_two() -> (Host, [PathBuf; 2], [PathBuf; 2]) {
+    let host = Host::new();
+    let bases = ["base.qcow2", "data.qcow2"].map(|name| host.qcow2(name));
+    let disks = [("web.qcow2", &bases[0]), ("web-vdb.qcow2", &bases[1])];
+    let disks = disks.map(|(name, base)| overlay(&host, name, base, "qcow2", "1M"));
+    let plain = host.raw("plain.img");
+    let guest = guest(&disks[0]).disk("vdb", "qcow2", &disks[1]);
+    host.add(guest.disk("vdc", "raw", &plain));
+    (host, bases, disks)
+}
+
+#[test]
+fn all_overlays_of_a_guest_go_one_after_the_other() {
+    let reads = |host: &Host, images: &[PathBuf; 2]| {
+        let [one, other] = images;
+        [host.reads(one, "qcow2"), host.reads(other, "qcow2")]
+    };
+    let (host, bases, disks) = with_two();
+    let before = reads(&host, &disks);
+    // All are looked at before the first is touched.
+    let guard = vmkin::image::Guard::base(&bases[1]).unwrap();
+    let world = host.world();
+    host.vmkin("disk commit -d web").fails(7, "is in use by");
+    assert_eq!(host.world(), world);
+    drop(guard);
+    let plan = host.vmkin("disk commit -d web --dry-run --json");
+    let plan = plan.success().json();
+    assert_eq!(
+        [&plan[0]["target"], &plan[1]["target"]],
+        ["vda", "vdb"],
+        "{plan}"
+    );
+    host.vmkin("disk commit -d web").success();
+    assert_eq!(reads(&host, &bases), before);
+    assert!(!disks[0].exists() && !disks[1].exists());
+
+    // One that fails stays as it was, and the other is done.
+    let (host, bases, disks) = with_two();
+    let before = reads(&host, &disks);
+    host.vmkin_failing("disk commit -d web", "commit.merged@2=error")
+        .fails(12, "1 of 2 disks could not be put into their bases")
+        .says("vdb: ");
+    assert!(!disks[0].exists());
+    let now = [bases[0].clone(), disks[1].clone()];
+    assert_eq!(reads(&host, &now), before);
+    // The test driver has forgotten the one that is done.
+    let rest = guest(&bases[0]).disk("vdb", "qcow2", &disks[1]);
+    host.add(rest);
+    host.vmkin("disk commit -d web").success();
+    assert_eq!(reads(&host, &bases), before);
+    assert!(host.world().journals().is_empty());
 }
 
 #[test]

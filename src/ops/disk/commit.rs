@@ -25,10 +25,10 @@ use crate::ops::{Host, ShutOff, Usage, path_of};
 use crate::store::{CommitIntent, CommittedDisk, Operation, Step};
 use crate::xml::domain::{self, Rechained};
 
-/// Which overlay goes into its base.
+/// Which overlays go into their bases.
 #[derive(Clone, Debug)]
 pub struct CommitRequest {
-    /// The overlay.
+    /// The overlays; those of a domain are all that it has, if none is named.
     pub subject: Subject,
     /// Whether the overlay stays, with nothing in it.
     pub keep: bool,
@@ -79,11 +79,36 @@ pub struct CommitPlan<'a> {
     allow_dirs: Vec<PathBuf>,
 }
 
-/// Works it out, and locks both images. Changes nothing.
+impl CommitRequest {
+    /// The same for each overlay by itself. Each goes into its base as a whole, or
+    /// stays; the guest reads the same at any time.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::WrongState`] if the domain is not shut off, or has no overlay.
+    pub fn each(&self, host: Host<'_>) -> Result<Vec<Self>> {
+        let alone = self.subject.overlays(host, &self.allow_dirs)?;
+        let alone = alone.into_iter().map(|subject| Self {
+            subject,
+            ..self.clone()
+        });
+        Ok(alone.collect())
+    }
+
+    /// What messages call the overlay.
+    pub fn name(&self) -> String {
+        match &self.subject {
+            Subject::Image { path, .. } => shown(path).to_string(),
+            Subject::Domain { .. } => self.subject.named().collect::<Vec<_>>().join(", "),
+        }
+    }
+}
+
+/// Works it out for one overlay, and locks both images. Changes nothing.
 ///
 /// # Errors
 ///
-/// Those of [`WriteGuard`] and [`WriteGuard::with_base`]; [`Kind::WrongState`] if the
+/// [`Kind::Usage`] if there are several; those of [`WriteGuard`] and [`WriteGuard::with_base`]; [`Kind::WrongState`] if the
 /// domain has snapshots, the disk is no overlay, or its base cannot take it.
 pub fn plan<'a>(host: Host<'a>, request: &CommitRequest) -> Result<CommitPlan<'a>> {
     host.must_be_here()?;
@@ -91,10 +116,7 @@ pub fn plan<'a>(host: Host<'a>, request: &CommitRequest) -> Result<CommitPlan<'a
         dirs: &request.allow_dirs,
         damaged: false,
     };
-    let mut guard = request
-        .subject
-        .one_overlay(host, &request.allow_dirs)?
-        .lock(host, allow)?;
+    let mut guard = request.subject.lock(host, allow)?;
     let disk = only_one(guard.disks())?;
     let name = guard.name(disk);
     if let Some(owner) = guard.owner() {

@@ -44,11 +44,11 @@ pub enum Subject {
 }
 
 impl Subject {
-    /// The disk that is meant where it can be one only: if none is named, the only
-    /// one that is an overlay.
-    fn one_overlay(&self, host: Host<'_>, allow_dirs: &[PathBuf]) -> Result<Self> {
+    /// The overlays that are meant, each by itself: those that are named, or else all
+    /// that the domain has.
+    fn overlays(&self, host: Host<'_>, allow_dirs: &[PathBuf]) -> Result<Vec<Self>> {
         let Self::Domain { domain, targets } = self else {
-            return Ok(self.clone());
+            return Ok(vec![self.clone()]);
         };
         let name = &domain.name;
         ShutOff::check(host.hypervisor, domain)?;
@@ -56,28 +56,47 @@ impl Subject {
             true => overlays_of(host, domain, allow_dirs)?,
             false => targets.clone(),
         };
-        match found.as_slice() {
-            [_] => Ok(Self::Domain {
-                domain: domain.clone(),
-                targets: found,
-            }),
-            [] => Err(Error::new(
+        if found.is_empty() {
+            return Err(Error::new(
                 Kind::WrongState,
                 format!("domain '{name}' has no disk that is an overlay"),
             )
-            .hint(format!("see what its disks are: `vmkin show -d {name}`"))),
-            several => {
-                let names: Vec<&str> = several.iter().map(DiskTarget::as_str).collect();
+            .hint(format!("see what its disks are: `vmkin show -d {name}`")));
+        }
+        let alone = found.into_iter().map(|target| Self::Domain {
+            domain: domain.clone(),
+            targets: vec![target],
+        });
+        Ok(alone.collect())
+    }
+
+    /// The one that is meant where it can be one only.
+    fn one_overlay(&self, host: Host<'_>, allow_dirs: &[PathBuf]) -> Result<Self> {
+        let mut found = self.overlays(host, allow_dirs)?;
+        match found.pop() {
+            Some(only) if found.is_empty() => Ok(only),
+            last => {
+                found.extend(last);
+                let names: Vec<&str> = found.iter().flat_map(Self::named).collect();
                 Err(Error::new(
                     Kind::Usage,
                     format!(
-                        "one overlay at a time, and domain '{name}' has several: {}",
+                        "one overlay at a time, and the domain has several: {}",
                         names.join(", ")
                     ),
                 )
                 .hint("say which is meant: `--target vda`"))
             }
         }
+    }
+
+    /// The disks that are named.
+    fn named(&self) -> impl Iterator<Item = &str> {
+        let targets = match self {
+            Self::Domain { targets, .. } => targets.as_slice(),
+            Self::Image { .. } => &[],
+        };
+        targets.iter().map(DiskTarget::as_str)
     }
 
     /// Locks the disks against writers.

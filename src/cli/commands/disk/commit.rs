@@ -1,7 +1,7 @@
 use clap::Args;
 
 use super::{Which, named};
-use crate::cli::session::Session;
+use crate::cli::session::{Session, batch_of};
 use crate::cli::ui::{Ui, one_line};
 use crate::error::Result;
 use crate::ops::disk::commit::{self, Becomes, CommitReport, CommitRequest};
@@ -11,7 +11,8 @@ use crate::ops::disk::commit::{self, Becomes, CommitReport, CommitRequest};
 /// The guest must be shut off, and the overlay must be all that is on its base.
 /// Both are compared before the overlay goes: of a domain, the base is the disk
 /// then; an image by its path stays, with nothing in it. Stopped or killed on the
-/// way, the disk reads what it read, and the same command does the rest.
+/// way, the disk reads what it read, and the same command does the rest. Of several
+/// overlays of a domain all are looked at first; then one after the other goes.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct CommitArgs {
     #[command(flatten)]
@@ -38,12 +39,38 @@ pub(super) fn run(ui: &Ui, session: &Session<'_>, args: &CommitArgs) -> Result<(
         allow_dirs: args.which.allow_dir.clone(),
     };
     let host = session.host(&hypervisor);
-    let plan = commit::plan(host, &request)?;
+    let requests = request.each(host)?;
+    // All are looked at before the first is touched.
+    let plans = requests.iter().map(|one| commit::plan(host, one));
+    let plans: Vec<_> = plans.collect::<Result<_>>()?;
     if args.dry_run {
-        return ui.result(&text(&plan.report), &plan.report);
+        let reports: Vec<CommitReport> = plans.into_iter().map(|plan| plan.report).collect();
+        return ui.result(&texts(&reports), &reports);
     }
-    let report = commit::apply(host, plan)?;
-    ui.result(&text(&report), &report)
+    let (mut done, mut failed) = (Vec::new(), Vec::new());
+    for (number, (request, plan)) in requests.iter().zip(plans).enumerate() {
+        // The definition is another one than it was then.
+        let plan = match number {
+            0 => Ok(plan),
+            _ => {
+                drop(plan);
+                session.check().and_then(|()| commit::plan(host, request))
+            }
+        };
+        match plan.and_then(|plan| commit::apply(host, plan)) {
+            Ok(report) => done.push(report),
+            Err(error) => failed.push((request.name(), error)),
+        }
+    }
+    let number = done.len();
+    if number > 0 {
+        ui.result(&texts(&done), &done)?;
+    }
+    batch_of("disks", failed, number, "put into their bases")
+}
+
+fn texts(reports: &[CommitReport]) -> String {
+    reports.iter().map(text).collect()
 }
 
 fn text(report: &CommitReport) -> String {
