@@ -483,6 +483,23 @@ fn seals_are_as_documented() {
 }
 
 #[test]
+fn a_guest_that_can_migrate_is_as_documented() {
+    let (bench, there) = (Bench::new(), Bench::new());
+    bench.define(&[
+        "<domain type='test'><name>diskless</name><memory>1024</memory>\
+         <os><type>hvm</type></os></domain>",
+    ]);
+    let to = there.uri();
+    let planned = bench.result(
+        "migrate",
+        &["migrate", "--dry-run", "-d", "diskless", "--to", &to],
+    );
+    assert_eq!(planned[0]["live"], false);
+    let taken = ["migrate", "--dry-run", "-d", "golden", "--to", &to];
+    bench.error(Kind::Exists, &taken);
+}
+
+#[test]
 fn what_is_pushed_is_as_documented() {
     let bench = Bench::new();
     let (image, uri) = (bench.path("images/golden.img"), bench.uri());

@@ -106,6 +106,9 @@ _vmkin() {
             vmkin,man)
                 cmd="vmkin__subcmd__man"
                 ;;
+            vmkin,migrate)
+                cmd="vmkin__subcmd__migrate"
+                ;;
             vmkin,mkdir)
                 cmd="vmkin__subcmd__mkdir"
                 ;;
@@ -391,6 +394,9 @@ _vmkin() {
             vmkin__subcmd__help,man)
                 cmd="vmkin__subcmd__help__subcmd__man"
                 ;;
+            vmkin__subcmd__help,migrate)
+                cmd="vmkin__subcmd__help__subcmd__migrate"
+                ;;
             vmkin__subcmd__help,mkdir)
                 cmd="vmkin__subcmd__help__subcmd__mkdir"
                 ;;
@@ -638,7 +644,7 @@ _vmkin() {
 
     case "${cmd}" in
         vmkin)
-            opts="-c -q -v -y -h -V --connect --host --json --quiet --verbose --yes --color --help --version list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base flatten promote export prune disk image inspect ls cat df copy-out grep find diff log rescue mount umount shell edit write copy-in tar-in customize mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help"
+            opts="-c -q -v -y -h -V --connect --host --json --quiet --verbose --yes --color --help --version list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base flatten promote export migrate prune disk image inspect ls cat df copy-out grep find diff log rescue mount umount shell edit write copy-in tar-in customize mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3376,7 +3382,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__help)
-            opts="list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base flatten promote export prune disk image inspect ls cat df copy-out grep find diff log rescue mount umount shell edit write copy-in tar-in customize mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help"
+            opts="list show tree clone import template start shutdown reboot suspend resume save restore destroy ip reset delete base flatten promote export migrate prune disk image inspect ls cat df copy-out grep find diff log rescue mount umount shell edit write copy-in tar-in customize mkdir rm mv ln touch chmod chown snapshot doctor recover completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4062,6 +4068,20 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__help__subcmd__man)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        vmkin__subcmd__help__subcmd__migrate)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -5276,6 +5296,56 @@ _vmkin() {
                 return 0
             fi
             case "${prev}" in
+                --connect)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        vmkin__subcmd__migrate)
+            opts="-d -c -q -v -y -h --domain --to --migrate-uri --unsafe --allow-dir --dry-run --connect --host --json --quiet --verbose --yes --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --domain)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -d)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --migrate-uri)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allow-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --connect)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

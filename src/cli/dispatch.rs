@@ -33,6 +33,7 @@ pub(super) enum Command {
     Flatten(c::flatten::FlattenArgs),
     Promote(c::promote::PromoteArgs),
     Export(c::export::ExportArgs),
+    Migrate(c::migrate::MigrateArgs),
     Prune(c::prune::PruneArgs),
     #[command(subcommand)]
     Disk(c::disk::DiskCommand),
@@ -102,6 +103,7 @@ pub(super) fn dispatch(ui: &Ui, cli: &Cli) -> Result<()> {
         Command::Flatten(args) => c::flatten::run(ui, &session, args),
         Command::Promote(args) => c::promote::run(ui, &session, args),
         Command::Export(args) => c::export::run(ui, &session, args),
+        Command::Migrate(args) => c::migrate::run(ui, &session, args),
         Command::Prune(args) => c::prune::run(ui, &session, args),
         Command::Disk(command) => c::disk::run(ui, &session, command),
         Command::Image(command) => c::image::run(ui, &session, command),

@@ -161,6 +161,14 @@ impl<'s> Fleet<'s> {
         self.members.iter().all(|member| member.name.is_none())
     }
 
+    /// The host, where one was named and it answers.
+    pub(super) fn only(&self) -> Option<Host<'_>> {
+        match self.members.as_slice() {
+            [one] if one.name.is_none() => Some(self.at(one).host),
+            _ => None,
+        }
+    }
+
     fn at<'f>(&'f self, member: &'f Member) -> At<'f> {
         At {
             host: self.session.host(&member.connection),

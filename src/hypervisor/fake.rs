@@ -3,6 +3,7 @@
 
 mod jobs;
 mod memory;
+mod migration;
 mod volumes;
 
 use std::path::PathBuf;
@@ -184,7 +185,10 @@ impl Fake {
 
 impl Hypervisor for Fake {
     fn uri(&self) -> &str {
-        "fake:///"
+        match self.elsewhere {
+            true => "fake://there/",
+            false => "fake:///",
+        }
     }
 
     fn is_local(&self) -> bool {

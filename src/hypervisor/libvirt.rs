@@ -8,6 +8,7 @@ mod jobs;
 mod library;
 mod many;
 mod memory;
+mod migration;
 mod network;
 mod place;
 mod snapshots;

@@ -9,6 +9,7 @@ pub(crate) mod fake;
 mod jobs;
 mod libvirt;
 mod memory;
+mod migration;
 mod networks;
 mod reconnect;
 mod uri;
@@ -27,12 +28,13 @@ use crate::model::{
 pub use self::jobs::BlockJobs;
 pub use self::libvirt::Libvirt;
 pub use self::memory::{Memory, Resume, Save};
+pub use self::migration::{Migration, Migrations};
 pub use self::networks::Networks;
 pub use self::reconnect::Connection;
 pub use self::volumes::{Piece, Volume, Volumes};
 
 /// A host that runs domains. One value may be used by many threads at once.
-pub trait Hypervisor: BlockJobs + Memory + Networks + Volumes + Send + Sync {
+pub trait Hypervisor: BlockJobs + Memory + Migrations + Networks + Volumes + Send + Sync {
     /// The URI of the connection, as libvirt spells it.
     fn uri(&self) -> &str;
 

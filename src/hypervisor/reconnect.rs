@@ -7,6 +7,7 @@
 
 mod jobs;
 mod memory;
+mod migration;
 mod network;
 mod volumes;
 

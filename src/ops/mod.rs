@@ -18,6 +18,7 @@ pub mod import;
 pub mod kvm;
 pub mod lifecycle;
 pub mod list;
+pub mod migrate;
 pub mod mount;
 mod new_image;
 pub mod promote;

@@ -182,6 +182,25 @@ fn what_cannot_be_pushed_is_refused_before_anything_is_sent() {
 }
 
 #[test]
+fn a_guest_migrates_to_one_host_that_has_its_disks() {
+    let rack = Rack::new();
+    let refused = |code, args: &str| {
+        let outcome = rack.vmkin(&format!("migrate {args}"));
+        assert_eq!(outcome.code(), Some(code), "{args}: {outcome}");
+        outcome
+    };
+    refused(3, "-d web-01 --to rack2")
+        .says("has no active storage pool of the directory")
+        .says("pool-create-as");
+    refused(5, "-d golden --to rack2").says("has a domain");
+    refused(2, "-d web-01 --to lab").says("guests go to one host");
+    refused(2, "-d web-01 --to rack1").says("already");
+    refused(3, "-d web-02 --to rack2");
+    refused(2, "--host lab -d web-01 --to rack2").says("about one host");
+    refused(8, "-d web-01 --to attic");
+}
+
+#[test]
 fn a_tree_is_drawn_for_each_host() {
     let rack = Rack::new();
     let tree = rack.vmkin("tree --host lab").success();

@@ -111,6 +111,14 @@ impl Far {
         ran.stdout
     }
 
+    /// Runs a program that sees the files of that host.
+    pub fn tool(&self, args: &[&str]) -> String {
+        let daemon = self.daemon.id().to_string();
+        let mut words = vec!["-t", &daemon, "-m"];
+        words.extend(args);
+        tool("nsenter", &words)
+    }
+
     /// Defines a domain there.
     pub fn define(&self, xml: &str) {
         let file = self.socket_dir.join("domain.xml");

@@ -44,6 +44,7 @@ mod identity;
 mod import;
 mod lab;
 mod many;
+mod migrating;
 mod nbd;
 mod pushing;
 mod races;

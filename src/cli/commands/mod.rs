@@ -32,6 +32,7 @@ pub(super) mod log;
 pub(super) mod ls;
 mod making;
 pub(super) mod man;
+pub(super) mod migrate;
 pub(super) mod mkdir;
 pub(super) mod mount;
 pub(super) mod mv;

@@ -19,6 +19,7 @@ use virt::sys::{
     self, virConnectPtr, virDomainBlockJobInfoPtr, virDomainInfoPtr, virDomainInterfacePtr,
     virDomainJobInfoPtr, virDomainPtr, virDomainSnapshotPtr, virErrorFunc, virErrorPtr,
     virNetworkDHCPLeasePtr, virNetworkPtr, virStoragePoolPtr, virStorageVolPtr, virStreamPtr,
+    virTypedParameterPtr,
 };
 
 use crate::error::{Error, Kind, Result};
@@ -175,6 +176,9 @@ calls! {
     fn virDomainManagedSave(dom: virDomainPtr, flags: c_uint) -> c_int;
     fn virDomainManagedSaveGetXMLDesc(domain: virDomainPtr, flags: c_uint) -> *mut c_char;
     fn virDomainManagedSaveRemove(dom: virDomainPtr, flags: c_uint) -> c_int;
+    fn virDomainMigrate3(
+        domain: virDomainPtr, dconn: virConnectPtr, params: virTypedParameterPtr, nparams: c_uint, flags: c_uint
+    ) -> virDomainPtr;
     fn virDomainPMWakeup(domain: virDomainPtr, flags: c_uint) -> c_int;
     fn virDomainReboot(domain: virDomainPtr, flags: c_uint) -> c_int;
     fn virDomainResume(domain: virDomainPtr) -> c_int;

@@ -1,0 +1,276 @@
+//! Guests that go to another host, where the storage is that of both.
+//!
+//! What libvirt does not look at is looked at here: whether each image is really the
+//! same file there. Two hosts have directories of one name, and overlays of one
+//! header, that are not the same; a guest that goes on with another disk than it had is
+//! lost.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::Host;
+use super::guard::{Wanted, WriteGuard};
+use super::images::{chain_of, path_of, trust_for};
+use super::saved::{must_be_stored, watched};
+use super::snapshot::word;
+use crate::error::{Error, Kind, Result};
+use crate::hypervisor::Migration;
+use crate::image::shown;
+use crate::model::{Domain, DomainState, NewVolume, Pool};
+use crate::xml::domain::{self, DomainFacts};
+
+/// How a guest is to go.
+#[derive(Clone, Debug, Default)]
+pub struct MigrateRequest {
+    /// Where its memory is sent to, as [`Migration::address`].
+    pub address: Option<String>,
+    /// As [`Migration::unsafe_cache`].
+    pub unsafe_cache: bool,
+    /// Where backing files may be besides the storage pools.
+    pub allow_dirs: Vec<PathBuf>,
+}
+
+/// A guest that goes, or has gone, to another host.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Migrated {
+    /// The guest.
+    #[serde(flatten)]
+    pub domain: Domain,
+    /// The URI that it leaves.
+    pub from: String,
+    /// The URI that it goes to.
+    pub to: String,
+    /// Whether it runs meanwhile.
+    pub live: bool,
+    /// The files that it has on both hosts.
+    pub files: Vec<PathBuf>,
+}
+
+/// Looks whether a guest can go. Changes nothing but for a probe that is made and
+/// removed in each of the storage pools there.
+///
+/// # Errors
+///
+/// [`Kind::WrongState`] if it is saved, transient or has snapshots, or if an image is
+/// not the same file there; [`Kind::Exists`] if the host has a domain of its name or
+/// UUID; [`Kind::NotFound`] if it has no storage pool of a directory.
+pub fn plan(
+    from: Host<'_>,
+    to: Host<'_>,
+    domain: &Domain,
+    request: &MigrateRequest,
+) -> Result<Migrated> {
+    if !from.hypervisor.is_local() {
+        return Err(
+            from.elsewhere("and what its guests have on their disks is not looked at from here")
+        );
+    }
+    let name = &domain.name;
+    let (here, there) = (from.hypervisor.uri(), to.hypervisor.uri());
+    if here == there {
+        return Err(Error::new(
+            Kind::Usage,
+            format!("domain '{name}' is on {there} already"),
+        ));
+    }
+    let status = from.hypervisor.status(domain)?;
+    let live = match status.state {
+        DomainState::Running | DomainState::Paused => true,
+        DomainState::ShutOff => false,
+        state => {
+            let error = Error::new(
+                Kind::WrongState,
+                format!("domain '{name}' is {state}, and must be running, paused or shut off"),
+            );
+            return Err(match state {
+                DomainState::Saved => {
+                    error.hint(format!("start it: `vmkin start -d {}`", word(name)))
+                }
+                _ => error,
+            });
+        }
+    };
+    must_be_stored(domain, status.persistent)?;
+    if !from.hypervisor.snapshots(domain)?.is_empty() {
+        return Err(Error::new(
+            Kind::WrongState,
+            format!("domain '{name}' has snapshots, which libvirt does not take along"),
+        )
+        .hint(format!("see them: `vmkin snapshot list -d {}`", word(name))));
+    }
+    not_there(to, domain)?;
+    let facts = domain::read(&from.hypervisor.public_xml(domain)?)?;
+    if !live && facts.tpm_emulator {
+        return Err(Error::new(
+            Kind::WrongState,
+            format!(
+                "domain '{name}' has a TPM, whose state libvirt takes along only while it runs"
+            ),
+        )
+        .hint(format!("start it first: `vmkin start -d {}`", word(name))));
+    }
+    let files = files_of(from, &facts, request)?;
+    on_both(to, &files)?;
+    Ok(Migrated {
+        domain: domain.clone(),
+        from: here.to_owned(),
+        to: there.to_owned(),
+        live,
+        files: files.into_iter().collect(),
+    })
+}
+
+/// Refuses a host that has such a domain.
+fn not_there(to: Host<'_>, domain: &Domain) -> Result<()> {
+    let taken = |what: String| {
+        Error::new(
+            Kind::Exists,
+            format!("{} has {what} already", to.hypervisor.uri()),
+        )
+    };
+    for other in to.hypervisor.domains()? {
+        if other.uuid == domain.uuid {
+            return Err(taken(format!("a domain with the UUID {}", domain.uuid)));
+        }
+        if other.name == domain.name {
+            return Err(taken(format!("a domain '{}'", domain.name)));
+        }
+    }
+    Ok(())
+}
+
+/// All files that the guest has on its host: the layers of its disks, what is in its
+/// drives, its UEFI variables.
+fn files_of(
+    from: Host<'_>,
+    facts: &DomainFacts,
+    request: &MigrateRequest,
+) -> Result<BTreeSet<PathBuf>> {
+    let trust = trust_for(from.hypervisor, &facts.disks, &request.allow_dirs)?;
+    let mut files = BTreeSet::new();
+    for disk in &facts.disks {
+        let Some(path) = path_of(from.hypervisor, &disk.source)? else {
+            continue;
+        };
+        let chain = chain_of(disk, &path, &trust)?;
+        files.extend(chain.layers().iter().map(|layer| layer.path.clone()));
+    }
+    files.extend(facts.nvram.as_ref().and_then(|nvram| nvram.path.clone()));
+    Ok(files)
+}
+
+/// Refuses a host for which these are not the same files: each has to be in a storage
+/// pool there whose directory is this one here.
+fn on_both(to: Host<'_>, files: &BTreeSet<PathBuf>) -> Result<()> {
+    let pools = to.hypervisor.pools()?;
+    let dirs: BTreeSet<&Path> = files.iter().filter_map(|file| file.parent()).collect();
+    for dir in dirs {
+        let pool = pool_of(to, &pools, dir)?;
+        to.interrupt.check()?;
+        if !is_shared(to, &pool.name, dir)? {
+            return Err(Error::new(
+                Kind::WrongState,
+                format!(
+                    "{} of {} is not the directory of that name here, and a guest goes only \
+                     where its disks are",
+                    dir.display(),
+                    to.hypervisor.uri()
+                ),
+            )
+            .hint(
+                "mount the storage on both hosts, by NFS for instance, and make a pool of it there",
+            )
+            .hint("or send a copy: `vmkin base push`, and `vmkin export --format xml`"));
+        }
+        to.hypervisor.refresh_pool(&pool.name)?;
+    }
+    for file in files {
+        if to.hypervisor.volume_at(file)?.is_none() {
+            return Err(Error::new(
+                Kind::WrongState,
+                format!("{} does not see {}", to.hypervisor.uri(), shown(file)),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn pool_of<'p>(to: Host<'_>, pools: &'p [Pool], dir: &Path) -> Result<&'p Pool> {
+    let is_it = |pool: &&Pool| pool.active && pool.path.as_deref() == Some(dir);
+    pools.iter().find(is_it).ok_or_else(|| {
+        let (uri, dir) = (to.hypervisor.uri(), dir.display());
+        Error::new(
+            Kind::NotFound,
+            format!("{uri} has no active storage pool of the directory {dir}"),
+        )
+        .hint(format!(
+            "if it is shared storage, make one: `virsh -c {uri} pool-create-as shared dir --target {dir}`"
+        ))
+    })
+}
+
+/// Whether what is made in a pool of that host appears in this directory here.
+fn is_shared(to: Host<'_>, pool: &str, dir: &Path) -> Result<bool> {
+    let name = format!(".vmkin-{}.probe", Uuid::new_v4());
+    let probe = to
+        .hypervisor
+        .create_volume(pool, &NewVolume::raw(&name, 0))?;
+    // A link, too, is a file that is there.
+    let seen = dir.join(&name).symlink_metadata().is_ok();
+    probe.delete()?;
+    Ok(seen)
+}
+
+/// Brings the guest there.
+///
+/// # Errors
+///
+/// [`Kind::Libvirt`] if libvirt refuses or fails; the guest is where it was then, and
+/// goes on. [`Kind::NotUndone`] if nobody can say on which host it is.
+pub fn apply(
+    from: Host<'_>,
+    to: Host<'_>,
+    plan: &Migrated,
+    request: &MigrateRequest,
+) -> Result<()> {
+    let domain = &plan.domain;
+    let how = Migration {
+        live: plan.live,
+        unsafe_cache: request.unsafe_cache,
+        address: request.address.clone(),
+    };
+    // From here on one that is shut off is not started, here or there, nor cloned.
+    let guard = match plan.live {
+        true => None,
+        false => Some(WriteGuard::of_domain(from, domain, Wanted::default())?),
+    };
+    crate::failpoint::hit("migrate.locked")?;
+    let what = format!("migrating '{}'", domain.name);
+    let migrate = || from.hypervisor.migrate(domain, &plan.to, &how);
+    let result = watched(from, domain, &what, migrate);
+    drop(guard);
+    result.or_else(|error| arrived(from, to, domain, error))
+}
+
+/// Whether a guest has gone all the same: an answer can be lost.
+fn arrived(from: Host<'_>, to: Host<'_>, domain: &Domain, error: Error) -> Result<()> {
+    let places = [from, to].map(|host| host.hypervisor.find_uuid(domain.uuid));
+    match places {
+        [Ok(None), Ok(Some(_))] => Ok(()),
+        [Ok(Some(_)), Ok(None)] => Err(error),
+        _ => {
+            let (here, there) = (from.hypervisor.uri(), to.hypervisor.uri());
+            Err(error.with_kind(Kind::NotUndone).hint(format!(
+                "see where it is, and start it on one host alone: `virsh -c {here} dominfo {0}`, \
+                 `virsh -c {there} dominfo {0}`",
+                word(&domain.name)
+            )))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
