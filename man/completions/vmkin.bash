@@ -2870,7 +2870,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__disk__subcmd__rebase)
-            opts="-d -a -f -c -q -v -y -h --domain --target --add --format --allow-dir --onto --onto-format --dry-run --connect --host --json --quiet --verbose --yes --color --help"
+            opts="-d -a -f -u -c -q -v -y -h --domain --target --add --format --allow-dir --onto --onto-format --unsafe --dry-run --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

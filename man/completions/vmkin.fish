@@ -841,6 +841,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcom
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from rebase" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from rebase" -s u -l unsafe -d 'Copy nothing, and write only its header: refused unless it reads the same there'
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from rebase" -l dry-run -d 'Tell what would be done, and change nothing'
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from rebase" -l json -d 'Print the result as one JSON document'
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from rebase" -s q -l quiet -d 'Print only results, warnings and errors'

@@ -99,13 +99,7 @@ pub fn must_read_the_same(
     progress: &dyn Fn(u64, u64),
     cancel: &AtomicBool,
 ) -> Result<()> {
-    let (one, other) = (read::open(old, None)?, read::open(new, None)?);
-    let differs_at = if one.len() == other.len() {
-        read::compare(&one, &other, progress, cancel)?.differs_at
-    } else {
-        Some(one.len().min(other.len()))
-    };
-    let Some(at) = differs_at else {
+    let Some(at) = differs_at(old, new, progress, cancel)? else {
         return Ok(());
     };
     Err(Error::new(
@@ -116,6 +110,24 @@ pub fn must_read_the_same(
             shown(&old.top().path)
         ),
     ))
+}
+
+/// From which byte on two images read something else, or have another size.
+///
+/// # Errors
+///
+/// Those of reading; [`Kind::Interrupted`] soon after `cancel` becomes true.
+pub fn differs_at(
+    one: &Chain,
+    other: &Chain,
+    progress: &dyn Fn(u64, u64),
+    cancel: &AtomicBool,
+) -> Result<Option<u64>> {
+    let (one, other) = (read::open(one, None)?, read::open(other, None)?);
+    if one.len() != other.len() {
+        return Ok(Some(one.len().min(other.len())));
+    }
+    Ok(read::compare(&one, &other, progress, cancel)?.differs_at)
 }
 
 /// The chain of a new image that has these layers below it, as its header says.

@@ -148,10 +148,23 @@ impl Renaming {
     ///
     /// [`Kind::Storage`] or [`Kind::Environment`] if it cannot be written.
     pub fn apply(&self, lease: &Lease) -> Result<()> {
-        lease
-            .overwrite(&self.after, 0)
-            .map_err(|error| cannot_write(lease.image().path(), error))
+        write(lease, &self.after)
     }
+
+    /// Writes what was there before, on the disk when this returns.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Renaming::apply`].
+    pub fn take_back(&self, lease: &Lease) -> Result<()> {
+        write(lease, &self.before)
+    }
+}
+
+fn write(lease: &Lease, head: &[u8]) -> Result<()> {
+    lease
+        .overwrite(head, 0)
+        .map_err(|error| cannot_write(lease.image().path(), error))
 }
 
 fn bytes_of(hexadecimal: &str) -> Option<Vec<u8>> {
@@ -170,7 +183,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::image::{Overlay, write};
+    use crate::image::{Overlay, write as make};
     use crate::model::ImageFormat;
 
     fn overlay(dir: &Path) -> PathBuf {
@@ -180,7 +193,7 @@ mod tests {
             backing: &dir.join("base"),
             backing_format: ImageFormat::Raw,
         };
-        drop(write(&path, &spec).unwrap());
+        drop(make(&path, &spec).unwrap());
         path
     }
 
@@ -211,6 +224,9 @@ mod tests {
             );
             let back = Renaming::again(&renaming.before(), Path::new(to)).unwrap();
             assert_eq!(back, renaming);
+            back.take_back(&lease).unwrap();
+            assert_eq!(std::fs::read(&path).unwrap(), before);
+            renaming.apply(&lease).unwrap();
         }
     }
 

@@ -131,6 +131,7 @@ fn one(
         Operation::MoveBase(intent) => super::base::moving::recover(host, intent, steps)?,
         Operation::Relayer(intent) => super::relayer::recover(host, intent, steps)?,
         Operation::Commit(intent) => super::disk::commit::recover(host, intent, steps)?,
+        Operation::Rename(intent) => super::disk::rebase::recover(host, intent, steps)?,
         Operation::Build { file } => super::new_image::recover(file)?,
     };
     finished(begun, journal, result).map(Some)
@@ -190,6 +191,7 @@ fn what(operation: &Operation) -> String {
             intent.name
         ),
         Operation::Commit(intent) => format!("committing '{}'", intent.name),
+        Operation::Rename(intent) => format!("rebasing '{}'", intent.name),
         Operation::MoveBase(intent) => format!("moving {}", image::shown(&intent.from)),
         Operation::Write(intent) => format!("changing files of '{}'", intent.name),
         Operation::Build { file } => format!("building {}", image::shown(&file.path)),

@@ -237,8 +237,6 @@ fn redefine(
     intent: &RelayerIntent,
     files: &[FileId],
 ) -> Result<()> {
-    ShutOff::check(host.hypervisor, domain)?;
-    let mut rechained = Vec::new();
     let mut chains = Vec::new();
     for (disk, file) in intent.disks.iter().zip(files) {
         let Some(target) = &disk.target else {
@@ -249,21 +247,35 @@ fn redefine(
         } else {
             &disk.path
         };
-        let chain = chain_of_own(there, disk.format)?;
-        rechained.push(Rechained {
-            target: target.clone(),
-            image: None,
-            backing: layers_below(&chain),
-        });
-        chains.push((target, chain));
+        chains.push((target, chain_of_own(there, disk.format)?));
     }
+    rechain(host, domain, &chains)
+}
+
+/// Has the definition of a domain say that its disks are of these layers.
+///
+/// # Errors
+///
+/// [`Kind::WrongState`] if it says something else and the domain is not shut off.
+pub(super) fn rechain(
+    host: Host<'_>,
+    domain: &Domain,
+    chains: &[(&DiskTarget, Chain)],
+) -> Result<()> {
+    let rechained = chains.iter().map(|(target, chain)| Rechained {
+        target: (*target).clone(),
+        image: None,
+        backing: layers_below(chain),
+    });
+    let rechained: Vec<_> = rechained.collect();
     let old = host.hypervisor.secure_xml(domain)?;
     let lineage = domain::read(old.expose())?.lineage;
     let lineage = lineage
-        .map(|lineage| with_bases(lineage, &chains))
+        .map(|lineage| with_bases(lineage, chains))
         .transpose()?;
     let new = domain::rechained(old.expose(), &rechained, lineage.as_ref())?;
     if new != old.expose() {
+        ShutOff::check(host.hypervisor, domain)?;
         host.hypervisor.redefine(domain, &SecretText::from(new))?;
     }
     Ok(())

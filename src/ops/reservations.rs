@@ -52,6 +52,7 @@ pub fn under_way(host: Host<'_>, journals: &[Found]) -> Vec<(u32, Reservation)> 
         | Operation::MoveBase(_)
         | Operation::Relayer(_)
         | Operation::Commit(_)
+        | Operation::Rename(_)
         | Operation::Build { .. } => Vec::new(),
     })
     .collect()

@@ -20,7 +20,8 @@ use uuid::Uuid;
 
 use super::record::read_trusted;
 use super::{
-    CommitIntent, MoveIntent, OldHeader, RelayerIntent, SnapshotIntent, Store, WriteIntent,
+    CommitIntent, MoveIntent, OldHeader, RelayerIntent, RenameIntent, SnapshotIntent, Store,
+    WriteIntent,
 };
 use crate::error::{Error, Kind, Result};
 use crate::model::{BaseIdentity, FileId, Reservation};
@@ -95,6 +96,9 @@ pub enum Operation {
     MoveBase(MoveIntent),
     /// Put images with other layers in the places of disks.
     Relayer(RelayerIntent),
+    /// Have the header of an overlay name another base. Undone before
+    /// [`Step::Committed`], finished after it.
+    Rename(RenameIntent),
     /// Put what an overlay holds into its base. Nothing to undo before
     /// [`Step::Merged`], finished after it.
     Commit(CommitIntent),

@@ -46,7 +46,7 @@ pub use self::journal::{
 pub use self::mounts::{FoundMount, MountEnd, MountRecord, ServedMount};
 pub use self::moving::{MoveIntent, OldHeader};
 pub use self::pushes::PushRecord;
-pub use self::relayer::{RelayerAct, RelayerIntent, RelayeredDisk};
+pub use self::relayer::{RelayerAct, RelayerIntent, RelayeredDisk, RenameIntent};
 pub use self::snapshot::{
     IntentDomain, SavedVariables, SnapshotAct, SnapshotImage, SnapshotIntent,
 };

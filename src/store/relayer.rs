@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::CommittedDisk;
 use crate::model::{DiskTarget, FileId, ImageFormat};
 
 /// Disks of a domain in whose places others come, which read the same and have
@@ -50,4 +51,22 @@ pub struct RelayeredDisk {
     pub temp: PathBuf,
     /// The name the old one has while the definition is changed.
     pub aside: PathBuf,
+}
+
+/// The header of an overlay is to name another base, on which it reads the same.
+/// Undone before [`Step::Committed`](super::Step::Committed), finished after it.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct RenameIntent {
+    /// The name of the domain, or of the image, for messages.
+    pub name: String,
+    /// The disk that it is, if a domain has it.
+    pub disk: Option<CommittedDisk>,
+    /// Where it is, free of symbolic links.
+    pub overlay: PathBuf,
+    /// Which file it is.
+    pub file: FileId,
+    /// What it began with, in hexadecimal.
+    pub before: String,
+    /// The base that it is to name.
+    pub to: PathBuf,
 }

@@ -86,6 +86,53 @@ fn a_disk_on_another_base_reads_what_it_read_before() {
 }
 
 #[test]
+fn where_it_reads_the_same_the_header_alone_is_written() {
+    let bases = Bases::of_a_guest();
+    let host = &bases.host;
+    let before = host.reads(&bases.overlay, "qcow2");
+    // What differs is behind what the overlay hides.
+    let world = host.world();
+    host.vmkin(&bases.to(&bases.next, "-u -d web"))
+        .fails(9, "would read something else")
+        .says("from byte 393216 on")
+        .says("leave `--unsafe` out");
+    let raw = host.raw("raw.img");
+    let raw = format!(
+        "disk rebase -u -d web --onto {} --onto-format raw",
+        raw.display()
+    );
+    let with_raw = host.world();
+    host.vmkin(&raw).fails(4, "says another format");
+    assert_eq!(host.world(), with_raw);
+    assert_eq!(world.images().len() + 1, with_raw.images().len());
+
+    // The same where it is hidden, in other clusters, and of another size.
+    let copy = host.image("a-copy-with-a-much-longer-name-than-that-of-the-base.qcow2");
+    let (from, to) = (&bases.base, &copy);
+    tool("qemu-img", &args!["convert", "-c", "-O", "qcow2", from, to]);
+    tool(
+        "qemu-io",
+        &args!["-f", "qcow2", "-c", "write -P 3 0 32k", to],
+    );
+    tool("qemu-img", &args!["resize", "-q", "-f", "qcow2", to, "+1M"]);
+    let to_copy = bases.to(&copy, "--unsafe -d web");
+    let bytes = std::fs::read(&bases.overlay).unwrap();
+    let plan = host
+        .vmkin(&format!("{to_copy} --dry-run --json"))
+        .success()
+        .json();
+    assert_eq!(plan["in_place"], true);
+    assert_eq!(std::fs::read(&bases.overlay).unwrap(), bytes);
+    host.vmkin(&to_copy).success().says("is not sealed");
+    assert_eq!(bases.on(), copy);
+    assert_eq!(host.reads(&bases.overlay, "qcow2"), before);
+    let now = std::fs::read(&bases.overlay).unwrap();
+    assert_eq!(now.len(), bytes.len());
+    assert_eq!(now[4096..], bytes[4096..]);
+    assert!(host.world().journals().is_empty());
+}
+
+#[test]
 fn an_image_of_nobody_is_on_one_base_or_the_other_after_a_kill() {
     for (step, done) in [
         ("file", false),

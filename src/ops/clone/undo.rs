@@ -122,6 +122,7 @@ fn wants(operation: &Operation, base: &Path) -> bool {
         | Operation::MoveBase(_)
         | Operation::Relayer(_)
         | Operation::Commit(_)
+        | Operation::Rename(_)
         | Operation::Build { .. } => false,
     }
 }

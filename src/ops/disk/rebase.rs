@@ -1,5 +1,7 @@
 //! Putting one overlay on another base, where it reads what it read before.
 
+mod in_place;
+
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -14,6 +16,8 @@ use crate::ops::guard::{Allowed, WriteGuard};
 use crate::ops::relayer::{Relayer, may_be_replaced, no_snapshots};
 use crate::store::RelayerAct;
 
+pub(in crate::ops) use self::in_place::recover;
+
 /// Which overlay goes on which base.
 #[derive(Clone, Debug)]
 pub struct RebaseRequest {
@@ -21,6 +25,9 @@ pub struct RebaseRequest {
     pub subject: Subject,
     /// The base that it is to be on.
     pub onto: Below,
+    /// Whether nothing is copied: only its header is written, if it reads the same
+    /// there as it is.
+    pub in_place: bool,
     /// Where backing files may be besides the storage pools.
     pub allow_dirs: Vec<PathBuf>,
 }
@@ -40,6 +47,8 @@ pub struct RebaseReport {
     pub onto: PathBuf,
     /// The format of that.
     pub format: ImageFormat,
+    /// Whether only its header is written, and nothing is copied.
+    pub in_place: bool,
     /// What the overlay takes on the host then; `None` before it is done.
     pub size: Option<Size>,
 }
@@ -57,14 +66,16 @@ pub struct RebasePlan<'a> {
     _guards: Vec<Guard>,
 }
 
-/// Works it out, and locks the images. Changes nothing.
+/// Works it out, and locks the images; what is to be done in place is compared as
+/// well. Changes nothing.
 ///
 /// # Errors
 ///
 /// Those of [`WriteGuard`]; [`Kind::WrongState`] if the domain has snapshots, the
 /// disk is no overlay, or is on that base already; [`Kind::Usage`] if nobody says
 /// which format the base has; [`Kind::Busy`] if somebody writes to it;
-/// [`Kind::Unsafe`] if it cannot be relied on.
+/// [`Kind::Unsafe`] if it cannot be relied on, or the disk would read something else
+/// where nothing is to be copied.
 pub fn plan<'a>(host: Host<'a>, request: &RebaseRequest) -> Result<RebasePlan<'a>> {
     host.must_be_here()?;
     let mut warnings = Vec::new();
@@ -113,8 +124,12 @@ pub fn plan<'a>(host: Host<'a>, request: &RebaseRequest) -> Result<RebasePlan<'a
         from: from.path.clone(),
         onto: base.path.clone(),
         format: base.format,
+        in_place: request.in_place,
         size: None,
     };
+    if request.in_place {
+        in_place::prove(host, &guard, disk, &onto)?;
+    }
     Ok(RebasePlan {
         report,
         warnings,
@@ -133,6 +148,12 @@ pub fn plan<'a>(host: Host<'a>, request: &RebaseRequest) -> Result<RebasePlan<'a
 /// Before the mark nothing has changed; after it, [`Kind::NotUndone`]: the next run
 /// finishes it.
 pub fn apply(host: Host<'_>, plan: RebasePlan<'_>) -> Result<RebaseReport> {
+    if plan.report.in_place {
+        return Ok(RebaseReport {
+            size: Some(in_place::apply(host, &plan)?),
+            ..plan.report
+        });
+    }
     let relayer = Relayer {
         act: RelayerAct::Rebase,
         domain: plan.guard.owner(),

@@ -94,6 +94,17 @@ pub(super) const REBASE: Operation = Operation {
     ..COMMIT
 };
 
+/// The same onto one that reads the same, by its header alone.
+pub(super) const REBASE_IN_PLACE: Operation = Operation {
+    name: "rebase-in-place",
+    host: hosts::with_the_same_base,
+    args: "disk rebase -u -d web --onto ../images/next.qcow2 --onto-format qcow2",
+    in_place: &["images/web.qcow2"],
+    commit: Some("rename.committed"),
+    expect: rebase_in_place,
+    ..REBASE
+};
+
 /// A disk of a clone grows.
 pub(super) const RESIZE: Operation = Operation {
     name: "resize-grow",
@@ -214,6 +225,19 @@ fn rebase(fault: Fault) -> Expect {
     match fault {
         NoExclusiveRename => flatten(fault),
         other => commit(other),
+    }
+}
+
+fn rebase_in_place(fault: Fault) -> Expect {
+    use Fault::*;
+    match fault {
+        OutputFull => repair(fault),
+        ToolKilled | ToolHangs | ToolMissing | ToolTooOld => never("no program is run"),
+        NoExclusiveRename => never("it gives nothing a name"),
+        // It takes no room.
+        NoSpaceForImages => harmless(),
+        ReadOnlyImages => refused(&[8], "ead-only file system"),
+        other => rebase(other),
     }
 }
 

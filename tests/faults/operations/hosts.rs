@@ -227,6 +227,13 @@ pub(super) fn with_another_base() -> Host {
     host
 }
 
+/// The same, where that reads the same.
+pub(super) fn with_the_same_base() -> Host {
+    let host = with_an_overlay();
+    golden_image(&host, "next.qcow2");
+    host
+}
+
 /// A golden domain whose image is sealed.
 pub(super) fn sealed() -> Host {
     let host = plain();

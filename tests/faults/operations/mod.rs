@@ -101,6 +101,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     changing::FLATTEN,
     changing::COMMIT,
     changing::REBASE,
+    changing::REBASE_IN_PLACE,
     changing::RESIZE,
     changing::SHRINK,
     snapshots::CREATE,

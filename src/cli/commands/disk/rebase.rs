@@ -30,6 +30,10 @@ pub(in crate::cli) struct RebaseArgs {
     #[arg(long, value_name = "FORMAT")]
     onto_format: Option<ImageFormat>,
 
+    /// Copy nothing, and write only its header: refused unless it reads the same there
+    #[arg(short, long)]
+    r#unsafe: bool,
+
     /// Tell what would be done, and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -54,6 +58,7 @@ pub(super) fn run(ui: &Ui, session: &Session<'_>, args: &RebaseArgs) -> Result<(
             format: args.onto_format,
             allow_dirs: allow_dirs.clone(),
         },
+        in_place: args.r#unsafe,
         allow_dirs,
     };
     let host = session.host(&hypervisor);
@@ -70,8 +75,13 @@ pub(super) fn run(ui: &Ui, session: &Session<'_>, args: &RebaseArgs) -> Result<(
 
 fn text(report: &RebaseReport) -> String {
     let size = report.size.map(|size| format!(" ({size})"));
+    let how = if report.in_place {
+        ", by its header alone"
+    } else {
+        ""
+    };
     format!(
-        "{}: onto {}{}\n",
+        "{}: onto {}{}{how}\n",
         named(report.target.as_ref(), &report.path),
         one_line(&report.onto.display().to_string()),
         size.unwrap_or_default()
