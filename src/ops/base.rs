@@ -27,6 +27,7 @@ mod followers;
 pub mod moving;
 pub mod push;
 pub mod rebasing;
+mod records;
 
 /// A base image, and what is known of it.
 #[derive(Clone, Debug, Serialize)]

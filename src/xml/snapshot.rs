@@ -2,6 +2,7 @@
 //! record of a new one (libvirt, `docs/formatsnapshot.rst`).
 
 pub mod asked;
+mod repointed;
 mod running;
 
 use std::collections::HashSet;
@@ -13,6 +14,7 @@ use super::splice::Edits;
 use crate::error::{Error, Kind, Result};
 use crate::model::{DiskTarget, Kept, RecordedDisk, RecordedSnapshot, SecretText};
 
+pub use self::repointed::repointed;
 pub use self::running::definitions;
 
 /// Reads what libvirt has on record of a snapshot.

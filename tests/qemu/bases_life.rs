@@ -21,6 +21,7 @@ fn qemu_a_guest_boots_on_a_base_that_has_moved_and_then_without_it() {
     let names = ["a", "b"].map(|name| lab.name(name));
     let [a, b] = &names;
     lab.ok(&format!("clone -d {} {a} {b}", lab.golden));
+    lab.ok(&format!("snapshot create -d {a} s1"));
     lab.virsh_start_paused(a).unwrap();
     let (from, dir) = (lab.image(), lab.dir.join("moved"));
     fs::create_dir(&dir).unwrap();
@@ -45,6 +46,14 @@ fn qemu_a_guest_boots_on_a_base_that_has_moved_and_then_without_it() {
         let declared = format!("{:?}", facts.disks[0].declared);
         assert!(declared.contains(&to.display().to_string()), "{declared}");
     }
+    // What is on record of the snapshot has followed, and is gone back to by libvirt
+    // and by vmkin.
+    let record = tool("virsh", &["snapshot-dumpxml", a, "s1"]);
+    assert!(record.contains(&to.display().to_string()), "{record}");
+    assert!(!record.contains(&from.display().to_string()), "{record}");
+    tool("virsh", &["snapshot-revert", a, "s1"]);
+    lab.ok(&format!("snapshot apply --yes -d {a} s1"));
+    lab.ok(&format!("snapshot delete --yes -d {a} s1"));
     lab.ok(&format!("start -d {a}"));
     lab.ready(a);
     lab.fails(6, &format!("start -d {}", lab.golden));

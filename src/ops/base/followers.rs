@@ -7,7 +7,6 @@ use crate::error::{Error, Kind, Result};
 use crate::image::{self, shown};
 use crate::model::{Disk, DiskSource, Domain, FileId, Layer};
 use crate::ops::images::{path_of, real};
-use crate::ops::snapshot::named_on_record;
 use crate::ops::{Host, KnownDomain, ShutOff, Usage};
 
 /// What speaks of a base.
@@ -21,6 +20,8 @@ pub(super) struct Followers {
     pub(super) paths: BTreeSet<PathBuf>,
     /// The volumes that it is, as pool and name.
     pub(super) volumes: Vec<(String, String)>,
+    /// The domains of which a snapshot on record names it.
+    pub(super) recorded: Vec<Domain>,
 }
 
 impl Followers {
@@ -47,13 +48,19 @@ impl Followers {
         Ok(())
     }
 
-    /// Finds them. All domains must be shut off.
+    /// Finds them, for `base` to have its place at `to`. All domains must be shut off.
     ///
     /// # Errors
     ///
     /// [`Kind::WrongState`] if a domain is not shut off, or has a snapshot that
-    /// speaks of the base; [`Kind::Unsafe`] if nobody can tell who there is.
-    pub(super) fn find(host: Host<'_>, usage: &Usage, base: &Path, file: FileId) -> Result<Self> {
+    /// cannot follow; [`Kind::Unsafe`] if nobody can tell who there is.
+    pub(super) fn find(
+        host: Host<'_>,
+        usage: &Usage,
+        base: &Path,
+        file: FileId,
+        to: &Path,
+    ) -> Result<Self> {
         usage.must_tell(base, |_| false)?;
         let strays = usage.strays(file, base.parent().unwrap_or(base))?;
         strays.must_tell(base)?;
@@ -89,7 +96,8 @@ impl Followers {
                 found.overlay(stray, file);
             }
         }
-        found.no_snapshots_of(host, usage)?;
+        found.add_records(host, usage)?;
+        found.records_must_follow(host, to)?;
         Ok(found)
     }
 
@@ -119,27 +127,6 @@ impl Followers {
             match source {
                 DiskSource::Volume { pool, volume } => self.volumes.push((pool, volume)),
                 _ => drop(self.paths.insert(path)),
-            }
-        }
-        Ok(())
-    }
-
-    /// Refuses where libvirt has snapshots on record that speak of the base: who
-    /// goes back to one finds nothing at the old place.
-    fn no_snapshots_of(&self, host: Host<'_>, usage: &Usage) -> Result<()> {
-        for known in &usage.domains {
-            let named = named_on_record(host, &known.domain)?;
-            let mut paths = self.paths.iter().filter_map(|path| path.to_str());
-            if paths.any(|path| named.contains(path)) {
-                let name = &known.domain.name;
-                return Err(Error::new(
-                    Kind::WrongState,
-                    format!("a snapshot of domain '{name}' is of disks on it"),
-                )
-                .hint(format!(
-                    "see which there are: `vmkin snapshot list -d {name}`"
-                ))
-                .hint("delete those that are not needed any more: `vmkin snapshot delete`"));
             }
         }
         Ok(())

@@ -14,7 +14,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::followers::{Followers, refuse_block};
-use super::{content_hash, existing, layer, status};
+use super::{content_hash, existing, layer, records, status};
 use crate::error::{Error, Kind, Result};
 use crate::image::{self, Guard, HeaderState, ImageFile, Lease, Renaming, shown};
 use crate::model::{FileId, ImageFormat, SecretText, Size};
@@ -114,7 +114,7 @@ pub fn plan(host: Host<'_>, request: &MoveRequest) -> Result<MovePlan> {
             shown(from)
         )));
     }
-    let followers = Followers::find(host, &usage, from, file)?;
+    let followers = Followers::find(host, &usage, from, file, &to)?;
     drop(Guard::base(from)?);
     let method = if same_device && !request.copy {
         MoveMethod::Rename
@@ -271,7 +271,7 @@ fn prepare(
     let names = host.store.names_lock()?;
     clone::UnderWay::see(host)?.refuse_cloned(&intent.from)?;
     let usage = Usage::read_allowing(host.hypervisor, &intent.allow_dirs)?;
-    let mut followers = Followers::find(host, &usage, &intent.from, intent.file)?;
+    let mut followers = Followers::find(host, &usage, &intent.from, intent.file, &intent.to)?;
     followers.leave_out(&intent.to);
     let mut overlays = Vec::new();
     let mut headers = Vec::new();
@@ -385,10 +385,8 @@ impl Ready {
         }
         let copied = (self.file != intent.file).then(|| image::identity(&intent.to));
         repoints.push(Repoint {
-            from: self.followers.paths.iter().cloned().collect(),
-            volumes: self.followers.volumes.clone(),
-            to: intent.to.clone(),
             identity: copied.transpose()?,
+            ..self.followers.repoint(&intent.to)
         });
         for domain in &self.followers.domains {
             ShutOff::check(host.hypervisor, domain)?;
@@ -398,6 +396,9 @@ impl Ready {
                 host.hypervisor.redefine(domain, &SecretText::from(new))?;
             }
             crate::failpoint::hit("move.defined")?;
+        }
+        for domain in &self.followers.recorded {
+            records::follow(host, domain, &repoints)?;
         }
         self.verify(host, intent)?;
         if let Some(record) = recorded {
@@ -427,6 +428,7 @@ impl Ready {
     fn verify(&self, host: Host<'_>, intent: &MoveIntent) -> Result<()> {
         let mut allowed = intent.allow_dirs.clone();
         allowed.extend(intent.to.parent().map(Path::to_owned));
+        self.followers.records_have_followed(host)?;
         for domain in &self.followers.domains {
             let facts = domain::read(&host.hypervisor.public_xml(domain)?)?;
             let trust = trust_for(host.hypervisor, &facts.disks, &allowed)?;
@@ -601,7 +603,8 @@ pub(in crate::ops) fn recover(
         followers.add_users(host, &usage, file)?;
     }
     followers.leave_out(&intent.to);
-    for domain in &followers.domains {
+    followers.add_records(host, &usage)?;
+    for domain in followers.domains.iter().chain(&followers.recorded) {
         if let Err(why) = ShutOff::check(host.hypervisor, domain) {
             // Both names lead to it, so that nothing has to be done at once.
             return Ok(format!(

@@ -1,6 +1,7 @@
 use std::sync::atomic::Ordering;
 
 use super::*;
+use crate::hypervisor::Hypervisor as _;
 use crate::ops::Observer;
 use crate::ops::testing::Bench;
 
@@ -62,4 +63,70 @@ fn a_seal_that_clones_have_come_to_rely_on_stays() {
     assert_ne!(record.mode_before, 0o444);
     let said = bench.said.0.lock().unwrap().join(" ");
     assert!(said.contains("stays sealed"), "{said}");
+}
+
+/// A clone `a` of the golden domain, with a snapshot on record; and the move of its
+/// base to another name.
+fn with_a_snapshot(memory: &str) -> (Bench, moving::MoveRequest) {
+    let bench = Bench::new();
+    bench.clone_of("golden", "a", false);
+    let definition = bench.domain_xml("a");
+    bench.fake.change("a", |domain| {
+        domain.snapshots.push("s1".to_owned());
+        domain.current_snapshot = Some("s1".to_owned());
+        domain.records.push(format!(
+            "<domainsnapshot><name>s1</name><state>shutoff</state><creationTime>1</creationTime>\
+             <memory snapshot='{memory}'/><disks><disk name='vda' snapshot='internal'/></disks>\
+             {definition}</domainsnapshot>"
+        ));
+    });
+    let request = moving::MoveRequest {
+        base: bench.path("golden.raw"),
+        dest: bench.path("moved.raw"),
+        copy: false,
+        allow_dirs: Vec::new(),
+    };
+    (bench, request)
+}
+
+fn on_record(bench: &Bench) -> String {
+    let records = bench.fake.snapshot_records(&bench.domain("a")).unwrap();
+    assert_eq!(records.current.as_deref(), Some("s1"));
+    assert_eq!(records.documents.len(), 1);
+    records.documents.concat()
+}
+
+#[test]
+fn what_is_on_record_of_a_snapshot_follows_its_base() {
+    let (bench, request) = with_a_snapshot("no");
+    let (from, to) = (bench.path("golden.raw"), bench.path("moved.raw"));
+    let [old, new] = [&from, &to].map(|path| format!("'{}'", path.display()));
+    let before = on_record(&bench);
+    assert!(before.contains(&old));
+    bench.fake.refuse_records.store(true, Ordering::SeqCst);
+    let plan = moving::plan(bench.host(), &request).unwrap();
+    let error = moving::apply(bench.host(), &plan).unwrap_err();
+    assert_eq!(error.kind(), Kind::NotUndone, "{error}");
+    // Whoever goes back to it meanwhile finds it.
+    assert!(from.exists() && to.exists());
+    assert_eq!(on_record(&bench), before);
+    bench.fake.refuse_records.store(false, Ordering::SeqCst);
+    let left = bench.store.survey().unwrap().pop().unwrap();
+    let crate::store::Operation::MoveBase(intent) = &left.begun.operation else {
+        panic!("{:?}", left.begun.operation);
+    };
+    let result = moving::recover(bench.host(), intent, &left.steps).unwrap();
+    assert!(result.contains("all have followed"), "{result}");
+    assert!(!from.exists() && to.exists());
+    assert_eq!(on_record(&bench), before.replace(&old, &new));
+}
+
+#[test]
+fn a_snapshot_with_memory_keeps_its_base_where_it_is() {
+    let (bench, request) = with_a_snapshot("internal");
+    let error = moving::plan(bench.host(), &request).unwrap_err();
+    assert_eq!(error.kind(), Kind::WrongState);
+    let error = error.to_string();
+    assert!(error.contains("snapshot 's1' of domain 'a'"), "{error}");
+    assert!(error.contains("holds memory"), "{error}");
 }

@@ -17,4 +17,5 @@ pub use self::lineage::LINEAGE_NAMESPACE;
 pub use self::read::read;
 pub use self::rechain::{Rechained, rechained};
 pub use self::repoint::{Repoint, repointed};
+pub(super) use self::repoint::{repoint_disk, repoint_domain};
 pub use self::secrets::{redacted, without_secrets};

@@ -47,20 +47,34 @@ pub fn repointed(xml: &str, images: &[Repoint]) -> Result<String> {
     let document = Document::parse(xml, "domain")?;
     let domain = read::root(&document)?;
     let mut edits = Edits::default();
-    let disks = domain.child("devices").into_iter();
-    for disk in disks.flat_map(|devices| devices.all("disk")) {
-        sources(&mut edits, disk, images)?;
-    }
-    for clone in lineage::all(domain) {
-        for base in clone.subtree().filter(|node| lineage::is_base(*node)) {
-            record(&mut edits, base, images)?;
-        }
-    }
+    repoint_domain(&mut edits, domain, images)?;
     Ok(edits.apply(document.text()))
 }
 
+/// The disks of a domain, and its lineage.
+pub(in crate::xml) fn repoint_domain(
+    edits: &mut Edits,
+    domain: Node<'_, '_>,
+    images: &[Repoint],
+) -> Result<()> {
+    let disks = domain.child("devices").into_iter();
+    for disk in disks.flat_map(|devices| devices.all("disk")) {
+        repoint_disk(edits, disk, images)?;
+    }
+    for clone in lineage::all(domain) {
+        for base in clone.subtree().filter(|node| lineage::is_base(*node)) {
+            record(edits, base, images)?;
+        }
+    }
+    Ok(())
+}
+
 /// Where a disk is, and each of the layers that are declared below it.
-fn sources(edits: &mut Edits, disk: Node<'_, '_>, images: &[Repoint]) -> Result<()> {
+pub(in crate::xml) fn repoint_disk(
+    edits: &mut Edits,
+    disk: Node<'_, '_>,
+    images: &[Repoint],
+) -> Result<()> {
     let mut holder = Some(disk);
     while let Some(node) = holder {
         if let Some(source) = node.child("source") {
