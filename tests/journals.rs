@@ -17,7 +17,7 @@ use vmkin::error::Kind;
 use vmkin::model::{FileId, ImageFormat, Mac, Reservation};
 use vmkin::store::{
     CloneFiles, DeletedFile, FilePair, Holder, IntentDomain, Journal, Operation, SealIntent,
-    SnapshotAct, SnapshotImage, SnapshotIntent, Step, Store,
+    SnapshotAct, SnapshotImage, SnapshotIntent, Step, Store, VolumeIntent,
 };
 
 const URI: &str = "test:///default";
@@ -72,12 +72,20 @@ fn operation() -> impl Strategy<Value = Operation> {
     let pair = (path(), path()).prop_map(|(temp, path)| FilePair { temp, path });
     let reservations = || prop::collection::vec(reservation(), 0..3);
     let files = prop::collection::vec(pair, 0..3);
-    let clone = (text(), any::<u128>(), files, reservations()).prop_map(
-        |(name, uuid, files, reservations)| CloneFiles {
+    let volume = (text(), text(), any::<u64>()).prop_map(|(pool, name, size)| VolumeIntent {
+        pool,
+        name,
+        size,
+        head_sha256: "00".repeat(32),
+    });
+    let volumes = prop::collection::vec(volume, 0..3);
+    let clone = (text(), any::<u128>(), files, volumes, reservations()).prop_map(
+        |(name, uuid, files, volumes, reservations)| CloneFiles {
             name,
             uuid: Uuid::from_u128(uuid),
             macs: vec!["52:54:00:00:00:01".to_owned()],
             files,
+            volumes,
             reservations,
         },
     );
@@ -130,6 +138,7 @@ fn operation() -> impl Strategy<Value = Operation> {
                 name,
                 uuid: Uuid::from_u128(uuid),
                 files,
+                volumes: Vec::new(),
                 reservations,
                 allow_dirs: Vec::new(),
             }),

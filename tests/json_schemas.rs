@@ -573,6 +573,7 @@ fn what_was_recovered_is_as_documented() {
     let operation = Operation::Delete {
         name: "web-01".to_owned(),
         uuid: CLONE.parse().unwrap(),
+        volumes: Vec::new(),
         files: Vec::new(),
         reservations: Vec::new(),
         allow_dirs: Vec::new(),

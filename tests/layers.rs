@@ -120,7 +120,17 @@ const WRITERS: &[(&str, &[&str])] = &[
             "image/lock.rs",
         ],
     ),
-    ("write(true)", &["store/"]),
+    // What stands for the volumes of another host in tests.
+    ("write(true)", &["store/", "hypervisor/fake/volumes.rs"]),
+    // A new volume of another host, which is nobody's disk yet.
+    (
+        "create_volume(",
+        &["hypervisor/", "ops/base/push.rs", "ops/clone/far/"],
+    ),
+    (
+        "volume.write(",
+        &["hypervisor/", "ops/base/push.rs", "ops/clone/far/"],
+    ),
     ("append(true)", &["store/", "failpoint.rs"]),
     (" File::create(", &[]),
     ("fs::File::create(", &[]),

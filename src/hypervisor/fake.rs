@@ -152,6 +152,9 @@ impl Fake {
         Self {
             domains: Mutex::new(self.all().clone()),
             network: Arc::clone(&self.network),
+            pools: self.pools.clone(),
+            volumes: Arc::clone(&self.volumes),
+            elsewhere: self.elsewhere,
             ..Self::default()
         }
     }

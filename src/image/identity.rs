@@ -13,11 +13,11 @@ use sha2::{Digest, Sha256};
 use super::file::{ImageFile, read_error, shown};
 use super::transfer::extent;
 use crate::error::{Error, Kind, Result};
-use crate::model::BaseIdentity;
+use crate::model::{BaseIdentity, FileId, VolumeFacts};
 
 /// How much of the beginning of an image goes into its identity, in bytes.
 /// Headers and L1 tables are there, and partition tables of raw images.
-const HEAD: usize = 64 << 10;
+pub const HEAD: usize = 64 << 10;
 
 /// Takes down what a base image looks like, in about 0.2 ms.
 ///
@@ -58,8 +58,52 @@ pub fn identity_of(image: &ImageFile) -> Result<BaseIdentity> {
         size,
         mtime_ns,
         ctime_ns,
-        head_sha256: hexadecimal(&Sha256::digest(&head)),
+        head_sha256: head_sha256(&head),
     })
+}
+
+/// Takes down what an image of another host looks like, as far as libvirt tells:
+/// `head` is its first [`HEAD`] bytes.
+///
+/// # Errors
+///
+/// [`Kind::Environment`] if libvirt does not tell when the image was written to
+/// last.
+pub fn identity_there(facts: &VolumeFacts, head: &[u8]) -> Result<BaseIdentity> {
+    let mtime_ns = match &facts.modified {
+        None if facts.block => 0,
+        told => told.as_deref().and_then(written_at).ok_or_else(|| {
+            let what = "libvirt does not tell when the image was written to last";
+            Error::new(Kind::Environment, what)
+        })?,
+    };
+    Ok(BaseIdentity {
+        file: FileId {
+            device: 0,
+            inode: 0,
+        },
+        size: facts.size,
+        mtime_ns,
+        ctime_ns: 0,
+        head_sha256: head_sha256(head),
+    })
+}
+
+/// `SECONDS.NANOSECONDS`, with nine digits.
+fn written_at(text: &str) -> Option<i64> {
+    let (seconds, rest) = text.split_once('.')?;
+    if rest.len() != 9 || !rest.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    Some(nanoseconds(
+        seconds.parse().ok()?,
+        rest.parse::<i64>().ok()?,
+    ))
+}
+
+/// The SHA-256 of the first [`HEAD`] of these bytes, in hexadecimal.
+pub fn head_sha256(bytes: &[u8]) -> String {
+    hexadecimal(&Sha256::digest(bytes.get(..HEAD).unwrap_or(bytes)))
 }
 
 fn nanoseconds<N: TryInto<i64>>(seconds: i64, nanoseconds: N) -> i64 {
@@ -123,9 +167,11 @@ impl fmt::Display for Comparison {
 
 /// Compares a base image with what it was when it was last known to be good.
 pub fn compare(recorded: &BaseIdentity, now: &BaseIdentity) -> Comparison {
+    // From another host, an inode cannot be seen; nor has a device one.
+    let seen = recorded.file.inode != 0 && now.file.inode != 0;
     if recorded == now {
         Comparison::Same
-    } else if recorded.file.inode != now.file.inode {
+    } else if seen && recorded.file.inode != now.file.inode {
         Comparison::Replaced
     } else if recorded.size != now.size {
         Comparison::Resized {

@@ -92,7 +92,9 @@ pub use self::file::{ImageFile, id_of, shell_word, shown};
 pub(crate) use self::file::{ShownBytes, be16, be32, le16, le32, le64};
 pub use self::flatten::{chain_of_new, differs_at, flattened, must_read_the_same, rebased};
 pub(crate) use self::identity::hexadecimal;
-pub use self::identity::{Comparison, compare, content_sha256, identity, identity_of};
+pub use self::identity::{
+    Comparison, HEAD, compare, content_sha256, head_sha256, identity, identity_of, identity_there,
+};
 pub use self::iso::{IsoSpec, write_iso};
 pub use self::lock::{Guard, Lease, LockState, probe};
 pub use self::look::{

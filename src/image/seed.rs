@@ -90,7 +90,11 @@ impl Seed {
     }
 
     /// The bytes of the image: whole sectors, so that QEMU takes all of them.
-    fn image(&self) -> Result<Vec<u8>> {
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Usage`] if the texts are larger than [`MAX_SEED`] together.
+    pub fn image(&self) -> Result<Vec<u8>> {
         let files = self.files();
         let total: usize = files.iter().map(|(_, text)| text.expose().len()).sum();
         if total > MAX_SEED {

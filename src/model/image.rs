@@ -112,7 +112,9 @@ pub struct FileId {
 /// overlays: `qemu-img check` passes and the guest reads wrong data.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct BaseIdentity {
-    /// The file. The device part may change with a reboot.
+    /// The file. The device part may change with a reboot. Of an image of
+    /// another host nobody tells which it is: both parts are 0 then, and so is
+    /// the time of its inode.
     pub file: FileId,
     /// The size of the file in bytes, not of the disk in it.
     pub size: u64,

@@ -29,6 +29,8 @@ pub struct VolumeFacts {
     /// When it was written to last, as libvirt spells it: seconds since 1970,
     /// with nine digits more.
     pub modified: Option<String>,
+    /// The mode bits of the file, where libvirt tells them.
+    pub mode: Option<u32>,
 }
 
 /// What libvirt says of a storage pool, as of when it last looked.

@@ -1,5 +1,9 @@
 //! Deleting a guest: its definition, and the files that are its alone.
 
+mod far;
+
+pub(super) use self::far::remove as remove_volumes;
+
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
@@ -13,8 +17,8 @@ use super::{Host, KnownDomain, Usage, base, clone, reservations};
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::Undefine;
 use crate::image;
-use crate::model::{Disk, DiskSource, Domain, DomainState, FileId, Layer, Reservation};
-use crate::store::{DeletedFile, Operation};
+use crate::model::{Disk, Domain, DomainState, FileId, Layer, Reservation};
+use crate::store::{DeletedFile, Operation, VolumeIntent};
 
 /// Which files go with a guest.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -64,6 +68,9 @@ pub struct DeletePlan {
     request: DeleteRequest,
     #[serde(skip)]
     files: Vec<DeletedFile>,
+    /// The volumes that go, of another host.
+    #[serde(skip)]
+    volumes: Vec<VolumeIntent>,
     /// The files that external snapshots of it are in.
     #[serde(skip)]
     of_snapshots: Vec<PathBuf>,
@@ -149,6 +156,7 @@ pub fn plan_with(
         transient: !status.persistent,
         request: request.clone(),
         files: Vec::new(),
+        volumes: Vec::new(),
         of_snapshots: Vec::new(),
         undefine: Undefine {
             nvram: false,
@@ -174,8 +182,7 @@ pub fn plan_with(
         plan.release = reservations::own(usage, domain.uuid, &lineage.reservations);
     }
     if !hypervisor.is_local() {
-        plan.keep_elsewhere(known);
-        return Ok(plan);
+        return far::add(&mut plan, host, usage, known).map(|()| plan);
     }
     if !snapshots.is_empty() {
         plan.of_snapshots = external::files(host, domain)?;
@@ -195,20 +202,6 @@ impl DeletePlan {
             path: path.to_owned(),
             why: why.into(),
         });
-    }
-
-    /// What is on another host stays there.
-    fn keep_elsewhere(&mut self, known: &KnownDomain) {
-        let disks = known.facts.disks.iter().filter(|disk| disk.is_private());
-        for disk in disks {
-            if let DiskSource::File(path) = &disk.source {
-                self.keep(path, "it is on another host");
-            }
-        }
-        let nvram = known.facts.nvram.as_ref().and_then(|n| n.path.as_deref());
-        if let Some(path) = nvram {
-            self.keep(path, "it is on another host");
-        }
     }
 
     fn remove(&mut self, path: &Path, file: FileId) {
@@ -481,8 +474,8 @@ impl Now {
     }
 
     fn may_go(&self, host: Host<'_>, plan: &DeletePlan) -> Result<()> {
-        for file in &plan.files {
-            self.under_way.refuse_cloned(&file.path)?;
+        for path in &plan.remove {
+            self.under_way.refuse_cloned(path)?;
         }
         still_planned(host, plan, &self.usage)?;
         let mut files = plan.files.iter();
@@ -503,6 +496,7 @@ fn one(host: Host<'_>, plan: &DeletePlan, now: &Now) -> Result<()> {
             name: plan.domain.name.clone(),
             uuid: plan.domain.uuid,
             files: plan.files.clone(),
+            volumes: plan.volumes.clone(),
             reservations: plan.release.clone(),
             allow_dirs: plan.request.allow_dirs.clone(),
         },
@@ -529,6 +523,10 @@ fn one(host: Host<'_>, plan: &DeletePlan, now: &Now) -> Result<()> {
     crate::failpoint::hit("delete.undefined").map_err(unfinished)?;
     for file in &plan.files {
         remove_if_same(host, file)?;
+        crate::failpoint::hit("delete.file").map_err(unfinished)?;
+    }
+    for volume in &plan.volumes {
+        clone::remove_volume(host, volume).map_err(unfinished)?;
         crate::failpoint::hit("delete.file").map_err(unfinished)?;
     }
     release(host, plan)?;
@@ -562,7 +560,7 @@ fn release(host: Host<'_>, plan: &DeletePlan) -> Result<()> {
 /// Fails if others have come to use what would go since the plan was made: the
 /// user may have thought about it for long.
 fn still_planned(host: Host<'_>, plan: &DeletePlan, usage: &Usage) -> Result<()> {
-    if plan.files.is_empty() {
+    if plan.files.is_empty() && plan.volumes.is_empty() {
         return Ok(());
     }
     let must_stay = |file: &DeletedFile, why: &str| {
@@ -585,6 +583,7 @@ fn still_planned(host: Host<'_>, plan: &DeletePlan, usage: &Usage) -> Result<()>
         return Ok(());
     }
     let now = plan_with(host, usage, &plan.domain, &plan.request)?;
+    far::still_planned(plan, &now)?;
     match plan.files.iter().find(|file| !now.files.contains(file)) {
         None => Ok(()),
         Some(file) => {

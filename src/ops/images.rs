@@ -137,9 +137,9 @@ pub(super) fn chain_by(
     Ok(chain)
 }
 
-/// How domain XML says that a layer is below a disk. A layer that is about to be
-/// sealed can be read by all then.
-pub(super) fn declared(layer: &Layer, is_to_be_sealed: bool) -> BackingLayer {
+/// How domain XML says that a layer is below a disk, which everybody may read or
+/// not.
+pub(super) fn declared(layer: &Layer, readable_by_all: bool) -> BackingLayer {
     BackingLayer {
         source: if layer.block {
             DiskSource::Block(layer.path.clone())
@@ -150,7 +150,7 @@ pub(super) fn declared(layer: &Layer, is_to_be_sealed: bool) -> BackingLayer {
         // Libvirt gives every layer to the user QEMU runs as, and the base
         // would be taken from its owner for good. Where everybody may read
         // it anyway, it is left alone.
-        keep_owner: !layer.block && (is_to_be_sealed || image::readable_by_all(&layer.path)),
+        keep_owner: !layer.block && readable_by_all,
     }
 }
 

@@ -1,7 +1,5 @@
 //! Finishing, or taking back, what an earlier run left behind.
 
-use std::path::PathBuf;
-
 use uuid::Uuid;
 
 use super::guard::RemovalGuard;
@@ -110,6 +108,7 @@ fn one(
         Operation::Delete {
             uuid,
             files,
+            volumes,
             reservations,
             allow_dirs,
             ..
@@ -117,7 +116,9 @@ fn one(
             if hypervisor.find_uuid(*uuid)?.is_some() {
                 "Nothing had happened yet.".to_owned()
             } else {
-                remove_deleted(host, *uuid, files, reservations, allow_dirs)?
+                let usage = Usage::read_allowing(host.hypervisor, allow_dirs)?;
+                let kept = super::delete::remove_volumes(host, &usage, *uuid, volumes)?;
+                remove_deleted(host, *uuid, files, reservations, &usage, kept)?
             }
         }
         Operation::Reset {
@@ -154,19 +155,18 @@ fn remove_deleted(
     uuid: Uuid,
     files: &[DeletedFile],
     reserved: &[Reservation],
-    allowed: &[PathBuf],
+    usage: &Usage,
+    mut kept: Vec<String>,
 ) -> Result<String> {
-    let usage = Usage::read_allowing(host.hypervisor, allowed)?;
-    let mut kept = Vec::new();
     for file in files {
-        if let Some(why) = super::delete::in_use_now(&usage, file)? {
+        if let Some(why) = super::delete::in_use_now(usage, file)? {
             kept.push(why);
         } else {
             let _guard = RemovalGuard::take([file.path.as_path()])?;
             super::delete::remove_if_same(host, file)?;
         }
     }
-    reservations::release(host, &reservations::own(&usage, uuid, reserved))?;
+    reservations::release(host, &reservations::own(usage, uuid, reserved))?;
     Ok(match kept.len() {
         0 => "The domain was gone already; its files are gone now too.".to_owned(),
         n => format!(
@@ -238,6 +238,7 @@ fn take_back_clones(
         let reserved = reservations::own(&usage, clone.uuid, &clone.reservations);
         reservations::release(host, &reserved)?;
         clone::remove_files(&clone.files, made.filter(|made| !adopted(made)))?;
+        clone::take_back_volumes(host, &usage, clone, made.is_some())?;
         crate::failpoint::hit("recover.clone")?;
     }
     if whole == 0 {

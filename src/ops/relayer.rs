@@ -303,7 +303,9 @@ pub(super) fn of_disk(name: &str, target: Option<&DiskTarget>) -> String {
 /// How domain XML says what is below an image.
 pub(super) fn layers_below(chain: &Chain) -> Vec<BackingLayer> {
     let layers = chain.backing().iter();
-    layers.map(|layer| declared(layer, false)).collect()
+    layers
+        .map(|layer| declared(layer, image::readable_by_all(&layer.path)))
+        .collect()
 }
 
 /// The lineage of a clone whose disks have these chains.

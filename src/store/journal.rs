@@ -67,6 +67,9 @@ pub enum Operation {
         uuid: Uuid,
         /// The files that go with it.
         files: Vec<DeletedFile>,
+        /// The volumes that go with it, where it is on another host.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        volumes: Vec<VolumeIntent>,
         /// The addresses that are no longer reserved for it.
         #[serde(default)]
         reservations: Vec<Reservation>,
@@ -122,6 +125,10 @@ pub struct CloneFiles {
     pub macs: Vec<String>,
     /// The files that are made for it.
     pub files: Vec<FilePair>,
+    /// The storage volumes that are made for it instead, where it is on another
+    /// host.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<VolumeIntent>,
     /// The addresses that are reserved for it.
     #[serde(default)]
     pub reservations: Vec<Reservation>,
@@ -134,6 +141,21 @@ pub struct FilePair {
     pub temp: PathBuf,
     /// The name it gets, which others may want too.
     pub path: PathBuf,
+}
+
+/// A storage volume of another host: one that is made, or that goes with its
+/// domain. It is known by what is in it, for nothing else tells from afar which
+/// one it is.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct VolumeIntent {
+    /// The pool that it is in.
+    pub pool: String,
+    /// Its name there.
+    pub name: String,
+    /// The size of its file, in bytes.
+    pub size: u64,
+    /// The SHA-256 of its first 64 KiB, in hexadecimal.
+    pub head_sha256: String,
 }
 
 /// A base that is to be sealed.
@@ -178,7 +200,8 @@ pub enum Step {
     Made {
         /// Which clone, counted from 0.
         clone: usize,
-        /// Its files, in the order of its [`CloneFiles::files`].
+        /// Its files, in the order of its [`CloneFiles::files`]. None for
+        /// volumes: that they are ours is all that there is to say.
         files: Vec<FileId>,
     },
     /// The new files are whole and take the place of the old ones from here
@@ -537,6 +560,7 @@ mod tests {
             name: "web-01".to_owned(),
             uuid: Uuid::from_u128(1),
             files: Vec::new(),
+            volumes: Vec::new(),
             reservations: Vec::new(),
             allow_dirs: Vec::new(),
         }

@@ -41,7 +41,7 @@ pub use self::bases::SealRecord;
 pub use self::commit::{CommitIntent, CommittedDisk};
 pub use self::journal::{
     Begun, CloneFiles, DeletedFile, FilePair, Found, Holder, Journal, Operation, ReplacedFile,
-    SealIntent, Step,
+    SealIntent, Step, VolumeIntent,
 };
 pub use self::mounts::{FoundMount, MountEnd, MountRecord, ServedMount};
 pub use self::moving::{MoveIntent, OldHeader};

@@ -39,6 +39,9 @@ pub fn read(xml: &str) -> Result<VolumeFacts> {
         modified: modified
             .filter(|_| !block)
             .map(|time| time.text().trim().to_owned()),
+        mode: volume
+            .at(&["target", "permissions", "mode"])
+            .and_then(|mode| u32::from_str_radix(mode.text().trim(), 8).ok()),
     })
 }
 
@@ -73,7 +76,7 @@ mod tests {
 
     const XML: &str = "<volume type='file'>\n  <name>a</name>\n  <capacity unit='bytes'>1073741824\
         </capacity>\n  <allocation unit='bytes'>200704</allocation>\n  <physical unit='bytes'>196624\
-        </physical>\n  <target>\n    <path>/p/a</path>\n    <timestamps>\n      \
+        </physical>\n  <target>\n    <path>/p/a</path>\n    <permissions><mode>0644</mode></permissions>\n    <timestamps>\n      \
         <mtime>1795641300.424628956</mtime>\n    </timestamps>\n  </target>\n</volume>";
 
     #[test]
@@ -82,6 +85,7 @@ mod tests {
         assert_eq!((facts.size, facts.allocated), (196_624, 200_704));
         assert_eq!(facts.modified.as_deref(), Some("1795641300.424628956"));
         assert!(!facts.block);
+        assert_eq!(facts.mode, Some(0o644));
         let empty = XML.replace("physical", "other");
         assert_eq!(read(&empty).unwrap().size, 0);
     }

@@ -1,12 +1,250 @@
 //! Volumes and clones on another host, made through its libvirtd.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use vmkin::error::Kind;
 use vmkin::hypervisor::{Connection, Hypervisor as _, Volumes as _};
 use vmkin::model::NewVolume;
 
 use crate::far::Far;
+use crate::lab::{Lab, header};
+
+/// A host elsewhere with a golden domain, and where its images really are.
+struct There {
+    lab: Lab,
+    far: Far,
+    real: PathBuf,
+}
+
+impl There {
+    fn new(test: &str) -> Self {
+        let lab = Lab::new(test);
+        let real = lab.dir.join("far");
+        fs::create_dir_all(&real).unwrap();
+        fs::copy(lab.image(), real.join("golden.qcow2")).unwrap();
+        let source = PathBuf::from(std::env::var_os("VMKIN_GOLDEN_DIR").unwrap());
+        for name in ["vmlinuz", "initrd"] {
+            fs::copy(source.join(name), real.join(name)).unwrap();
+        }
+        let far = Far::start(test, &real);
+        let there = Self { lab, far, real };
+        let xml = there
+            .lab
+            .golden_xml()
+            .replace(&there.lab.dir.display().to_string(), &there.far.at(""))
+            .replace(&source.display().to_string(), &there.far.at(""))
+            .replace("<interface type='network'>", "<interface type='user'>")
+            .replace("<source network='default'/>", "");
+        there.far.define(&xml);
+        // What has the name of its image here is another.
+        fs::write(there.far.at("golden.qcow2"), "not this one").unwrap();
+        let target = there.far.at("");
+        there
+            .far
+            .virsh(&["pool-create-as", "far", "dir", "--target", &target]);
+        there
+    }
+
+    fn on(&self, args: &str) -> String {
+        format!("-c {} {args}", self.far.uri)
+    }
+
+    fn domains(&self) -> BTreeSet<String> {
+        let names = self.far.virsh(&["list", "--all", "--name"]);
+        let names = names.lines().filter(|name| name.contains("-golden-"));
+        names.map(str::to_owned).collect()
+    }
+
+    fn overlays(&self) -> BTreeSet<String> {
+        let entries = fs::read_dir(&self.real).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let stems = names.filter_map(|name| Some(name.strip_suffix(".qcow2")?.to_owned()));
+        stems.filter(|name| name != "golden").collect()
+    }
+
+    /// Nothing of that host has been written here.
+    fn nothing_here(&self) {
+        let here = fs::read_dir(&self.far.images).unwrap();
+        let here: Vec<_> = here.map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(here, ["golden.qcow2"]);
+        let decoy = fs::read(self.far.at("golden.qcow2")).unwrap();
+        assert_eq!(decoy, b"not this one");
+        assert_eq!(self.lab.journals(), 0);
+    }
+}
+
+#[test]
+#[ignore = "needs the private libvirtd"]
+fn qemu_twenty_clones_there_and_two_of_them_boot() {
+    let there = There::new("farclone");
+    let golden = &there.lab.golden;
+    let before = fs::read(there.real.join("golden.qcow2")).unwrap();
+    let pattern = there.lab.name("{n:02}");
+    let clone = there.on(&format!("clone -d {golden} --name {pattern}"));
+    let steps = there.lab.ok(&format!("{clone} --count 20 --dry-run"));
+    assert_eq!(steps.stdout.matches("define domain").count(), 20);
+    assert!(there.overlays().is_empty());
+    let made = there.lab.ok(&format!("{clone} --count 2 --start"));
+    assert_eq!(made.stdout.lines().count(), 2);
+    assert_eq!(
+        made.stderr.matches("cannot be locked").count(),
+        1,
+        "{}",
+        made.stderr
+    );
+    let running = there.lab.fails(
+        4,
+        &format!("{} -d {}", there.on("clone"), there.lab.name("01")),
+    );
+    assert!(running.stderr.contains("shut off"), "{}", running.stderr);
+    for (code, what) in [
+        (8, "--full"),
+        (8, "--tpm copy"),
+        (8, "--identity offline"),
+        (2, "--dir here"),
+        (4, "--dir /nowhere"),
+        (3, "--pool none"),
+    ] {
+        let refused = there.lab.fails(code, &format!("{clone} --from 3 {what}"));
+        assert!(refused.stderr.contains("hint:") || code == 2, "{what}");
+    }
+    there.lab.ok(&format!("{clone} --count 18 --from 3"));
+    assert_eq!(there.domains().len(), 20);
+    assert_eq!(there.overlays(), there.domains());
+    let taken = there.lab.fails(5, &clone);
+    assert!(taken.stderr.contains("-01"), "{}", taken.stderr);
+
+    for name in there.domains().iter().skip(2) {
+        let image = there.real.join(format!("{name}.qcow2"));
+        let base = there.far.at("golden.qcow2");
+        assert_eq!(header(&image)["backing-filename"], base.as_str());
+        assert_eq!(header(&image)["backing-filename-format"], "qcow2");
+    }
+    let (one, two) = (there.lab.name("03"), there.far.at("golden.qcow2"));
+    let one = there.far.at(&format!("{one}.qcow2"));
+    there.far.tool(&[
+        "qemu-img", "compare", "-f", "qcow2", "-F", "qcow2", &one, &two,
+    ]);
+    there.far.tool(&["qemu-img", "check", "-f", "qcow2", &one]);
+    let listed = there.far.virsh(&["vol-dumpxml", &one]);
+    assert!(
+        listed.contains("<format type='qcow2'/>") && listed.contains(&two),
+        "{listed}"
+    );
+
+    let [first, second] = ["01", "02"].map(|number| {
+        let name = there.lab.name(number);
+        there
+            .lab
+            .ready_within(&format!("far/{name}"), Duration::from_secs(120))
+    });
+    assert_ne!(first["mac"], second["mac"]);
+    let xml = there.far.virsh(&["dumpxml", &there.lab.name("01")]);
+    assert!(
+        xml.contains(&first["mac"]) && xml.contains("vmkin:base"),
+        "{xml}"
+    );
+    assert!(fs::read(there.real.join("golden.qcow2")).unwrap() == before);
+
+    let (running, off): (Vec<String>, Vec<String>) = there
+        .domains()
+        .into_iter()
+        .partition(|name| name.ends_with("01") || name.ends_with("02"));
+    let running = running.join(" ");
+    there
+        .lab
+        .ok(&there.on(&format!("delete -y -d {}", off.join(" "))));
+    there
+        .lab
+        .fails(4, &there.on(&format!("delete -y -d {running}")));
+    assert_eq!(there.overlays().len(), 2, "those that run");
+    there
+        .lab
+        .ok(&there.on(&format!("delete -y --destroy -d {running}")));
+    assert!(there.overlays().is_empty() && there.domains().is_empty());
+    assert!(fs::read(there.real.join("golden.qcow2")).unwrap() == before);
+    there.nothing_here();
+}
+
+#[test]
+#[ignore = "needs the private libvirtd"]
+fn qemu_clones_there_are_taken_back_after_a_kill() {
+    let there = There::new("farkill");
+    let golden = &there.lab.golden;
+    // UEFI variables, and a disk that tells the guest who it is.
+    let variables: Vec<u8> = (0..131_072_u32).map(|n| (n % 253) as u8).collect();
+    fs::write(there.real.join("VARS.fd"), &variables).unwrap();
+    there.far.virsh(&["pool-refresh", "far"]);
+    let os = "<os firmware='efi'>";
+    let xml = there.far.virsh(&["dumpxml", "--inactive", golden]);
+    assert!(!xml.contains(os));
+    let nvram = format!(
+        "<loader readonly='yes' type='pflash'>/usr/share/x</loader><nvram>{}</nvram></os>",
+        there.far.at("VARS.fd")
+    );
+    there.far.define(&xml.replace("</os>", &nvram));
+    let pattern = there.lab.name("{n}");
+    let clone = there.on(&format!(
+        "clone -d {golden} --name {pattern} --count 4 --identity cloud-init"
+    ));
+    for (point, whole) in [
+        ("clone.journal", 0),
+        ("clone.file@3", 0),
+        ("clone.made", 0),
+        ("clone.renamed@5", 0),
+        ("clone.defined", 1),
+        ("clone.done", 4),
+    ] {
+        let killed = there.lab.vmkin_with(&format!("{point}=kill"), &clone);
+        assert_eq!(killed.code, None, "{point}: {}", killed.stderr);
+        there.lab.ok("recover");
+        let there_now = there.domains();
+        assert!(there_now.len() >= whole, "{point}: {there_now:?}");
+        assert!(whole != 0 || there_now.is_empty(), "{point}: {there_now:?}");
+        assert_eq!(there.overlays(), there_now, "{point}");
+        for name in &there_now {
+            let copy = fs::read(there.real.join(format!("{name}_VARS.fd"))).unwrap();
+            assert!(copy == variables, "{point}: {name}");
+            let seed = fs::read(there.real.join(format!("{name}-seed.img"))).unwrap();
+            assert!(seed.windows(6).any(|part| part == b"CIDATA"), "{point}");
+        }
+        // And a deletion is killed likewise.
+        for (name, point) in there_now
+            .iter()
+            .zip(["delete.undefined", "delete.file", "none"])
+        {
+            let delete = there.on(&format!("delete -y -d {name}"));
+            there.lab.vmkin_with(&format!("{point}=kill"), &delete);
+            there.lab.ok("recover");
+            assert!(!there.overlays().contains(name), "{point}");
+            assert!(
+                !there.real.join(format!("{name}_VARS.fd")).exists(),
+                "{point}"
+            );
+            assert!(
+                !there.real.join(format!("{name}-seed.img")).exists(),
+                "{point}"
+            );
+        }
+        for name in there.domains() {
+            there.lab.ok(&there.on(&format!("delete -y -d {name}")));
+        }
+        let left = fs::read_dir(&there.real).unwrap().count();
+        assert_eq!(
+            left, 4,
+            "{point}: golden.qcow2, its variables, vmlinuz, initrd"
+        );
+        there.nothing_here();
+    }
+    // One that fails is taken back at once.
+    let failed = there.lab.vmkin_with("clone.renamed@7=error", &clone);
+    assert_ne!(failed.code, Some(0), "{}", failed.stderr);
+    assert!(there.overlays().is_empty() && there.domains().is_empty());
+    there.nothing_here();
+}
 
 #[test]
 #[ignore = "needs a private libvirtd"]

@@ -31,6 +31,9 @@ const MAX_XML: u64 = 16 << 20;
 /// made on them, because starting it once would corrupt every clone. With --base
 /// there is an image and no golden domain.
 ///
+/// On another host (-c), disks are volumes of its storage pools, made through
+/// libvirt alone. Images there cannot be locked or sealed from here.
+///
 /// Prints the UUIDs of the clones, one per line; with --wait-ip their names and
 /// addresses, or the address alone if it is one clone.
 #[derive(Debug, Args)]

@@ -96,6 +96,7 @@ impl Ranges for Handle {
             size: file.bytes.len() as u64,
             allocated: 0,
             modified: file.modified,
+            mode: None,
         })
     }
 

@@ -10,19 +10,13 @@ use uuid::Uuid;
 
 use super::plan::{Plan, PlannedClone};
 use super::render::Renderer;
-use super::{files, offline, reserve, undo};
+use super::threads::each;
+use super::{offline, reserve, undo};
 use crate::error::{Error, Kind, Result};
 use crate::image;
 use crate::model::{BaseIdentity, Domain, FileId, Mac, Reservation};
 use crate::ops::{Host, base, reservations};
 use crate::store::{CloneFiles, Journal, Operation, SealIntent, Step};
-
-/// How many threads write overlays: most of their time is waiting for the disk.
-const WRITERS: usize = 4;
-
-/// How many threads define domains: libvirtd answers up to five requests of
-/// one connection at a time.
-const DEFINERS: usize = 4;
 
 /// A clone that was made.
 #[derive(Clone, Debug, Serialize)]
@@ -89,7 +83,8 @@ struct Work<'a> {
 ///
 /// Why no clone was made. That some were made and some not is an [`Outcome`].
 pub fn apply(host: Host<'_>, mut plan: Plan) -> Result<Outcome> {
-    let journal = host.store.begin(host.hypervisor.uri(), operation(&plan))?;
+    let operation = operation(host, &plan)?;
+    let journal = host.store.begin(host.hypervisor.uri(), operation)?;
     // From here on the journal reserves the names.
     drop(plan.names_lock.take());
     let mut work: Vec<Work<'_>> = plan
@@ -122,23 +117,25 @@ fn group_size(plan: &Plan) -> usize {
     }
 }
 
-fn operation(plan: &Plan) -> Operation {
-    Operation::Clone {
+fn operation(host: Host<'_>, plan: &Plan) -> Result<Operation> {
+    let mut clones = Vec::with_capacity(plan.clones.len());
+    for clone in &plan.clones {
+        let (files, volumes) = plan.site.record(host, clone)?;
+        clones.push(CloneFiles {
+            name: clone.name.to_string(),
+            uuid: clone.uuid,
+            macs: clone.macs.iter().map(ToString::to_string).collect(),
+            files,
+            volumes,
+            reservations: clone.reservations.clone(),
+        });
+    }
+    Ok(Operation::Clone {
         golden: plan.golden_name.clone(),
-        clones: plan
-            .clones
-            .iter()
-            .map(|clone| CloneFiles {
-                name: clone.name.to_string(),
-                uuid: clone.uuid,
-                macs: clone.macs.iter().map(ToString::to_string).collect(),
-                files: files::pairs(clone),
-                reservations: clone.reservations.clone(),
-            })
-            .collect(),
+        clones,
         bases: plan.bases.iter().map(|base| base.path.clone()).collect(),
         seals: seals(plan),
-    }
+    })
 }
 
 fn seals(plan: &Plan) -> Vec<SealIntent> {
@@ -179,7 +176,7 @@ impl Run<'_> {
             base::seal_for_clones(self.host, &base.chain, base.mode)?;
             crate::failpoint::hit("clone.sealed")?;
         }
-        let identities = self.plan.identities()?;
+        let identities = self.plan.identities(self.host)?;
         self.bases_are_still(&identities)?;
         Ok(identities)
     }
@@ -189,7 +186,8 @@ impl Run<'_> {
         for (base, now) in self.plan.bases.iter().zip(now) {
             is_still(&base.path, &base.identity, now)?;
             for below in &base.below {
-                is_still(&below.path, &below.identity, &image::identity(&below.path)?)?;
+                let now = self.plan.site.identity(self.host, &below.path)?;
+                is_still(&below.path, &below.identity, &now)?;
             }
         }
         Ok(())
@@ -216,33 +214,17 @@ impl Run<'_> {
             .collect();
         self.journal.add(&steps)?;
         crate::failpoint::hit("clone.made")?;
-        files::publish(&clones)?;
-        self.bases_are_still(&self.plan.identities()?)?;
+        self.plan.site.finish(self.host, self.plan, &clones)?;
+        self.bases_are_still(&self.plan.identities(self.host)?)?;
         reserve::make(self.host, &clones)?;
         self.define(group, first == 0, renderer)
     }
 
     fn write_files(&self, group: &mut [Work<'_>]) -> Result<()> {
-        let size = group.len().div_ceil(WRITERS).max(1);
-        let (host, plan) = (self.host, self.plan);
-        thread::scope(|scope| {
-            let writers: Vec<_> = group
-                .chunks_mut(size)
-                .map(|part| {
-                    scope.spawn(move || -> Result<()> {
-                        for work in part {
-                            work.made = Some(files::make(host, plan, work.clone)?);
-                        }
-                        Ok(())
-                    })
-                })
-                .collect();
-            // All are waited for, whatever the first says.
-            let results: Vec<Result<()>> = writers
-                .into_iter()
-                .map(|writer| writer.join().unwrap_or_else(|_| Err(thread_failed())))
-                .collect();
-            results.into_iter().collect()
+        let site = &self.plan.site;
+        each(group, site.at_once(), |work| {
+            work.made = Some(site.make(self.host, self.plan, work.clone)?);
+            Ok(())
         })
     }
 
@@ -264,7 +246,7 @@ impl Run<'_> {
         let slots: Vec<Mutex<&mut Work<'_>>> = tail.iter_mut().map(Mutex::new).collect();
         let failure: Mutex<Option<Error>> = Mutex::new(None);
         thread::scope(|scope| {
-            for _ in 0..DEFINERS.min(slots.len()) {
+            for _ in 0..self.plan.site.at_once().min(slots.len()) {
                 scope.spawn(|| {
                     while !stop.load(Ordering::Relaxed) {
                         let Some(slot) = slots.get(next.fetch_add(1, Ordering::Relaxed)) else {
@@ -398,7 +380,8 @@ impl Run<'_> {
                 one.clone.uuid,
             )?;
             reservations::release(self.host, &one.clone.reservations)?;
-            undo::remove_files(&files::pairs(one.clone), one.made.as_deref())?;
+            let made = one.made.as_deref();
+            self.plan.site.remove(self.host, one.clone, made)?;
         }
         self.host.refresh_pools(&self.plan.refresh);
         if kept == 0 {
@@ -434,8 +417,4 @@ fn is_still(path: &Path, then: &BaseIdentity, now: &BaseIdentity) -> Result<()> 
         ),
     )
     .hint("find out what wrote to it; then run the same command again"))
-}
-
-fn thread_failed() -> Error {
-    Error::new(Kind::Storage, "a thread that writes files failed")
 }

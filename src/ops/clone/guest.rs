@@ -2,13 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use super::place::{Placing, free, writable};
+use super::place::Placing;
 use super::plan::PlannedClone;
 use super::request::{CloneRequest, NameChoice};
+use super::site::Site;
 use super::{offline, parent};
 use crate::error::{Error, Kind, Result};
-use crate::image::{self, Seed};
+use crate::image::Seed;
 use crate::model::{DiskSource, Hostname, IdentityChannel, Smbios};
+use crate::ops::Host;
 use crate::ops::customize::Wishes;
 use crate::ops::identity::{Guest, Machine, prepare};
 use crate::xml::domain::DomainFacts;
@@ -54,9 +56,10 @@ pub(super) struct Decided {
 /// Those of [`prepare`]; [`Kind::Exists`] if something is where a disk is to
 /// go; [`Kind::Usage`] if nothing says where that is.
 pub(super) fn add(
+    host: Host<'_>,
     request: &CloneRequest,
     facts: &DomainFacts,
-    placing: &Placing,
+    placing: &Placing<'_>,
     clones: &mut [PlannedClone],
 ) -> Result<Decided> {
     let first = match request.names {
@@ -87,8 +90,8 @@ pub(super) fn add(
                         format!("{} is given twice", path.display()),
                     ));
                 }
-                free(&path)?;
-                writable(&parent(&path))?;
+                placing.site().claim(host, &path)?;
+                placing.site().writable(host, &parent(&path))?;
                 Ok(PlannedSeed {
                     contents,
                     temp: placing.temp(&path, format_args!("seed-{serial}")),
@@ -113,7 +116,7 @@ pub(super) fn add(
     }
     let mut warnings = prepared.warnings;
     if clones.iter().any(|clone| clone.guest.seed.is_some()) {
-        warnings.extend(seeds_of_others(facts));
+        warnings.extend(seeds_of_others(facts, placing.site()));
     }
     Ok(Decided {
         chosen: prepared.chosen,
@@ -123,7 +126,7 @@ pub(super) fn add(
 
 /// Disks for cloud-init that the golden domain has from elsewhere, and that
 /// clones share.
-fn seeds_of_others(facts: &DomainFacts) -> Vec<String> {
+fn seeds_of_others(facts: &DomainFacts, site: &dyn Site) -> Vec<String> {
     let disks = facts.disks.iter();
     disks
         .filter(|disk| !disk.is_private() && !facts.is_seed(disk))
@@ -131,7 +134,7 @@ fn seeds_of_others(facts: &DomainFacts) -> Vec<String> {
             DiskSource::File(path) | DiskSource::Block(path) => Some((&disk.target, path)),
             _ => None,
         })
-        .filter(|(_, path)| image::looks_like_seed(path))
+        .filter(|(_, path)| site.looks_like_seed(path))
         .map(|(target, path)| {
             format!(
                 "Disk {target} ({}) tells cloud-init who the golden guest is, and cloud-init reads \
@@ -150,7 +153,7 @@ fn paths(clone: &PlannedClone) -> Vec<PathBuf> {
 }
 
 /// Beside the first disk, or where all disks go.
-fn seed_path(placing: &Placing, clone: &PlannedClone) -> Result<PathBuf> {
+fn seed_path(placing: &Placing<'_>, clone: &PlannedClone) -> Result<PathBuf> {
     let first = clone.disks.first().map(|disk| parent(&disk.path));
     let dir = placing.dir().map(Path::to_owned).or(first).ok_or_else(|| {
         Error::new(

@@ -4,6 +4,8 @@
 //! * `identity`: names, UUIDs and addresses that nobody has;
 //! * `network`: a disk that is an export of an NBD server;
 //! * `place`: where the files go;
+//! * `site`: whether that is on this host, and what can be done there;
+//! * `far`: the storage pools of another host;
 //! * `plan`: what will be made, and whether it may be; changes nothing;
 //! * `guest`: what the guests are told about who they are;
 //! * `offline`: what is written into their disks of it;
@@ -13,6 +15,7 @@
 //! * `undo`: takes back what this run has made.
 
 mod apply;
+mod far;
 mod files;
 mod guest;
 mod identity;
@@ -23,12 +26,15 @@ mod plan;
 mod render;
 pub mod request;
 mod reserve;
+mod site;
 #[cfg(test)]
 mod tests;
 mod there;
+mod threads;
 mod undo;
 
 pub use self::apply::{Cloned, Outcome, apply};
+pub(super) use self::far::{remove_volume, take_back_volumes, user_there};
 pub use self::guest::{PlannedGuest, PlannedSeed};
 pub use self::network::Origin;
 pub use self::plan::{Plan, PlannedBase, PlannedClone, PlannedDisk, plan};
@@ -95,7 +101,7 @@ pub fn steps(plan: &Plan) -> Vec<String> {
 ///
 /// If the XML of the golden domain cannot be rewritten.
 pub fn xml(host: Host<'_>, plan: &Plan) -> Result<Vec<String>> {
-    let bases = plan.identities()?;
+    let bases = plan.as_planned();
     let renderer = render::Renderer::new(plan, &bases)?;
     host.interrupt.check()?;
     plan.clones
@@ -111,7 +117,7 @@ pub fn xml(host: Host<'_>, plan: &Plan) -> Result<Vec<String>> {
 ///
 /// If the XML of the golden domain cannot be rewritten.
 pub fn report(plan: &Plan) -> Result<Vec<crate::xml::domain::Note>> {
-    let bases = plan.identities()?;
+    let bases = plan.as_planned();
     let renderer = render::Renderer::new(plan, &bases)?;
     match plan.clones.first() {
         Some(first) => Ok(renderer.render(first)?.notes),

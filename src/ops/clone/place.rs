@@ -14,25 +14,28 @@ use super::network::{self, Origin};
 use super::parent;
 use super::plan::{PlannedClone, PlannedDisk, PlannedFile};
 use super::request::{CloneRequest, Placement, TpmRule, usage};
+use super::site::Site;
 use crate::error::{Error, Kind, Result};
 use crate::image;
 use crate::model::{CloneMode, Disk, DiskSource, DomainName, ImageFormat, Pool, human_bytes};
 use crate::ops::Host;
 use crate::ops::blueprint::{Contents, Drive};
-use crate::ops::images::{pool_dir, real};
+use crate::ops::images::pool_dir;
 use crate::xml::domain::DomainFacts;
 
 /// Where files go.
-pub(super) struct Placing {
+pub(super) struct Placing<'a> {
+    site: &'a dyn Site,
     dir: Option<PathBuf>,
     pool: Option<String>,
     pools: Vec<Pool>,
     batch: Uuid,
 }
 
-impl Placing {
-    pub(super) fn new(request: &CloneRequest, pools: &[Pool]) -> Result<Self> {
+impl<'a> Placing<'a> {
+    pub(super) fn new(request: &CloneRequest, pools: &[Pool], site: &'a dyn Site) -> Result<Self> {
         let mut placing = Self {
+            site,
             dir: None,
             pool: None,
             pools: pools.to_vec(),
@@ -49,6 +52,11 @@ impl Placing {
             }
         }
         Ok(placing)
+    }
+
+    /// Where the files are made.
+    pub(super) fn site(&self) -> &'a dyn Site {
+        self.site
     }
 
     /// The directory that the user names for all files.
@@ -135,7 +143,7 @@ pub(super) fn place(
     facts: &DomainFacts,
     own: &[Source<'_>],
     identities: Vec<Identity>,
-    placing: &Placing,
+    placing: &Placing<'_>,
 ) -> Result<Vec<PlannedClone>> {
     let count = identities.len();
     let disks = count.saturating_mul(own.len());
@@ -164,11 +172,9 @@ pub(super) fn place(
     for identity in identities {
         let mut claim = |path: PathBuf| -> Result<(PathBuf, PathBuf)> {
             serial += 1;
-            let name = path.file_name().unwrap_or_default();
-            if !new_paths.insert(real(&parent(&path)).join(name)) {
+            if !new_paths.insert(placing.site.claim(host, &path)?) {
                 return Err(usage(format!("{} is given twice", path.display())));
             }
-            free(&path)?;
             dirs.insert(parent(&path));
             let temp = placing.temp(&path, serial);
             Ok((path, temp))
@@ -217,7 +223,7 @@ pub(super) fn place(
                 let (path, temp) = claim(path)?;
                 Some(PlannedFile {
                     // Libvirt makes it from its template at the first start.
-                    from: there(old)?.then(|| old.clone()),
+                    from: placing.site.has(host, old)?.then(|| old.clone()),
                     path,
                     temp,
                 })
@@ -245,7 +251,7 @@ pub(super) fn place(
         });
     }
     for dir in &dirs {
-        writable(dir)?;
+        placing.site.writable(host, dir)?;
     }
     Ok(clones)
 }
@@ -334,7 +340,7 @@ fn tpm_copy(
 }
 
 /// Whether there is a file to copy. Not to be allowed to look is no "no".
-fn there(file: &Path) -> Result<bool> {
+pub(super) fn there(file: &Path) -> Result<bool> {
     file.try_exists()
         .map_err(|e| Error::io(format!("cannot look at {}", file.display()), e))
 }

@@ -1,21 +1,22 @@
 //! What will be made, and whether it may be. Changes nothing.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use nix::fcntl::Flock;
 use uuid::Uuid;
 
+use super::far::There;
 use super::guest::{self, PlannedGuest};
 use super::identity::Taken;
 use super::network::{self, Origin};
 use super::offline;
-use super::parent;
 use super::place::{Placing, Source, place};
 use super::request::{CloneRequest, Golden};
 use super::reserve;
+use super::site::{Here, Site};
 use super::there;
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::Hypervisor;
@@ -25,7 +26,7 @@ use crate::model::{
     DomainState, ImageFormat, Layer, Mac, Reservation, SecretText,
 };
 use crate::ops::blueprint::{Blueprint, Contents};
-use crate::ops::images::{chain_of, dirs_of, dirty, open_dirs, path_of, pools_over, trust_for};
+use crate::ops::images::{dirty, path_of, trust_for};
 use crate::ops::{Host, ShutOff, Usage, base, reservations};
 use crate::xml::domain::{self, DomainFacts};
 
@@ -63,6 +64,8 @@ pub struct Plan {
     pub(super) blueprint: Option<Arc<Blueprint>>,
     /// Whether the XML has its secrets.
     pub(super) secrets: bool,
+    /// Where the files are made.
+    pub(super) site: Box<dyn Site>,
     /// Held until the journal reserves the names.
     pub(super) names_lock: Option<Flock<File>>,
     /// Held until the clones are defined, or the plan is dropped.
@@ -150,11 +153,17 @@ impl Plan {
     /// # Errors
     ///
     /// If one cannot be read.
-    pub(super) fn identities(&self) -> Result<Vec<BaseIdentity>> {
-        self.bases
-            .iter()
-            .map(|base| image::identity(&base.path))
+    pub(super) fn identities(&self, host: Host<'_>) -> Result<Vec<BaseIdentity>> {
+        let bases = self.bases.iter();
+        bases
+            .map(|base| self.site.identity(host, &base.path))
             .collect()
+    }
+
+    /// What the bases looked like when this was planned.
+    pub(super) fn as_planned(&self) -> Vec<BaseIdentity> {
+        let bases = self.bases.iter();
+        bases.map(|base| base.identity.clone()).collect()
     }
 }
 
@@ -166,9 +175,10 @@ impl Plan {
 /// All that `vmkin-clone(1)` lists: see `docs/design.md`.
 pub fn plan(host: Host<'_>, request: &CloneRequest) -> Result<Plan> {
     let hypervisor = host.hypervisor;
-    if !hypervisor.is_local() {
-        return Err(host.elsewhere("and clones can only be made on this one yet"));
-    }
+    let site: Box<dyn Site> = match hypervisor.is_local() {
+        true => Box::new(Here),
+        false => Box::new(There::new(host, request)?),
+    };
     let mut warnings = Vec::new();
     let xml = golden_xml(host, request, &mut warnings)?;
     let facts = domain::read(xml.expose())?;
@@ -199,13 +209,10 @@ pub fn plan(host: Host<'_>, request: &CloneRequest) -> Result<Plan> {
         let path = path_of(hypervisor, &disk.source)?;
         named.push(path.clone());
         let Some(path) = path else {
-            origins.push(Origin::off_host(host, request, disk)?);
+            origins.push(site.off_host(host, request, disk)?);
             continue;
         };
-        // The overlays name the image itself, and not a link to it: a link
-        // that leads elsewhere one day would change the base under them.
-        let image = fs::canonicalize(&path).unwrap_or_else(|_| path.clone());
-        let chain = Arc::new(chain_of(disk, &image, &trust)?);
+        let chain = Arc::new(site.chain(host, disk, &path, &trust)?);
         images.push((disk, Arc::clone(&chain)));
         origins.push(Origin::Image(chain));
     }
@@ -217,16 +224,16 @@ pub fn plan(host: Host<'_>, request: &CloneRequest) -> Result<Plan> {
         CloneMode::Linked => not_too_deep(&images)?,
         CloneMode::Full => network::can_be_copied(&images)?,
     }
-    let guards = guard(&images)?;
+    let guards = site.guards(&images)?;
     if let Golden::Domain(golden) = &request.golden {
-        still_as_read(hypervisor, golden, request, &xml)?;
+        still_as_read(hypervisor, golden, request.secrets, &xml)?;
     }
-    let bases = bases(host, request, &usage, &images, &mut warnings)?;
+    let bases = site.bases(host, request, &usage, &images, &mut warnings)?;
     if let Some(blueprint) = request.golden.blueprint() {
         there::may_be_used(host, blueprint, &facts, &usage, &trust)?;
     }
     warnings.extend(network::warnings(request, &usage, &origins));
-    let placing = Placing::new(request, &pools)?;
+    let placing = Placing::new(request, &pools, &*site)?;
     let sources: Vec<Source<'_>> = own
         .iter()
         .zip(&origins)
@@ -238,7 +245,7 @@ pub fn plan(host: Host<'_>, request: &CloneRequest) -> Result<Plan> {
         })
         .collect();
     let mut clones = place(host, request, &facts, &sources, identities, &placing)?;
-    let told = guest::add(request, &facts, &placing, &mut clones)?;
+    let told = guest::add(host, request, &facts, &placing, &mut clones)?;
     warnings.extend(told.warnings);
     warnings.extend(offline::check(host, &clones)?);
     warnings.extend(reserve::plan(
@@ -248,11 +255,7 @@ pub fn plan(host: Host<'_>, request: &CloneRequest) -> Result<Plan> {
         &reserving,
         &mut clones,
     )?);
-    let new_disks = clones.iter().flat_map(|clone| &clone.disks);
-    let old_dirs = images.iter().flat_map(|(_, chain)| dirs_of(chain));
-    warnings.extend(open_dirs(
-        new_disks.map(|disk| parent(&disk.path)).chain(old_dirs),
-    ));
+    warnings.extend(site.warnings(host, &images, &clones));
     warnings.extend(
         usage
             .problems
@@ -260,7 +263,6 @@ pub fn plan(host: Host<'_>, request: &CloneRequest) -> Result<Plan> {
             .filter(|p| p.blind)
             .map(|p| p.text.clone()),
     );
-    let new_disks = clones.iter().flat_map(|clone| &clone.disks);
     Ok(Plan {
         golden_name: match request.golden.blueprint() {
             Some(blueprint) => blueprint.label.clone(),
@@ -272,7 +274,7 @@ pub fn plan(host: Host<'_>, request: &CloneRequest) -> Result<Plan> {
         },
         mode: request.mode,
         bases,
-        refresh: pools_over(&pools, new_disks.map(|disk| &disk.path)),
+        refresh: site.refresh(&pools, &clones),
         clones,
         warnings,
         chosen: told.chosen,
@@ -286,6 +288,7 @@ pub fn plan(host: Host<'_>, request: &CloneRequest) -> Result<Plan> {
         secrets: request.secrets,
         xml,
         names_lock: Some(names_lock),
+        site,
         _guards: guards,
     })
 }
@@ -369,10 +372,10 @@ fn blank(request: &CloneRequest, target: &DiskTarget) -> Option<Origin> {
 /// domain since its XML was read. To be asked with the guards held: from then on
 /// the images that the XML names are those that are cloned, whatever becomes of
 /// the domain.
-fn still_as_read(
+pub(super) fn still_as_read(
     hypervisor: &dyn Hypervisor,
     golden: &Domain,
-    request: &CloneRequest,
+    secrets: bool,
     xml: &SecretText,
 ) -> Result<()> {
     let changed = |how: &str| {
@@ -389,7 +392,7 @@ fn still_as_read(
         return Err(changed("renamed"));
     }
     ShutOff::check(hypervisor, golden)?;
-    let xml_now = if request.secrets {
+    let xml_now = if secrets {
         hypervisor.secure_xml(golden)?
     } else {
         hypervisor.public_xml(golden)?.into()
@@ -490,7 +493,7 @@ fn none_dirty(images: &[(&Disk, Arc<Chain>)]) -> Result<()> {
 }
 
 /// Locks every layer against writers.
-fn guard(images: &[(&Disk, Arc<Chain>)]) -> Result<Vec<Guard>> {
+pub(super) fn guard(images: &[(&Disk, Arc<Chain>)]) -> Result<Vec<Guard>> {
     let mut seen = HashSet::new();
     let mut guards = Vec::new();
     for layer in images.iter().flat_map(|(_, chain)| chain.layers()) {
@@ -501,7 +504,7 @@ fn guard(images: &[(&Disk, Arc<Chain>)]) -> Result<Vec<Guard>> {
     Ok(guards)
 }
 
-fn bases(
+pub(super) fn bases(
     host: Host<'_>,
     request: &CloneRequest,
     usage: &Usage,
@@ -588,6 +591,6 @@ fn nobody_uses(host: Host<'_>, request: &CloneRequest, usage: &Usage, layer: &La
     Ok(())
 }
 
-fn is_golden(golden: &Golden, uuid: Uuid) -> bool {
+pub(super) fn is_golden(golden: &Golden, uuid: Uuid) -> bool {
     matches!(golden, Golden::Domain(domain) if domain.uuid == uuid)
 }

@@ -125,7 +125,7 @@ impl<'a> Renderer<'a> {
             .bases
             .iter()
             .any(|base| base.seal && base.path == layer.path);
-        declared(layer, sealed)
+        declared(layer, sealed || self.plan.site.readable_by_all(layer))
     }
 
     fn lineage(&self, clone: &PlannedClone) -> Lineage {

@@ -166,6 +166,7 @@ fn names_that_another_process_is_about_to_use_are_busy() {
                         .iter()
                         .map(ToString::to_string)
                         .collect(),
+                    volumes: Vec::new(),
                     files: Vec::new(),
                     reservations: Vec::new(),
                 }],

@@ -114,7 +114,10 @@ pub(in crate::ops) fn unseal_bases(
 /// the base sealed, and so not name it; then its files are enough to be careful.
 fn wants(operation: &Operation, base: &Path) -> bool {
     match operation {
-        Operation::Clone { bases, .. } => bases.iter().any(|path| image::same_file(path, base)),
+        // Of another host, names are all that is known.
+        Operation::Clone { bases, .. } => bases
+            .iter()
+            .any(|path| path == base || image::same_file(path, base)),
         Operation::Delete { .. }
         | Operation::Reset { .. }
         | Operation::Snapshot(_)

@@ -98,7 +98,10 @@ fn a_file_here_is_not_that_of_a_domain_elsewhere() {
     for storage in [Storage::Own, Storage::All] {
         let plan = plan_of(&bench, "a", storage).unwrap();
         assert!(plan.remove.is_empty(), "{:?}", plan.remove);
-        assert_eq!(plan.keep[0].why, "it is on another host");
+        assert_eq!(
+            plan.keep[0].why,
+            "it is no volume of an active pool of that host"
+        );
     }
     let golden = bench.path("golden.raw");
     for error in [
@@ -165,6 +168,7 @@ fn a_file_that_another_domain_has_by_now_is_not_recovered_away() {
             name: plan.domain.name.clone(),
             uuid: plan.domain.uuid,
             files: plan.files.clone(),
+            volumes: Vec::new(),
             reservations: Vec::new(),
             allow_dirs: Vec::new(),
         };
@@ -276,6 +280,7 @@ fn what_came_to_be_since_is_not_recovered_away() {
             name: plan.domain.name.clone(),
             uuid: plan.domain.uuid,
             files: plan.files.clone(),
+            volumes: Vec::new(),
             reservations: Vec::new(),
             allow_dirs: Vec::new(),
         };

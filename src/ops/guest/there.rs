@@ -18,7 +18,7 @@ use crate::ops::images::chain_by;
 ///
 /// Those of [`chain_of`](crate::ops::images::chain_of);
 /// [`Kind::WrongState`] if an image is no volume.
-pub(super) fn chain_there(
+pub(in crate::ops) fn chain_there(
     hypervisor: &dyn Hypervisor,
     remote: &Remote,
     disk: &Disk,
@@ -58,7 +58,7 @@ impl Ranges for Pieces {
 }
 
 /// Says why there is no such volume, and how there can be one.
-fn no_volume(uri: &str, pools: &[Pool], path: &Path) -> Error {
+pub(in crate::ops) fn no_volume(uri: &str, pools: &[Pool], path: &Path) -> Error {
     let word = |text: &str| shell_word(text.as_bytes());
     let virsh = format!("virsh -c {}", word(uri));
     let name = shown(path);

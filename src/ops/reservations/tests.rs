@@ -263,6 +263,7 @@ fn an_address_that_another_run_is_reserving_is_busy() {
             name: "a".to_owned(),
             uuid: first.clones[0].uuid,
             macs: Vec::new(),
+            volumes: Vec::new(),
             files: Vec::new(),
             reservations: first.clones[0].reservations.clone(),
         }],

@@ -1,0 +1,204 @@
+//! What can be known of bases on another host: what libvirt tells of a volume,
+//! its first bytes, and what domains say of themselves.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::there::{There, locked};
+use crate::error::{Error, Kind, Result};
+use crate::image::{self, shown};
+use crate::model::{
+    BaseIdentity, BaseRecord, Chain, Disk, DomainState, Layer, LineageDisk, VolumeFacts,
+};
+use crate::ops::clone::plan::{PlannedBase, is_golden};
+use crate::ops::clone::request::CloneRequest;
+use crate::ops::images::path_of;
+use crate::ops::{Host, KnownDomain, Usage};
+use crate::xml::domain;
+
+/// What an image there looks like.
+pub(super) fn identity(host: Host<'_>, path: &Path) -> Result<(VolumeFacts, BaseIdentity)> {
+    let look = || {
+        let gone = || Error::new(Kind::WrongState, "it is no volume any more");
+        let volume = host.hypervisor.volume_at(path)?.ok_or_else(gone)?;
+        let facts = volume.facts()?;
+        let head = volume.read(0, image::HEAD)?;
+        let identity = image::identity_there(&facts, &head)?;
+        Ok((facts, identity))
+    };
+    look().map_err(|e: Error| e.context(format!("cannot look at {}", shown(path))))
+}
+
+/// As [`plan::bases`](crate::ops::clone::plan) on this host: looks at the images,
+/// what clones remember of them, and who else uses them.
+pub(super) fn bases(
+    there: &There,
+    host: Host<'_>,
+    request: &CloneRequest,
+    usage: &Usage,
+    images: &[(&Disk, Arc<Chain>)],
+    warnings: &mut Vec<String>,
+) -> Result<Vec<PlannedBase>> {
+    let mut bases = Vec::new();
+    for (_, chain) in images {
+        let mut records = Vec::new();
+        for layer in chain.layers() {
+            let (facts, identity) = identity(host, &layer.path)?;
+            if facts.mode.is_some_and(|mode| mode & 0o004 != 0) {
+                locked(&there.readable).insert(layer.path.clone());
+            }
+            compare_with_known(host, usage, &layer.path, &identity)?;
+            nobody_uses(host, request, usage, layer, warnings)?;
+            records.push(BaseRecord {
+                path: layer.path.clone(),
+                format: layer.format,
+                identity,
+            });
+        }
+        let below = records.split_off(records.len().min(1));
+        let Some(top) = records.pop() else { continue };
+        bases.push(PlannedBase {
+            path: top.path,
+            chain: Arc::clone(chain),
+            identity: top.identity,
+            below,
+            seal: false,
+            mode: 0,
+        });
+    }
+    Ok(bases)
+}
+
+/// Fails if a base is not what it was when other clones of it were made.
+fn compare_with_known(
+    host: Host<'_>,
+    usage: &Usage,
+    path: &Path,
+    now: &BaseIdentity,
+) -> Result<()> {
+    for known in &usage.domains {
+        let lineage = known.facts.lineage.iter();
+        let made = lineage.flat_map(|lineage| &lineage.disks);
+        for disk in made.filter(|disk| may_depend(host, known, disk, path)) {
+            let records = disk.bases.iter().filter(|base| base.path == path);
+            for record in records {
+                let comparison = image::compare(&record.identity, now);
+                if !comparison.is_sound() {
+                    let what = format!("{} is not what it was: {comparison}", shown(path));
+                    let name = &known.domain.name;
+                    return Err(Error::new(Kind::Unsafe, what)
+                        .context(format!(
+                            "clone '{name}' was made of another base than this one"
+                        ))
+                        .hint(format!(
+                            "see on that host what is known of it: `vmkin base verify {}`",
+                            shown(path)
+                        )));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether a disk that was an overlay on this path may still be one, by what the
+/// domain says: it has the image that was made, and names no other base.
+fn may_depend(host: Host<'_>, known: &KnownDomain, made: &LineageDisk, path: &Path) -> bool {
+    let mut disks = known.facts.disks.iter();
+    let Some(disk) = disks.find(|disk| disk.target == made.target) else {
+        return false;
+    };
+    let named = |source| path_of(host.hypervisor, source).ok().flatten();
+    let mut declared = disk.declared.iter().map(|layer| named(&layer.source));
+    let open = disk.declared.is_empty() && !disk.declared_whole;
+    named(&disk.source).as_ref() == Some(&made.path)
+        && (open || declared.any(|layer| layer.as_deref() == Some(path)))
+}
+
+/// Refuses an image that a domain writes to that runs or is saved, as it is at
+/// home, and tells of those that would write to it.
+fn nobody_uses(
+    host: Host<'_>,
+    request: &CloneRequest,
+    usage: &Usage,
+    layer: &Layer,
+    warnings: &mut Vec<String>,
+) -> Result<()> {
+    let path = shown(&layer.path);
+    for known in writers(host, usage, &layer.path)? {
+        let name = &known.domain.name;
+        if is_golden(&request.golden, known.domain.uuid) {
+            continue;
+        }
+        let state = match host.hypervisor.state(&known.domain) {
+            // It has gone since it was listed.
+            Err(e) if e.kind() == Kind::NotFound => continue,
+            state => state?,
+        };
+        if state == DomainState::ShutOff {
+            warnings.push(format!(
+                "{path} is also a disk of domain '{name}', which would write to it."
+            ));
+            continue;
+        }
+        return Err(Error::new(
+            Kind::WrongState,
+            format!("{path} is a disk of domain '{name}', which is {state}, and must be shut off"),
+        )
+        .hint(format!(
+            "shut it down first: `vmkin shutdown -d {name} --wait`"
+        )));
+    }
+    Ok(())
+}
+
+/// The domains that have this image as a disk that they write to, when they
+/// start next or now.
+fn writers<'a>(host: Host<'_>, usage: &'a Usage, path: &Path) -> Result<Vec<&'a KnownDomain>> {
+    let writes = |disk: &Disk| {
+        let named = path_of(host.hypervisor, &disk.source).ok().flatten();
+        !disk.readonly && named.as_deref() == Some(path)
+    };
+    let current = host.hypervisor.current_xml()?;
+    let writes_now = |known: &KnownDomain| {
+        let mut texts = current.iter();
+        let text = texts.find(|(uuid, _)| *uuid == known.domain.uuid);
+        let facts = text.and_then(|(_, xml)| domain::read(xml).ok());
+        facts.is_some_and(|facts| facts.disks.iter().any(writes))
+    };
+    let domains = usage.domains.iter();
+    Ok(domains
+        .filter(|known| known.facts.disks.iter().any(writes) || writes_now(known))
+        .collect())
+}
+
+/// A domain there, other than this one, that has the image of this path in some
+/// part, by what it says: as a disk, below one, or as its UEFI variables.
+pub(in crate::ops) fn user_there<'a>(
+    host: Host<'_>,
+    usage: &'a Usage,
+    path: &Path,
+    but: uuid::Uuid,
+) -> Result<Option<&'a str>> {
+    let current = host.hypervisor.current_xml()?;
+    let names = |facts: &domain::DomainFacts| {
+        let declared = facts.disks.iter().flat_map(|disk| &disk.declared);
+        let sources = facts.disks.iter().map(|disk| &disk.source);
+        let mut sources = sources.chain(declared.map(|layer| &layer.source));
+        let mut made = facts.lineage.iter().flat_map(|lineage| &lineage.disks);
+        let nvram = facts.nvram.as_ref().and_then(|nvram| nvram.path.as_deref());
+        nvram == Some(path)
+            || sources.any(|source| {
+                let named = path_of(host.hypervisor, source).ok().flatten();
+                named.as_deref() == Some(path)
+            })
+            || made.any(|disk| disk.bases.iter().any(|base| base.path == path))
+    };
+    let mut others = usage.domains.iter().filter(|one| one.domain.uuid != but);
+    let user = others.find(|known| {
+        let now = current.iter().find(|(uuid, _)| *uuid == known.domain.uuid);
+        let now = now.and_then(|(_, xml)| domain::read(xml).ok());
+        names(&known.facts) || now.is_some_and(|now| names(&now))
+    });
+    Ok(user.map(|known| known.domain.name.as_str()))
+}

@@ -1,0 +1,258 @@
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+
+use super::*;
+use crate::error::{Kind, Result};
+use crate::hypervisor::Volumes as _;
+use crate::image::Overlay;
+use crate::model::{CloneMode, DomainState, IdentityChannel, ImageFormat, NewVolume, Pool};
+use crate::ops::Usage;
+use crate::ops::clone::request::{CloneRequest, Placement, TpmRule};
+use crate::ops::clone::{Outcome, apply, plan, steps, xml};
+use crate::ops::delete::{self, DeleteRequest, Storage};
+use crate::ops::recover::{Recovered, Recovery, recover};
+use crate::ops::testing::Bench;
+use crate::xml::domain;
+
+/// A host elsewhere with one pool. What its golden image is called here is not
+/// what it is called there.
+fn elsewhere() -> Bench {
+    let mut bench = Bench::new();
+    fs::rename(bench.path("golden.raw"), bench.path("really.raw")).unwrap();
+    bench
+        .fake
+        .has_volume(bench.path("golden.raw"), bench.path("really.raw"));
+    bench.fake.pools = vec![Pool {
+        name: "far".to_owned(),
+        active: true,
+        path: Some(bench.path("")),
+    }];
+    bench.fake.pools[0].path = bench.path("golden.raw").parent().map(Path::to_owned);
+    bench.fake.elsewhere = true;
+    bench
+}
+
+fn clone(bench: &Bench, names: &[&str]) -> Result<Outcome> {
+    let request = bench.request("golden", names);
+    apply(bench.host(), plan(bench.host(), &request)?)
+}
+
+fn recovered(bench: &Bench) -> Result<Vec<Recovered>> {
+    let recovery = Recovery {
+        store: &bench.store,
+        interrupt: &bench.interrupt,
+        observer: &bench.said,
+        connect: &|_| Ok(Some(Box::new(bench.fake.copy()))),
+    };
+    recover(&recovery)
+}
+
+#[test]
+fn a_clone_there_is_an_overlay_in_the_pool_of_its_base() {
+    let bench = elsewhere();
+    let request = bench.request("golden", &["a", "b"]);
+    let planned = plan(bench.host(), &request).unwrap();
+    assert_eq!(planned.refresh, ["far"]);
+    assert_eq!(planned.warnings.len(), 1, "{:?}", planned.warnings);
+    assert!(planned.warnings[0].contains("never start 'golden'"));
+    assert!(!steps(&planned).iter().any(|step| step.contains("seal")));
+    assert!(xml(bench.host(), &planned).unwrap()[0].contains("a.qcow2"));
+    drop(planned);
+
+    let outcome = clone(&bench, &["a", "b"]).unwrap();
+    assert_eq!(outcome.done.len(), 2);
+    assert_eq!(bench.files(), ["a.qcow2", "b.qcow2", "really.raw"]);
+    assert_eq!(bench.store.count_journals(), 0);
+    let spec = Overlay {
+        virtual_size: 1 << 20,
+        backing: &bench.path("golden.raw"),
+        backing_format: ImageFormat::Raw,
+    };
+    let expected = spec.contents().unwrap();
+    let written = fs::read(bench.path("a.qcow2")).unwrap();
+    assert_eq!(written.len() as u64, expected.length);
+    for (at, piece) in expected.pieces {
+        let at = usize::try_from(at).unwrap();
+        assert_eq!(written[at..at + piece.len()], piece);
+    }
+    let facts = domain::read(&bench.domain_xml("a")).unwrap();
+    let base = &facts.lineage.unwrap().disks[0].bases[0];
+    assert_eq!(base.path, bench.path("golden.raw"));
+    assert_eq!((base.identity.size, base.identity.file.inode), (1 << 20, 0));
+
+    // More of them, and none of a name that is taken.
+    let again = clone(&bench, &["a"]).unwrap_err();
+    assert_eq!(again.kind(), Kind::Exists, "{again}");
+    clone(&bench, &["c"]).unwrap();
+}
+
+#[test]
+fn a_base_that_changed_there_is_found() {
+    let bench = elsewhere();
+    clone(&bench, &["a"]).unwrap();
+    fs::write(bench.path("really.raw"), vec![8; 1 << 20]).unwrap();
+    let error = clone(&bench, &["b"]).unwrap_err();
+    assert_eq!(error.kind(), Kind::Unsafe, "{error}");
+    assert!(error.to_string().contains("'a'"), "{error}");
+    assert_eq!(bench.fake.names(), ["a", "golden"]);
+}
+
+#[test]
+fn what_fails_leaves_nothing_there() {
+    for refuse in 0..3 {
+        let bench = elsewhere();
+        match refuse {
+            0 => bench.fake.refuse_create.store(2, Ordering::SeqCst),
+            1 => bench.fake.refuse_define.store(1, Ordering::SeqCst),
+            // Somebody's, which libvirt has not seen.
+            _ => fs::write(bench.path("a.qcow2"), "mine").unwrap(),
+        }
+        let error = clone(&bench, &["a", "b"]).unwrap_err();
+        let kind = if refuse == 2 {
+            Kind::Exists
+        } else {
+            Kind::Libvirt
+        };
+        assert_eq!(error.kind(), kind, "{error}");
+        assert_eq!(bench.fake.names(), ["golden"]);
+        assert_eq!(bench.store.count_journals(), 0);
+        let left = if refuse == 2 {
+            assert_eq!(fs::read(bench.path("a.qcow2")).unwrap(), b"mine");
+            vec!["a.qcow2", "really.raw"]
+        } else {
+            vec!["really.raw"]
+        };
+        assert_eq!(bench.files(), left);
+    }
+}
+
+#[test]
+fn what_is_left_there_goes_later_and_nothing_else() {
+    let bench = elsewhere();
+    bench.fake.die_at_define.store(true, Ordering::SeqCst);
+    let error = clone(&bench, &["a", "b", "c"]).unwrap_err();
+    assert_eq!(error.kind(), Kind::NotUndone);
+    assert_eq!(bench.store.count_journals(), 1);
+    bench.fake.dead.store(false, Ordering::SeqCst);
+    // Somebody has put another file of the same length in the place of one.
+    let length = fs::metadata(bench.path("b.qcow2")).unwrap().len();
+    let others = vec![9; usize::try_from(length).unwrap()];
+    fs::write(bench.path("b.qcow2"), &others).unwrap();
+    // And another one has become a disk of a domain.
+    let adopted = bench.xml("adopted", 9, "c.qcow2", "qcow2");
+    bench.fake.add(&adopted, DomainState::ShutOff);
+    let said = recovered(&bench).unwrap();
+    assert!(said[0].result.contains("nothing"), "{said:?}");
+    assert_eq!(bench.files(), ["b.qcow2", "c.qcow2", "really.raw"]);
+    assert_eq!(fs::read(bench.path("b.qcow2")).unwrap(), others);
+    assert_eq!(bench.store.count_journals(), 0);
+}
+
+#[test]
+fn a_volume_that_was_filled_before_it_was_on_record_is_not_ours() {
+    let bench = elsewhere();
+    let planned = plan(bench.host(), &bench.request("golden", &["a", "b"])).unwrap();
+    let volumes = |index: usize| {
+        let (_, volumes) = planned
+            .site
+            .record(bench.host(), &planned.clones[index])
+            .unwrap();
+        volumes
+    };
+    let clones = [0, 1].map(|index| crate::store::CloneFiles {
+        name: planned.clones[index].name.to_string(),
+        uuid: planned.clones[index].uuid,
+        macs: Vec::new(),
+        files: Vec::new(),
+        volumes: volumes(index),
+        reservations: Vec::new(),
+    });
+    // One that is empty still, and one that another machine has made.
+    let pool = |name: &str| {
+        let new = NewVolume::raw(name, clones[0].volumes[0].size);
+        bench.fake.create_volume("far", &new).unwrap()
+    };
+    pool("a.qcow2");
+    let spec = planned
+        .site
+        .record(bench.host(), &planned.clones[1])
+        .unwrap();
+    assert_eq!(spec.1[0].name, "b.qcow2");
+    pool("b.qcow2").write(0, b"QFI\xfb").unwrap();
+    let usage = Usage::read(&bench.fake).unwrap();
+    for clone in &clones {
+        take_back_volumes(bench.host(), &usage, clone, false).unwrap();
+    }
+    assert_eq!(bench.files(), ["b.qcow2", "really.raw"]);
+}
+
+#[test]
+fn a_golden_domain_that_is_started_meanwhile_stops_it() {
+    let bench = elsewhere();
+    let planned = plan(bench.host(), &bench.request("golden", &["a"])).unwrap();
+    bench
+        .fake
+        .change("golden", |golden| golden.state = DomainState::Running);
+    let error = apply(bench.host(), planned).unwrap_err();
+    assert_eq!(error.kind(), Kind::WrongState, "{error}");
+    assert_eq!(bench.files(), ["really.raw"]);
+    assert_eq!(bench.fake.names(), ["golden"]);
+}
+
+#[test]
+fn what_goes_through_libvirt_alone_is_refused_where_it_cannot() {
+    let bench = elsewhere();
+    let refused = |change: &dyn Fn(&mut CloneRequest)| {
+        let mut request = bench.request("golden", &["a"]);
+        change(&mut request);
+        plan(bench.host(), &request).unwrap_err()
+    };
+    let full = refused(&|request| request.mode = CloneMode::Full);
+    assert!(full.to_string().contains("full copy"), "{full}");
+    refused(&|request| request.tpm = TpmRule::Copy);
+    refused(&|request| request.identity.channel = Some(IdentityChannel::Offline));
+    let relative = refused(&|request| request.placement = Placement::Dir("here".into()));
+    assert_eq!(relative.kind(), Kind::Usage);
+    let no_pool = refused(&|request| request.placement = Placement::Dir("/nowhere".into()));
+    assert_eq!(no_pool.kind(), Kind::WrongState, "{no_pool}");
+    assert!(no_pool.hints()[0].contains("pool-create-as"), "{no_pool}");
+}
+
+#[test]
+fn a_clone_there_goes_with_its_volumes() {
+    let bench = elsewhere();
+    clone(&bench, &["a", "b"]).unwrap();
+    let request = DeleteRequest {
+        storage: Storage::Own,
+        destroy: false,
+        managed_save: false,
+        snapshots: false,
+        allow_dirs: Vec::new(),
+    };
+    let planned = delete::plan(bench.host(), &bench.domain("a"), &request).unwrap();
+    assert_eq!(planned.remove, [bench.path("a.qcow2")]);
+    let results = delete::apply(bench.host(), &[planned]);
+    assert!(results[0].is_ok(), "{results:?}");
+    assert_eq!(bench.files(), ["b.qcow2", "really.raw"]);
+    // The image of the golden domain was not made for it.
+    let golden = delete::plan(bench.host(), &bench.domain("golden"), &request).unwrap();
+    assert!(golden.remove.is_empty(), "{:?}", golden.remove);
+    assert_eq!(golden.keep.len(), 1);
+
+    // Somebody else has it by now; and nobody answers after it is undefined.
+    let planned = delete::plan(bench.host(), &bench.domain("b"), &request).unwrap();
+    let other = bench.xml("other", 9, "b.qcow2", "qcow2");
+    let other = bench.fake.add(&other, DomainState::ShutOff);
+    let results = delete::apply(bench.host(), &[planned]);
+    assert_eq!(results[0].as_ref().unwrap_err().kind(), Kind::Busy);
+    bench.fake.undefine_now(&other);
+    let planned = delete::plan(bench.host(), &bench.domain("b"), &request).unwrap();
+    bench.fake.die_at_undefine.store(true, Ordering::SeqCst);
+    let results = delete::apply(bench.host(), &[planned]);
+    assert_eq!(results[0].as_ref().unwrap_err().kind(), Kind::NotUndone);
+    bench.fake.dead.store(false, Ordering::SeqCst);
+    assert_eq!(bench.files(), ["b.qcow2", "really.raw"]);
+    recovered(&bench).unwrap();
+    assert_eq!(bench.files(), ["really.raw"]);
+}
