@@ -149,6 +149,20 @@ fn qemu_a_guest_boots_on_another_base_with_what_it_has_written() {
         assert_eq!(facts.lineage.unwrap().disks[0].bases[0].path, onto);
         assert!(raw("after.raw") == before, "{onto_it}");
     }
+    // By its header alone, onto a copy and back, killed and finished.
+    let copy = lab.dir.join("copy.qcow2");
+    fs::copy(&new, &copy).unwrap();
+    for onto in [&copy, &new] {
+        let onto_it = format!("--onto {} --onto-format qcow2", onto.display());
+        let rebase = format!("disk rebase --unsafe -d {clone} {onto_it}");
+        let killed = lab.vmkin_with("rename.committed=kill", &rebase);
+        assert_eq!(killed.code, None, "{}", killed.stderr);
+        lab.ok("recover");
+        assert_eq!(backing_of(&disk), Some(onto.display().to_string()));
+        let facts = lab.facts(&clone);
+        assert_eq!(facts.lineage.unwrap().disks[0].bases[0].path, *onto);
+        assert!(raw("after.raw") == before, "{onto_it}");
+    }
     let commit = format!("disk commit -d {clone}");
     lab.fails(6, &commit);
     lab.ok(&format!("base unseal --force --yes {}", new.display()));
