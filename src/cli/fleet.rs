@@ -353,6 +353,36 @@ impl<'s> Fleet<'s> {
         Ok(found)
     }
 
+    /// The domain of this name, on whichever host it is.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::NotFound`] if it is on no host; [`Kind::Usage`] if on several.
+    pub(super) fn one(&self, named: &DomainRef) -> Result<Of<Domain>> {
+        let (found, failed) = self.find(std::slice::from_ref(named));
+        let error = failed.into_iter().next().map(|(_, (_, error))| error);
+        match (found.into_iter().next(), error) {
+            (Some((_, domain)), None) => Ok(domain),
+            (_, Some(error)) => Err(error),
+            (None, None) => Err(nobody()),
+        }
+    }
+
+    /// The host, where one is meant.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Usage`] if several are.
+    pub(super) fn host(&self) -> Result<Host<'_>> {
+        match self.members.as_slice() {
+            [member] if self.is_one() => Ok(self.at(member).host),
+            _ => {
+                let hosts = self.members.len().saturating_add(self.lost.len());
+                Err(super::session::one_host(hosts))
+            }
+        }
+    }
+
     /// Which host has each of these domains, each once, and of which that cannot be
     /// said; with the turn of each.
     fn find(&self, named: &[DomainRef]) -> (Vec<Turn<Of<Domain>>>, Vec<Turn<Failure>>) {

@@ -66,6 +66,14 @@ impl<'a> Session<'a> {
         Ok(fleet)
     }
 
+    /// The same: to change disks, unless it is only told what would be changed.
+    pub(super) fn fleet_unless(&'a self, only_told: bool) -> Result<Fleet<'a>> {
+        match only_told {
+            true => self.fleet(),
+            false => self.fleet_to_change(),
+        }
+    }
+
     /// The same for one that is about domains of one host.
     ///
     /// # Errors
@@ -80,14 +88,7 @@ impl<'a> Session<'a> {
     fn only_host(&self) -> Result<Option<&str>> {
         match self.hosts.as_slice() {
             [host] => Ok(host.uri.as_deref()),
-            several => Err(Error::new(
-                Kind::Usage,
-                format!(
-                    "this command is about one host, and {} are meant",
-                    several.len()
-                ),
-            )
-            .hint("name one: `-c URI` or `--host NAME`")),
+            several => Err(one_host(several.len())),
         }
     }
 
@@ -224,6 +225,15 @@ impl<'a> Session<'a> {
             observer: self.ui,
         }
     }
+}
+
+/// The error for a command that is about one host, where so many are meant.
+pub(super) fn one_host(meant: usize) -> Error {
+    Error::new(
+        Kind::Usage,
+        format!("this command is about one host, and {meant} are meant"),
+    )
+    .hint("name one: `-c URI` or `--host NAME`")
 }
 
 /// The error for a batch of domains of which these failed, if any did.

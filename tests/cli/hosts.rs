@@ -239,8 +239,27 @@ fn files_are_looked_for_on_all_hosts() {
 #[test]
 fn what_is_about_one_host_says_so() {
     let rack = Rack::new();
-    let clone = rack.vmkin("clone --host lab -d golden x");
+    let reset = rack.vmkin("reset --host lab -d web-01");
+    assert_eq!(reset.code(), Some(2), "{reset}");
+    reset.says("this command is about one host, and 2 are meant");
+    let clone = rack.vmkin("clone --host lab --base /x y");
     assert_eq!(clone.code(), Some(2), "{clone}");
     clone.says("this command is about one host, and 2 are meant");
-    rack.vmkin("clone --host rack1 -d golden x").success();
+}
+
+#[test]
+fn clones_are_made_where_the_golden_domain_is() {
+    let rack = Rack::new();
+    let clone = rack.vmkin("clone --host lab -d golden x");
+    assert_eq!(clone.code(), Some(2), "{clone}");
+    clone.says("on rack1 and on rack2").says("-d rack1:golden");
+    let none = rack.vmkin("clone --host lab -d nothing x");
+    assert_eq!(none.code(), Some(3), "{none}");
+    let steps = rack.vmkin("clone --host lab -d rack2:golden x --dry-run");
+    let there = rack.two.root().display().to_string();
+    assert!(steps.success().stdout().contains(&there));
+    let steps = rack.vmkin("clone --host all -d web-02 x --dry-run");
+    assert_eq!(steps.code(), Some(12), "{steps}");
+    assert!(steps.stdout().contains("define domain 'x'"), "{steps}");
+    rack.vmkin("clone --host lab -d rack2:golden x").success();
 }

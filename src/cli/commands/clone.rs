@@ -14,7 +14,9 @@ use crate::cli::ui::Ui;
 use crate::error::{Error, Kind, Result};
 use crate::image::ReflinkRule;
 use crate::model::import::DiskOption;
-use crate::model::{CloneMode, DiskTarget, DomainRef, ImageFormat, IpRange, Mac, NamePattern};
+use crate::model::{
+    CloneMode, DiskTarget, Domain, DomainRef, ImageFormat, IpRange, Mac, NamePattern,
+};
 use crate::ops::clone::request::Golden;
 use crate::ops::clone::{self, CloneRequest, Cloned, NameChoice, Placement, TpmRule};
 use crate::ops::import::{self, Wishes};
@@ -31,7 +33,8 @@ const MAX_XML: u64 = 16 << 20;
 /// made on them, because starting it once would corrupt every clone. With --base
 /// there is an image and no golden domain.
 ///
-/// On another host (-c), disks are volumes of its storage pools, made through
+/// Of several hosts (-c, --host), they are made where the golden domain is. On
+/// another host than this one, disks are volumes of its storage pools, made through
 /// libvirt alone. Images there cannot be locked or sealed from here.
 ///
 /// Prints the UUIDs of the clones, one per line; with --wait-ip their names and
@@ -220,12 +223,19 @@ pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &CloneArgs) -> R
         print_xml: args.print_xml,
         dry_run: args.dry_run,
     };
-    let hypervisor = making.connect(session)?;
-    let host = session.host(&hypervisor);
-    let request = request(ui, host, args, names)?;
+    let fleet = session.fleet_unless(making.print_xml || making.dry_run)?;
+    // The clones are made where the golden domain is.
+    let golden = args.domain.as_ref().map(|which| fleet.one(which));
+    let golden = golden.transpose()?;
+    let host = match &golden {
+        Some(golden) => fleet.host_of(golden)?,
+        None => fleet.host()?,
+    };
+    let request = request(ui, host, args, golden.map(|golden| golden.what), names)?;
     let plan = clone::plan(host, &request)?;
     let golden = plan.golden_name.clone();
-    making.make(ui, host, plan, &|done| say(ui, &golden, done))
+    let made = making.make(ui, host, plan, &|done| say(ui, &golden, done));
+    fleet.with_lost(made)
 }
 
 /// Guests on an image that is no domain's.
@@ -243,12 +253,17 @@ fn on_base(ui: &Ui, host: Host<'_>, args: &CloneArgs, base: &Path, count: u64) -
     Ok(Golden::Blueprint(Arc::new(designed.blueprint)))
 }
 
-fn request(ui: &Ui, host: Host<'_>, args: &CloneArgs, names: NameChoice) -> Result<CloneRequest> {
-    let golden = match (&args.base, &args.original_xml, &args.domain) {
+fn request(
+    ui: &Ui,
+    host: Host<'_>,
+    args: &CloneArgs,
+    golden: Option<Domain>,
+    names: NameChoice,
+) -> Result<CloneRequest> {
+    let golden = match (&args.base, &args.original_xml, golden) {
         (Some(base), ..) => on_base(ui, host, args, base, names.count())?,
         (None, Some(file), _) => Golden::Xml(read_xml(file)?.into()),
-        (None, None, Some(which)) => {
-            let golden = host.hypervisor.find(which)?;
+        (None, None, Some(golden)) => {
             ShutOff::check(host.hypervisor, &golden)?;
             Golden::Domain(golden)
         }
