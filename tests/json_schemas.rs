@@ -483,6 +483,18 @@ fn seals_are_as_documented() {
 }
 
 #[test]
+fn clones_over_several_hosts_are_as_documented() {
+    let (bench, other) = (Bench::new(), Bench::new());
+    let uri = other.uri();
+    let spread = ["-c", &uri, "clone", "--spread", "--no-seal", "-d", "golden"];
+    let planned = [&spread[..], &["a", "b", "--dry-run"]].concat();
+    let planned = bench.result("clone-spread", &planned);
+    assert_eq!(planned[0]["clones"], serde_json::json!(["a"]));
+    let made = bench.result("clone", &[&spread[..], &["a", "b"]].concat());
+    assert_eq!(made["clones"][1]["host"], uri);
+}
+
+#[test]
 fn a_guest_that_can_migrate_is_as_documented() {
     let (bench, there) = (Bench::new(), Bench::new());
     bench.define(&[

@@ -1370,7 +1370,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__clone)
-            opts="-o -d -n -m -u -f -c -q -v -y -h --original --domain --original-xml --base --base-format --template --set --name --count --from --linked --full --reflink --hostname --ssh-key --user --password-file --user-data --meta-data --network-config --identity --start --wait-ip --dir --pool --mac --ip --uuid --file --nvram --share --tpm --keep-hostdevs --no-seal --allow-dir --all-or-nothing --auto-clone --print-xml --security-info --dry-run --connect --host --json --quiet --verbose --yes --color --help"
+            opts="-o -d -n -m -u -f -c -q -v -y -h --original --domain --original-xml --base --base-format --template --set --name --count --from --linked --full --reflink --hostname --ssh-key --user --password-file --user-data --meta-data --network-config --identity --start --wait-ip --dir --pool --mac --ip --uuid --file --nvram --share --tpm --keep-hostdevs --no-seal --allow-dir --all-or-nothing --auto-clone --spread --max-per-host --print-xml --security-info --dry-run --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1517,6 +1517,10 @@ _vmkin() {
                     return 0
                     ;;
                 --allow-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-per-host)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

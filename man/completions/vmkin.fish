@@ -163,6 +163,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l share -d 'Leave th
 complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l tpm -d 'What becomes of an emulated TPM: an empty one, or a copy' -r -f -a "fresh\t''
 copy\t''"
 complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l allow-dir -d 'Allow backing files in this directory, which is no storage pool' -r -F
+complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l max-per-host -d 'With --spread, the most clones that one host gets' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l color -d 'When to use colours; NO_COLOR is heeded too' -r -f -a "auto\t''
@@ -175,6 +176,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l keep-hostdevs -d '
 complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l no-seal -d 'Do not seal the disks that overlays are made on'
 complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l all-or-nothing -d 'If one clone fails, take back those made before it too'
 complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l auto-clone -d 'What happens anyway; for those who are used to virt-clone'
+complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l spread -d 'Share the clones out over the hosts named by -c and --host'
 complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l print-xml -d 'Print the XML of the clones and change nothing'
 complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l security-info -d 'With --print-xml, print passwords too, as `virsh dumpxml` does'
 complete -c vmkin -n "__fish_vmkin_using_subcommand clone" -l dry-run -d 'Print each step and change nothing'

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::hosts::HostName;
-use super::session::{Session, batch_of, batch_result};
+use super::session::{Session, batch_of, batch_result, one_host};
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::Connection;
 use crate::model::{Domain, DomainRef, Glob};
@@ -374,13 +374,8 @@ impl<'s> Fleet<'s> {
     ///
     /// [`Kind::Usage`] if several are.
     pub(super) fn host(&self) -> Result<Host<'_>> {
-        match self.members.as_slice() {
-            [member] if self.is_one() => Ok(self.at(member).host),
-            _ => {
-                let hosts = self.members.len().saturating_add(self.lost.len());
-                Err(super::session::one_host(hosts))
-            }
-        }
+        let meant = self.members.len().saturating_add(self.lost.len());
+        self.only().ok_or_else(|| one_host(meant))
     }
 
     /// Which host has each of these domains, each once, and of which that cannot be

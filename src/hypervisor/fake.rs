@@ -16,7 +16,7 @@ use super::{Hypervisor, Networks, SnapshotCall, SnapshotRecords, Start, Undefine
 use crate::error::{Error, Kind, Result};
 use crate::model::{
     Address, AddressSource, Capabilities, DhcpHost, DnsHost, Domain, DomainRef, DomainState,
-    DomainStatus, GuestAbility, Lease, Network, Pool, Reservation, SecretText, Size,
+    DomainStatus, GuestAbility, HostRoom, Lease, Network, Pool, Reservation, SecretText, Size,
 };
 use crate::xml::{domain, snapshot};
 
@@ -196,6 +196,15 @@ impl Hypervisor for Fake {
 
     fn is_local(&self) -> bool {
         !self.elsewhere
+    }
+
+    fn room(&self) -> Result<HostRoom> {
+        self.answer()?;
+        Ok(HostRoom {
+            memory: 64 << 30,
+            free_memory: None,
+            cpus: 8,
+        })
     }
 
     fn capabilities(&self) -> Result<Capabilities> {

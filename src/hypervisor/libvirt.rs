@@ -11,6 +11,7 @@ mod memory;
 mod migration;
 mod network;
 mod place;
+mod room;
 mod snapshots;
 mod sparse;
 mod volumes;
@@ -32,8 +33,8 @@ use self::many::of_many;
 use super::{Hypervisor, SnapshotCall, SnapshotRecords, Start, Undefine, uri};
 use crate::error::{Error, Kind, Result};
 use crate::model::{
-    Address, AddressSource, Capabilities, Domain, DomainRef, DomainState, DomainStatus, Pool,
-    SecretText, Size,
+    Address, AddressSource, Capabilities, Domain, DomainRef, DomainState, DomainStatus, HostRoom,
+    Pool, SecretText, Size,
 };
 use crate::xml::domain::redacted;
 use crate::xml::{capabilities, pool};
@@ -167,6 +168,10 @@ impl Hypervisor for Libvirt {
             .capabilities()
             .map_err(|e| failed(&e, "cannot read what the hypervisor can run"))?;
         capabilities::read(&xml)
+    }
+
+    fn room(&self) -> Result<HostRoom> {
+        room::of(&self.conn)
     }
 
     fn find(&self, which: &DomainRef) -> Result<Domain> {

@@ -21,8 +21,8 @@ use uuid::Uuid;
 
 use crate::error::Result;
 use crate::model::{
-    Address, AddressSource, Capabilities, Domain, DomainRef, DomainState, DomainStatus, Pool,
-    SecretText,
+    Address, AddressSource, Capabilities, Domain, DomainRef, DomainState, DomainStatus, HostRoom,
+    Pool, SecretText,
 };
 
 pub use self::jobs::BlockJobs;
@@ -43,6 +43,9 @@ pub trait Hypervisor: BlockJobs + Memory + Migrations + Networks + Volumes + Sen
 
     /// What it can run.
     fn capabilities(&self) -> Result<Capabilities>;
+
+    /// What it has for guests.
+    fn room(&self) -> Result<HostRoom>;
 
     /// Finds the domain the user means.
     ///

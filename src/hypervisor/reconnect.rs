@@ -22,8 +22,8 @@ use uuid::Uuid;
 use super::{Hypervisor, Libvirt, SnapshotCall, SnapshotRecords, Start, Undefine};
 use crate::error::Result;
 use crate::model::{
-    Address, AddressSource, Capabilities, Domain, DomainRef, DomainState, DomainStatus, Pool,
-    SecretText,
+    Address, AddressSource, Capabilities, Domain, DomainRef, DomainState, DomainStatus, HostRoom,
+    Pool, SecretText,
 };
 use crate::xml::{domain, snapshot};
 
@@ -151,6 +151,10 @@ impl Hypervisor for Connection {
 
     fn capabilities(&self) -> Result<Capabilities> {
         self.ask(Libvirt::capabilities)
+    }
+
+    fn room(&self) -> Result<HostRoom> {
+        self.ask(Libvirt::room)
     }
 
     fn find(&self, which: &DomainRef) -> Result<Domain> {

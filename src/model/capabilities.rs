@@ -1,5 +1,17 @@
 //! What a hypervisor can run.
 
+/// What a host has for guests.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct HostRoom {
+    /// Its memory, in bytes.
+    pub memory: u64,
+    /// How much of it is free, or is as soon as somebody wants it, in bytes; `None`
+    /// if nobody tells.
+    pub free_memory: Option<u64>,
+    /// Processors.
+    pub cpus: u32,
+}
+
 /// What a hypervisor can run, in the words of libvirt's capabilities.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Capabilities {

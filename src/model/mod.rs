@@ -30,7 +30,7 @@ mod status;
 mod substitution;
 mod volume;
 
-pub use self::capabilities::{Capabilities, GuestAbility};
+pub use self::capabilities::{Capabilities, GuestAbility, HostRoom};
 pub use self::chain::{Chain, Layer};
 pub use self::disk::{DeclaredLayer, Disk, DiskDevice, DiskSource, DiskTarget};
 pub use self::domain::{Domain, DomainRef, Nic, NicSource, Nvram};

@@ -201,6 +201,53 @@ fn a_guest_migrates_to_one_host_that_has_its_disks() {
 }
 
 #[test]
+fn clones_are_spread_over_hosts() {
+    let rack = Rack::new();
+    let spread = "clone --host lab -d golden --spread --name web-{n:02} --from 10";
+    let planned = rack.json(&format!("{spread} --count 6 --dry-run"));
+    let of = |at: usize| (planned[at]["host"].clone(), planned[at]["clones"].clone());
+    assert_eq!(of(0).0, "rack1");
+    assert_eq!(of(1).0, "rack2");
+    let names: Vec<&Value> = [0, 1]
+        .iter()
+        .flat_map(|at| planned[*at]["clones"].as_array().unwrap())
+        .collect();
+    assert_eq!(
+        names,
+        ["web-10", "web-11", "web-12", "web-13", "web-14", "web-15"]
+    );
+    let made = rack.json(&format!("{spread} --count 6"));
+    let clones = made["clones"].as_array().unwrap();
+    for rack_of in ["rack1", "rack2"] {
+        let here = clones.iter().filter(|clone| clone["host"] == rack_of);
+        assert_eq!(here.count(), 3, "{made:#}");
+    }
+    for (host, name) in [(&rack.one, "web-10"), (&rack.two, "web-15")] {
+        assert!(host.image(&format!("{name}.qcow2")).exists(), "{name}");
+    }
+    // A name that one host has is free on none.
+    let taken = rack.vmkin("clone --host lab -d golden --spread web-01 web-03");
+    assert_eq!(taken.code(), Some(5), "{taken}");
+    taken.says("domain 'web-01' exists already");
+    let full = rack.vmkin(&format!("{spread} --count 6 --max-per-host 2"));
+    assert_eq!(full.code(), Some(4), "{full}");
+    full.says("there is room for 4 of 6 clones")
+        .says("--count 4");
+    // A host that does not answer gets none, and that is told.
+    let part = rack.vmkin("clone --host all -d golden --spread a b");
+    assert_eq!(part.code(), Some(12), "{part}");
+    part.says("1 of 3 hosts did not answer");
+    assert!(rack.one.image("a.qcow2").exists() && rack.two.image("b.qcow2").exists());
+    // One that has no golden domain.
+    let one = rack
+        .vmkin("clone --host lab -d web-02 --spread c")
+        .success();
+    one.says("rack1 gets no clones");
+    let none = rack.vmkin("clone --host lab -d nothing --spread c");
+    assert_eq!(none.code(), Some(3), "{none}");
+}
+
+#[test]
 fn a_tree_is_drawn_for_each_host() {
     let rack = Rack::new();
     let tree = rack.vmkin("tree --host lab").success();

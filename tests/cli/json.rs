@@ -72,7 +72,15 @@ fn documents_have_their_fields() {
     has(&made, &["clones"]);
     has(
         &made["clones"][0],
-        &["name", "uuid", "macs", "disks", "reservations", "addresses"],
+        &[
+            "host",
+            "name",
+            "uuid",
+            "macs",
+            "disks",
+            "reservations",
+            "addresses",
+        ],
     );
     let steps = host
         .vmkin("clone --json -d golden web-03 --dry-run")

@@ -1,3 +1,5 @@
+mod spread;
+
 use std::fs::File;
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
@@ -184,6 +186,18 @@ pub(in crate::cli) struct CloneArgs {
     #[arg(long, hide = true)]
     auto_clone: bool,
 
+    /// Share the clones out over the hosts named by -c and --host
+    ///
+    /// Each host needs the golden domain, and gets as many as its free memory, its
+    /// processors and its storage pool have room for. Names, UUIDs and MAC addresses
+    /// are unique on all of them.
+    #[arg(long, requires = "domain", conflicts_with_all = ["original_xml", "base", "wait_ip", "print_xml", "ip", "file", "nvram"])]
+    spread: bool,
+
+    /// With --spread, the most clones that one host gets
+    #[arg(long, value_name = "N", requires = "spread")]
+    max_per_host: Option<usize>,
+
     /// Print the XML of the clones and change nothing
     #[arg(long, conflicts_with_all = ["start", "dry_run"])]
     print_xml: bool,
@@ -223,6 +237,9 @@ pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &CloneArgs) -> R
         print_xml: args.print_xml,
         dry_run: args.dry_run,
     };
+    if let Some(which) = args.domain.as_ref().filter(|_| args.spread) {
+        return spread::run(ui, session, args, which, &names);
+    }
     let fleet = session.fleet_unless(making.print_xml || making.dry_run)?;
     // The clones are made where the golden domain is.
     let golden = args.domain.as_ref().map(|which| fleet.one(which));
@@ -280,11 +297,7 @@ fn request(
         } else {
             CloneMode::Linked
         },
-        placement: match (&args.dir, &args.pool) {
-            (Some(dir), _) => Placement::Dir(dir.clone()),
-            (None, Some(pool)) => Placement::Pool(pool.clone()),
-            (None, None) => Placement::Beside,
-        },
+        placement: placement(args),
         macs: args.mac.clone(),
         addresses: args.ip.clone(),
         uuids: args.uuid.clone(),
@@ -307,6 +320,14 @@ fn request(
         identity: args.identity.read()?,
         secrets: !args.print_xml || args.security_info,
     })
+}
+
+fn placement(args: &CloneArgs) -> Placement {
+    match (&args.dir, &args.pool) {
+        (Some(dir), _) => Placement::Dir(dir.clone()),
+        (None, Some(pool)) => Placement::Pool(pool.clone()),
+        (None, None) => Placement::Beside,
+    }
 }
 
 /// Reads a file of domain XML, which may be a pipe.

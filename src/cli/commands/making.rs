@@ -4,6 +4,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{addresses_of, addresses_text, with_waited};
+use crate::cli::fleet::Of;
 use crate::cli::session::{Session, batch_result};
 use crate::cli::ui::Ui;
 use crate::error::{Error, Kind, Result};
@@ -123,6 +124,8 @@ struct Made<'a> {
 
 #[derive(Serialize)]
 struct MadeOne<'a> {
+    /// The host that it is on, where there are several.
+    host: Option<&'a str>,
     #[serde(flatten)]
     clone: &'a Cloned,
     /// Its addresses, if they were waited for and are known.
@@ -131,6 +134,7 @@ struct MadeOne<'a> {
 
 fn print(ui: &Ui, done: &[Cloned], waited: Option<&Waited>) -> Result<()> {
     let made = done.iter().map(|clone| MadeOne {
+        host: None,
         clone,
         addresses: waited.and_then(|waited| addresses_of(waited, clone.uuid)),
     });
@@ -144,8 +148,28 @@ fn print(ui: &Ui, done: &[Cloned], waited: Option<&Waited>) -> Result<()> {
     ui.result(&text, &made)
 }
 
+/// Prints what was made on several hosts.
+pub(super) fn print_all(ui: &Ui, done: &[Of<Vec<Cloned>>]) -> Result<()> {
+    let all = done.iter().flat_map(|of| {
+        let host = of.host.as_deref();
+        of.what.iter().map(move |clone| MadeOne {
+            host,
+            clone,
+            addresses: None,
+        })
+    });
+    let made = Made {
+        clones: all.collect(),
+    };
+    let lines = made
+        .clones
+        .iter()
+        .map(|one| format!("{}\n", one.clone.uuid));
+    ui.result(&lines.collect::<String>(), &made)
+}
+
 /// The error for clones that were not made, or not started.
-fn conclude(outcome: clone::Outcome, not_started: Vec<(String, Error)>) -> Result<()> {
+pub(super) fn conclude(outcome: clone::Outcome, not_started: Vec<(String, Error)>) -> Result<()> {
     let made = outcome.done.len();
     if outcome.failed.is_empty() {
         let started = made - not_started.len();

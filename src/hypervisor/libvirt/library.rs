@@ -18,8 +18,8 @@ use libloading::Library;
 use virt::sys::{
     self, virConnectPtr, virDomainBlockJobInfoPtr, virDomainInfoPtr, virDomainInterfacePtr,
     virDomainJobInfoPtr, virDomainPtr, virDomainSnapshotPtr, virErrorFunc, virErrorPtr,
-    virNetworkDHCPLeasePtr, virNetworkPtr, virStoragePoolPtr, virStorageVolPtr, virStreamPtr,
-    virTypedParameterPtr,
+    virNetworkDHCPLeasePtr, virNetworkPtr, virNodeInfoPtr, virNodeMemoryStatsPtr,
+    virStoragePoolPtr, virStorageVolPtr, virStreamPtr, virTypedParameterPtr,
 };
 
 use crate::error::{Error, Kind, Result};
@@ -212,6 +212,10 @@ calls! {
     fn virNetworkLookupByName(conn: virConnectPtr, name: *const c_char) -> virNetworkPtr;
     fn virNetworkUpdate(
         network: virNetworkPtr, command: c_uint, section: c_uint, parent_index: c_int, xml: *const c_char, flags: c_uint
+    ) -> c_int;
+    fn virNodeGetInfo(conn: virConnectPtr, info: virNodeInfoPtr) -> c_int;
+    fn virNodeGetMemoryStats(
+        conn: virConnectPtr, cell: c_int, params: virNodeMemoryStatsPtr, nparams: *mut c_int, flags: c_uint
     ) -> c_int;
     fn virSetErrorFunc(user_data: *mut c_void, handler: virErrorFunc);
     fn virStoragePoolFree(pool: virStoragePoolPtr) -> c_int;

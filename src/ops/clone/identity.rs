@@ -14,8 +14,9 @@ use crate::store::{Begun, Found, Operation};
 /// half of all addresses taken, failing this often has odds of 2⁻¹²⁸.
 const DRAWS: usize = 128;
 
-/// What is taken on this host: by domains, and by other processes that are
+/// What is taken on a host: by domains, and by other processes that are
 /// about to define some.
+#[derive(Clone, Debug)]
 pub(super) struct Taken {
     names: HashSet<String>,
     uuids: HashSet<Uuid>,
@@ -61,6 +62,23 @@ impl Taken {
             taken.reserved.push((found.begun.clone(), names));
         }
         taken
+    }
+
+    /// What is taken on any of these hosts.
+    pub(super) fn of_all<'t>(hosts: impl Iterator<Item = &'t Self>) -> Self {
+        let mut all = Self {
+            names: HashSet::new(),
+            uuids: HashSet::new(),
+            macs: HashSet::new(),
+            reserved: Vec::new(),
+        };
+        for host in hosts {
+            all.names.extend(host.names.iter().cloned());
+            all.uuids.extend(&host.uuids);
+            all.macs.extend(&host.macs);
+            all.reserved.extend(host.reserved.iter().cloned());
+        }
+        all
     }
 
     /// Whether a domain or another process has this name.
@@ -257,16 +275,24 @@ impl Taken {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn taken(names: &[&str]) -> Taken {
-        Taken {
+impl Taken {
+    /// A host with domains of these names.
+    pub(super) fn with_names(names: &[&str]) -> Self {
+        Self {
             names: names.iter().map(|s| (*s).to_owned()).collect(),
             uuids: [Uuid::from_u128(9)].into(),
             macs: ["52:54:00:00:00:09".parse().unwrap()].into(),
             reserved: Vec::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taken(names: &[&str]) -> Taken {
+        Taken::with_names(names)
     }
 
     fn automatic(golden: &str, names: &[&str], count: u64) -> Vec<String> {

@@ -12,6 +12,7 @@
 //! * `apply`: makes it, in the order of `docs/architecture.md`;
 //! * `reserve`: the addresses that DHCP servers keep for them;
 //! * `files`: the files of the clones, from a temporary name to their own;
+//! * [`spread`]: which of several hosts makes how many;
 //! * `undo`: takes back what this run has made.
 
 mod apply;
@@ -27,6 +28,7 @@ mod render;
 pub mod request;
 mod reserve;
 mod site;
+pub mod spread;
 #[cfg(test)]
 mod tests;
 mod there;
