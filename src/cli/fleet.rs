@@ -459,10 +459,10 @@ impl<'s> Fleet<'s> {
 
     /// `host:domain`, where there is such a host.
     fn taken_apart<'n>(&self, name: &'n str) -> (Option<usize>, &'n str) {
-        let parts = name.split_once(':').and_then(|(host, domain)| {
-            let mut members = self.members.iter();
-            let at = members.position(|member| member.name.as_deref() == Some(host))?;
-            Some((Some(at), domain))
+        // A host may be called by its URI, which has colons of its own.
+        let parts = self.members.iter().enumerate().find_map(|(at, member)| {
+            let rest = name.strip_prefix(member.name.as_deref()?)?;
+            Some((Some(at), rest.strip_prefix(':')?))
         });
         parts.unwrap_or((None, name))
     }

@@ -123,6 +123,10 @@ fn a_domain_is_found_where_it_stands() {
         .says("-d rack1:golden");
     rack.vmkin("show --host lab -d rack1:golden rack2:golden")
         .success();
+    // By its URI, if that is its name.
+    let (a, b) = (rack.one.uri(), rack.two.uri());
+    rack.vmkin(&format!("-c {a} -c {b} show -d {b}:golden"))
+        .success();
     let none = rack.vmkin("show --host lab -d web-03");
     assert_eq!(none.code(), Some(3), "{none}");
     let elsewhere = rack.vmkin("show --host lab -d rack1:web-02");

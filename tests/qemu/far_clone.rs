@@ -19,33 +19,40 @@ struct There {
     real: PathBuf,
 }
 
+/// A host with the golden domain of a lab, and the directory that its images are in.
+pub fn with_golden(host: &str, lab: &Lab) -> (Far, PathBuf) {
+    let real = lab.dir.join(host);
+    fs::create_dir_all(&real).unwrap();
+    fs::copy(lab.image(), real.join("golden.qcow2")).unwrap();
+    let source = PathBuf::from(std::env::var_os("VMKIN_GOLDEN_DIR").unwrap());
+    for name in ["vmlinuz", "initrd"] {
+        fs::copy(source.join(name), real.join(name)).unwrap();
+    }
+    let far = Far::start(host, &real);
+    give_golden(&far, lab);
+    (far, real)
+}
+
+/// Defines what such a host has to know.
+pub fn give_golden(far: &Far, lab: &Lab) {
+    let source = PathBuf::from(std::env::var_os("VMKIN_GOLDEN_DIR").unwrap());
+    let xml = lab
+        .golden_xml()
+        .replace(&lab.dir.display().to_string(), &far.at(""))
+        .replace(&source.display().to_string(), &far.at(""))
+        .replace("<interface type='network'>", "<interface type='user'>")
+        .replace("<source network='default'/>", "");
+    far.define(&xml);
+    far.virsh(&["pool-create-as", "far", "dir", "--target", &far.at("")]);
+}
+
 impl There {
     fn new(test: &str) -> Self {
         let lab = Lab::new(test);
-        let real = lab.dir.join("far");
-        fs::create_dir_all(&real).unwrap();
-        fs::copy(lab.image(), real.join("golden.qcow2")).unwrap();
-        let source = PathBuf::from(std::env::var_os("VMKIN_GOLDEN_DIR").unwrap());
-        for name in ["vmlinuz", "initrd"] {
-            fs::copy(source.join(name), real.join(name)).unwrap();
-        }
-        let far = Far::start(test, &real);
-        let there = Self { lab, far, real };
-        let xml = there
-            .lab
-            .golden_xml()
-            .replace(&there.lab.dir.display().to_string(), &there.far.at(""))
-            .replace(&source.display().to_string(), &there.far.at(""))
-            .replace("<interface type='network'>", "<interface type='user'>")
-            .replace("<source network='default'/>", "");
-        there.far.define(&xml);
+        let (far, real) = with_golden(test, &lab);
         // What has the name of its image here is another.
-        fs::write(there.far.at("golden.qcow2"), "not this one").unwrap();
-        let target = there.far.at("");
-        there
-            .far
-            .virsh(&["pool-create-as", "far", "dir", "--target", &target]);
-        there
+        fs::write(far.at("golden.qcow2"), "not this one").unwrap();
+        Self { lab, far, real }
     }
 
     fn on(&self, args: &str) -> String {
@@ -139,7 +146,7 @@ fn qemu_twenty_clones_there_and_two_of_them_boot() {
         let name = there.lab.name(number);
         there
             .lab
-            .ready_within(&format!("far/{name}"), Duration::from_secs(120))
+            .ready_within(&format!("farclone/{name}"), Duration::from_secs(120))
     });
     assert_ne!(first["mac"], second["mac"]);
     let xml = there.far.virsh(&["dumpxml", &there.lab.name("01")]);

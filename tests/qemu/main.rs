@@ -55,3 +55,4 @@ mod snapshots_external;
 mod snapshots_killed;
 mod snapshots_memory;
 mod snapshots_memory_bare;
+mod spreading;
