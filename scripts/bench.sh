@@ -17,6 +17,8 @@ cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 . scripts/lib/bench-disks.sh
 # shellcheck source=scripts/lib/bench-writes.sh
 . scripts/lib/bench-writes.sh
+# shellcheck source=scripts/lib/bench-hosts.sh
+. scripts/lib/bench-hosts.sh
 # shellcheck source=scripts/lib/kvm.sh
 . scripts/lib/kvm.sh
 

@@ -56,6 +56,7 @@ bench_targets() {
     files_targets "$dir"
     disks_targets "$dir"
     writes_targets "$dir"
+    hosts_targets "$dir"
 }
 
 bench_targets_met() { ! bench_targets "$1" | grep -q '|MISSED$'; }
@@ -88,6 +89,7 @@ $(for what in create apply delete; do
 $(files_rows)
 $(disks_rows)
 $(writes_rows)
+$(hosts_rows)
 vmkin tree --json|index|$INDEX
 vmkin base list|base-list|$INDEX
 chains read natively, without libvirt|native|$((INDEX - 1))

@@ -29,6 +29,7 @@ bench_run() {
     bench_files "$results"
     bench_disks "$results"
     bench_writes "$results"
+    bench_hosts "$results"
     bench_index "$results"
 }
 

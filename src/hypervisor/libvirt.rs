@@ -29,7 +29,7 @@ use virt::sys;
 
 use self::errors::{ambiguous, failed, gone, said};
 use self::handles::Handles;
-use self::many::of_many;
+use self::many::{Askers, of_many};
 use super::{Hypervisor, SnapshotCall, SnapshotRecords, Start, Undefine, uri};
 use crate::error::{Error, Kind, Result};
 use crate::model::{
@@ -145,6 +145,10 @@ impl Libvirt {
         })
     }
 
+    fn askers(&self) -> Askers {
+        Askers::of(self.here)
+    }
+
     fn pool_handle(&self, name: &str) -> Result<StoragePool> {
         self.conn.lookup_storage_pool_by_name(name).map_err(|e| {
             failed(&e, format!("no storage pool '{name}'"))
@@ -239,15 +243,17 @@ impl Hypervisor for Libvirt {
 
     fn status_of(&self, domains: &[Domain]) -> Result<Vec<Option<DomainStatus>>> {
         if domains.len() < MANY {
-            return of_many(domains, |domain| self.status(domain));
+            return of_many(domains, self.askers(), |domain| self.status(domain));
         }
         // A driver that cannot filter can still be asked one by one.
         let Ok(marks) = self.marks() else {
-            return of_many(domains, |domain| self.status(domain));
+            return of_many(domains, self.askers(), |domain| self.status(domain));
         };
-        of_many(domains, |domain| match marks.handles.get(&domain.uuid) {
-            Some(handle) => status(domain, handle, Some(&marks)),
-            None => Err(gone(domain)),
+        of_many(domains, self.askers(), |domain| {
+            match marks.handles.get(&domain.uuid) {
+                Some(handle) => status(domain, handle, Some(&marks)),
+                None => Err(gone(domain)),
+            }
         })
     }
 
@@ -261,7 +267,7 @@ impl Hypervisor for Libvirt {
     }
 
     fn public_xml_of(&self, domains: &[Domain]) -> Result<Vec<Option<String>>> {
-        of_many(domains, |domain| self.public_xml(domain))
+        of_many(domains, self.askers(), |domain| self.public_xml(domain))
     }
 
     fn current_xml(&self) -> Result<Vec<(Uuid, String)>> {

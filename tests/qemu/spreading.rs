@@ -55,12 +55,9 @@ fn qemu_sixty_clones_over_three_hosts_and_one_that_dies() {
     let made: Value =
         serde_json::from_str(&lab.ok(&format!("{spread} --count 60 --json")).stdout).unwrap();
     let clones = made["clones"].as_array().unwrap();
-    let all = |field: &str| -> BTreeSet<String> {
-        clones
-            .iter()
-            .map(|clone| clone[field].to_string())
-            .collect()
-    };
+    let of = |clone: &Value, field: &str| clone[field].to_string();
+    let all =
+        |field: &str| -> BTreeSet<String> { clones.iter().map(|clone| of(clone, field)).collect() };
     assert_eq!(all("name").len(), 60);
     assert_eq!(all("uuid").len(), 60);
     assert_eq!(all("macs").len(), 60);
@@ -68,9 +65,7 @@ fn qemu_sixty_clones_over_three_hosts_and_one_that_dies() {
     // Two of each come up.
     let mut started = Vec::new();
     for host in all("host") {
-        let here = clones
-            .iter()
-            .filter(|clone| clone["host"].to_string() == host);
+        let here = clones.iter().filter(|clone| of(clone, "host") == host);
         started.extend(
             here.take(2)
                 .map(|clone| clone["name"].as_str().unwrap().to_owned()),

@@ -5,16 +5,42 @@ use std::thread;
 use crate::error::{Error, Kind, Result};
 use crate::model::Domain;
 
-/// How many threads ask libvirt at once where there is a lot to ask. The
-/// daemon answers about this many at a time (`max_client_requests` is 5).
-const ASKERS: usize = 4;
+/// How many threads ask libvirt at once where there is a lot to ask, and how much
+/// that is at least for each.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Askers {
+    threads: usize,
+    least: usize,
+}
+
+impl Askers {
+    /// The daemon answers about this many at a time (`max_client_requests` is 5).
+    const HERE: Self = Self {
+        threads: 4,
+        least: 16,
+    };
+
+    /// While one waits for its answer to come over the line, others can ask.
+    const THERE: Self = Self {
+        threads: 20,
+        least: 2,
+    };
+
+    pub(super) fn of(here: bool) -> Self {
+        match here {
+            true => Self::HERE,
+            false => Self::THERE,
+        }
+    }
+}
 
 /// Asks for each of many domains, several at a time; `None` where it is gone.
 pub(super) fn of_many<T: Send>(
     domains: &[Domain],
+    askers: Askers,
     ask: impl Fn(&Domain) -> Result<T> + Sync,
 ) -> Result<Vec<Option<T>>> {
-    let size = domains.len().div_ceil(ASKERS).max(16);
+    let size = domains.len().div_ceil(askers.threads).max(askers.least);
     let ask_part = |part: &[Domain]| -> Result<Vec<Option<T>>> {
         part.iter()
             .map(|domain| match ask(domain) {
