@@ -1,14 +1,12 @@
 //! What sealed bases looked like.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use super::Store;
-use super::record::{read_json, write_whole};
-use crate::error::{Error, Kind, Result};
+use super::record::{forget, name_for, read_all, read_json, write_json};
+use crate::error::Result;
 use crate::model::{BaseIdentity, ImageFormat};
 
 /// What a base looked like when it was sealed, and how to open the seal.
@@ -36,16 +34,15 @@ pub struct SealRecord {
 
 impl Store {
     fn seal_path(&self, base: &Path) -> Result<PathBuf> {
-        let hash = Sha256::digest(base.as_os_str().as_encoded_bytes());
-        let short: String = hash.iter().take(12).map(|b| format!("{b:02x}")).collect();
-        Ok(self.directory("bases")?.join(format!("{short}.json")))
+        let name = name_for(base.as_os_str().as_encoded_bytes());
+        Ok(self.directory("bases")?.join(name))
     }
 
     /// What is known of the base at this path.
     ///
     /// # Errors
     ///
-    /// [`Kind::NotUndone`] if the record cannot be understood.
+    /// [`Kind::NotUndone`](crate::error::Kind::NotUndone) if the record cannot be understood.
     pub fn seal_record(&self, base: &Path) -> Result<Option<SealRecord>> {
         let path = self.seal_path(base)?;
         read_record(&path)
@@ -53,40 +50,19 @@ impl Store {
 
     /// All bases that something is known of.
     pub fn seal_records(&self) -> Result<Vec<SealRecord>> {
-        let dir = self.directory("bases")?;
-        let cannot = |e| Error::io(format!("cannot list {}", dir.display()), e);
-        let mut all = Vec::new();
-        for entry in fs::read_dir(&dir).map_err(cannot)? {
-            let path = entry.map_err(cannot)?.path();
-            if path.extension().is_some_and(|e| e == "json") {
-                all.extend(read_record(&path)?);
-            }
-        }
+        let mut all = read_all(&self.directory("bases")?, read_record)?;
         all.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(all)
     }
 
     /// Remembers a base, instead of what was known before.
     pub fn remember_seal(&self, record: &SealRecord) -> Result<()> {
-        let text = serde_json::to_vec_pretty(record).map_err(|e| {
-            Error::wrap(
-                Kind::Usage,
-                format!("cannot record {}", record.path.display()),
-                e,
-            )
-        })?;
-        write_whole(&self.seal_path(&record.path)?, &text)
+        write_json(&self.seal_path(&record.path)?, record, &record.path)
     }
 
     /// Forgets a base.
     pub fn forget_seal(&self, base: &Path) -> Result<()> {
-        let path = self.seal_path(base)?;
-        match fs::remove_file(&path) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                Err(Error::io(format!("cannot remove {}", path.display()), e))
-            }
-            _ => Ok(()),
-        }
+        forget(&self.seal_path(base)?)
     }
 }
 
@@ -96,7 +72,10 @@ fn read_record(path: &Path) -> Result<Option<SealRecord>> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+    use crate::error::Kind;
     use crate::model::FileId;
 
     #[test]

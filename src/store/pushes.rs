@@ -1,14 +1,12 @@
 //! Which bases were pushed to which hosts, and how far.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use super::Store;
-use super::record::{read_json, write_whole};
-use crate::error::{Error, Kind, Result};
+use super::record::{forget, name_for, read_all, read_json, write_json};
+use crate::error::Result;
 
 /// A base that was pushed to another host, or is on its way there.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -33,20 +31,15 @@ pub struct PushRecord {
 
 impl Store {
     fn push_path(&self, uri: &str, path: &Path) -> Result<PathBuf> {
-        let mut hash = Sha256::new();
-        hash.update(uri.as_bytes());
-        hash.update([0]);
-        hash.update(path.as_os_str().as_encoded_bytes());
-        let hash = hash.finalize();
-        let short: String = hash.iter().take(12).map(|b| format!("{b:02x}")).collect();
-        Ok(self.directory("pushes")?.join(format!("{short}.json")))
+        let key = [uri.as_bytes(), path.as_os_str().as_encoded_bytes()].join(&0);
+        Ok(self.directory("pushes")?.join(name_for(&key)))
     }
 
     /// What is known of the base at this path of that host.
     ///
     /// # Errors
     ///
-    /// [`Kind::NotUndone`] if the record cannot be understood.
+    /// [`Kind::NotUndone`](crate::error::Kind::NotUndone) if the record cannot be understood.
     pub fn push_record(&self, uri: &str, path: &Path) -> Result<Option<PushRecord>> {
         read_push(&self.push_path(uri, path)?)
     }
@@ -57,15 +50,8 @@ impl Store {
     ///
     /// As [`Self::push_record`].
     pub fn push_records(&self, uri: &str) -> Result<Vec<PushRecord>> {
-        let dir = self.directory("pushes")?;
-        let cannot = |e| Error::io(format!("cannot list {}", dir.display()), e);
-        let mut all = Vec::new();
-        for entry in fs::read_dir(&dir).map_err(cannot)? {
-            let path = entry.map_err(cannot)?.path();
-            if path.extension().is_some_and(|e| e == "json") {
-                all.extend(read_push(&path)?.filter(|record| record.uri == uri));
-            }
-        }
+        let mut all = read_all(&self.directory("pushes")?, read_push)?;
+        all.retain(|record| record.uri == uri);
         all.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(all)
     }
@@ -76,14 +62,8 @@ impl Store {
     ///
     /// If it cannot be written.
     pub fn remember_push(&self, record: &PushRecord) -> Result<()> {
-        let text = serde_json::to_vec_pretty(record).map_err(|e| {
-            Error::wrap(
-                Kind::Usage,
-                format!("cannot record {}", record.path.display()),
-                e,
-            )
-        })?;
-        write_whole(&self.push_path(&record.uri, &record.path)?, &text)
+        let path = self.push_path(&record.uri, &record.path)?;
+        write_json(&path, record, &record.path)
     }
 
     /// Forgets a base that is not there any more.
@@ -92,13 +72,7 @@ impl Store {
     ///
     /// If the record cannot be removed.
     pub fn forget_push(&self, record: &PushRecord) -> Result<()> {
-        let path = self.push_path(&record.uri, &record.path)?;
-        match fs::remove_file(&path) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                Err(Error::io(format!("cannot remove {}", path.display()), e))
-            }
-            _ => Ok(()),
-        }
+        forget(&self.push_path(&record.uri, &record.path)?)
     }
 }
 
@@ -108,7 +82,10 @@ fn read_push(path: &Path) -> Result<Option<PushRecord>> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+    use crate::error::Kind;
 
     #[test]
     fn a_push_is_known_by_its_host_and_its_path() {

@@ -4,9 +4,11 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::error::{Error, Kind, Result};
@@ -116,4 +118,43 @@ pub(super) fn read_json<T: DeserializeOwned>(
             path.display()
         ))
     })
+}
+
+/// What the file of a record is called that is found by this key.
+pub(super) fn name_for(key: &[u8]) -> PathBuf {
+    let hash = Sha256::digest(key);
+    let short: String = hash.iter().take(12).map(|b| format!("{b:02x}")).collect();
+    PathBuf::from(format!("{short}.json"))
+}
+
+/// Writes a record of `subject`, instead of what was there before.
+pub(super) fn write_json<T: Serialize>(path: &Path, record: &T, subject: &Path) -> Result<()> {
+    let text = serde_json::to_vec_pretty(record).map_err(|e| {
+        let what = format!("cannot record {}", subject.display());
+        Error::wrap(Kind::Usage, what, e)
+    })?;
+    write_whole(path, &text)
+}
+
+/// All records of a directory, in no order.
+pub(super) fn read_all<T>(dir: &Path, read: impl Fn(&Path) -> Result<Option<T>>) -> Result<Vec<T>> {
+    let cannot = |e| Error::io(format!("cannot list {}", dir.display()), e);
+    let mut all = Vec::new();
+    for entry in fs::read_dir(dir).map_err(cannot)? {
+        let path = entry.map_err(cannot)?.path();
+        if path.extension().is_some_and(|e| e == "json") {
+            all.extend(read(&path)?);
+        }
+    }
+    Ok(all)
+}
+
+/// Removes a record, if it is there.
+pub(super) fn forget(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::io(format!("cannot remove {}", path.display()), e))
+        }
+        _ => Ok(()),
+    }
 }
