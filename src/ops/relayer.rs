@@ -107,6 +107,8 @@ impl Relayer<'_> {
         });
         let files = match committed {
             Ok(files) => files,
+            // See `Journal::add`.
+            Err(error) if error.kind() == Kind::NotUndone => return Err(error),
             Err(error) => {
                 remove_temps(&intent)?;
                 journal.finish()?;

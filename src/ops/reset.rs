@@ -243,6 +243,10 @@ pub fn apply(host: Host<'_>, plan: ResetPlan<'_>) -> Result<()> {
         Ok(())
     });
     if let Err(error) = committed {
+        // See `Journal::add`.
+        if error.kind() == Kind::NotUndone {
+            return Err(error);
+        }
         take_back(&replaced)?;
         journal.finish()?;
         return Err(error);

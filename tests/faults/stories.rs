@@ -5,6 +5,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use crate::common::{self, Host};
+use crate::operations::OPERATIONS;
+use crate::scene::Scene;
 
 /// A story, and what it is called.
 pub(crate) struct Story {
@@ -40,6 +42,10 @@ pub(crate) static STORIES: &[Story] = &[
     Story {
         name: "a_copy_that_is_told_to_stop_stops_in_the_middle",
         run: a_copy_that_is_told_to_stop_stops_in_the_middle,
+    },
+    Story {
+        name: "a_mark_that_could_not_be_written_does_not_count",
+        run: a_mark_that_could_not_be_written_does_not_count,
     },
 ];
 
@@ -194,5 +200,53 @@ fn a_copy_that_is_told_to_stop_stops_in_the_middle() {
         assert_eq!(run.wait().unwrap().code(), Some(code), "{signal}");
         fs::remove_file(started).unwrap();
         assert_eq!(host.world(), before, "{signal}");
+    }
+}
+
+/// Each of the program's own records fails to become durable, the mark among them,
+/// and what was done meanwhile cannot be taken back whole either.
+fn a_mark_that_could_not_be_written_does_not_count() {
+    let apply = OPERATIONS
+        .iter()
+        .find(|operation| operation.name == "snapshot-apply")
+        .unwrap();
+    for (all, failpoint) in [
+        ("", ""),
+        ("", "snapshot.back=error"),
+        ("", "snapshot.back=kill"),
+        ("+", ""),
+    ] {
+        let (mut half, mut nth) = (0, 0);
+        loop {
+            nth += 1;
+            let scene = Scene::new(apply);
+            let log = scene.host.root().join("faults/calls");
+            // Of the program alone, and not of those that it starts.
+            let inject = format!("inject=fdatasync:error=EIO:when={nth}{all}");
+            let wrapper = args!["strace", "-qq", "-o", &log, "-e", &inject, "--"];
+            let mut command = scene.command_under(&wrapper);
+            command.env("VMKIN_FAILPOINTS", failpoint);
+            let outcome = common::Outcome::of(command.output().unwrap());
+            let calls = fs::read_to_string(&log).unwrap();
+            if !calls.contains("(INJECTED)") {
+                assert_eq!(outcome.code(), Some(0), "{outcome}");
+                break;
+            }
+            let what = format!("{inject} {failpoint}: {outcome}");
+            assert_ne!(outcome.code(), Some(0), "{what}");
+            let is_half = outcome.code() == Some(11) || outcome.signal() == Some(9);
+            half += usize::from(is_half && !scene.is_committed());
+            let is_committed = scene.is_committed();
+            if is_half {
+                scene.vmkin("recover").success();
+            }
+            assert!(scene.host.world().journals().is_empty(), "{what}");
+            let (before, now) = (scene.seen_before(), scene.seen_now());
+            let stayed = before.iter().zip(&now).filter(|(a, b)| a == b).count();
+            let wanted = if is_committed { 0 } else { before.len() };
+            assert_eq!(stayed, wanted, "{what}");
+        }
+        assert_eq!(half > 0, !(all.is_empty() && failpoint.is_empty()));
+        assert!(nth > 2, "it wrote down nothing but what it intended");
     }
 }

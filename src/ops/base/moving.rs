@@ -216,6 +216,8 @@ pub fn apply(host: Host<'_>, plan: &MovePlan) -> Result<()> {
     let mut made = made_of(&[], intent);
     let ready = match prepare(host, intent, &guard, &mut journal, &mut made) {
         Ok(ready) => ready,
+        // See `Journal::add`.
+        Err(error) if error.kind() == Kind::NotUndone => return Err(error),
         Err(error) => {
             let error = host.stopped_by(error);
             take_back(intent, made).map_err(|undo| {

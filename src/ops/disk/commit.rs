@@ -201,6 +201,10 @@ pub fn apply(host: Host<'_>, plan: CommitPlan<'_>) -> Result<CommitReport> {
         Ok(())
     });
     if let Err(error) = merged {
+        // See `Journal::add`.
+        if error.kind() == Kind::NotUndone {
+            return Err(error);
+        }
         leave(host, &intent, Some(&plan.base))?;
         journal.finish()?;
         return Err(host.stopped_by(error).hint(

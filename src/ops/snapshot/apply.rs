@@ -266,6 +266,10 @@ pub fn apply(host: Host<'_>, plan: ApplyPlan<'_>) -> Result<()> {
     });
     let disks: Vec<&LeasedDisk> = plan.held.images().collect();
     if let Err(error) = gone_back {
+        // See `Journal::add`.
+        if error.kind() == Kind::NotUndone {
+            return Err(error);
+        }
         let error = host.stopped_by(error);
         take_back(&disks, &intent).map_err(|e| {
             e.with_kind(Kind::NotUndone).hint(
@@ -350,6 +354,7 @@ pub(super) fn take_back(disks: &[&LeasedDisk], intent: &SnapshotIntent) -> Resul
             }
         }
         tags::mend(disk.chain(), disk.lease(), &cancel)?;
+        crate::failpoint::hit("snapshot.back")?;
     }
     intent
         .variables

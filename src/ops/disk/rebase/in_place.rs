@@ -95,6 +95,10 @@ pub(super) fn apply(host: Host<'_>, plan: &RebasePlan<'_>) -> Result<Size> {
         .and_then(|()| crate::failpoint::hit("rename.written"))
         .and_then(|()| journal.add(&[Step::Committed { files: Vec::new() }]));
     if let Err(error) = named {
+        // See `Journal::add`.
+        if error.kind() == Kind::NotUndone {
+            return Err(error);
+        }
         take_back(&renaming, disk.lease())?;
         journal.finish()?;
         return Err(host.stopped_by(error));
