@@ -12,14 +12,13 @@ use std::sync::atomic::AtomicBool;
 
 use rustix::fs::{Gid, Mode, Uid};
 
-use super::chain::resolve;
 use super::check::{can_be_checked, check};
 use super::file::{ImageFile, shown};
+use super::flatten::chain_of_new;
 use super::lock::Guard;
 use super::overlay::{NewFile, cannot_write};
 use super::qemu_img::{Described, QemuImg, image_options, refuse_export, telling};
 use super::transfer::copy_data;
-use super::trust::Trust;
 use crate::error::{Error, Kind, Result};
 use crate::model::{Chain, ImageFormat, Layer, human_bytes};
 use crate::process::Run;
@@ -320,7 +319,7 @@ pub(super) fn convert(
     let run = tool.convert(from, size, &absolute(new)?, format);
     run_convert(run, size, new, progress, cancel)?;
     if can_be_checked(format) {
-        all_of_it(&absolute(new)?, format, cancel)?;
+        all_of_it(&chain_of_new(&absolute(new)?, format, None)?, cancel)?;
     }
     progress(size, size);
     Ok(())
@@ -363,14 +362,17 @@ pub(super) fn still_there(new: &NewFile) -> Result<()> {
 /// # Errors
 ///
 /// [`Kind::Storage`] if they are not; those of [`check`].
-pub fn all_of_it(to: &Path, format: ImageFormat, cancel: &AtomicBool) -> Result<()> {
-    let found = check(&resolve(to, format, &Trust::default())?, cancel)?;
+pub fn all_of_it(copy: &Chain, cancel: &AtomicBool) -> Result<()> {
+    let found = check(copy, cancel)?;
     if found.is_sound() && found.leaks == 0 {
         return Ok(());
     }
     Err(Error::new(
         Kind::Storage,
-        format_args!("not all that was copied to {} could be written", shown(to)),
+        format_args!(
+            "not all that was copied to {} could be written",
+            shown(&copy.top().path)
+        ),
     )
     .hint("see the kernel's messages about the disk, and repeat the command"))
 }

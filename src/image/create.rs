@@ -201,7 +201,7 @@ pub fn look_at_new(
     let chain = resolve(&path, format, trust).map_err(|error| error.with_kind(Kind::Storage))?;
     // Without the secret its tables cannot be checked.
     if can_be_checked(format) && !chain.top().encrypted && chain.is_single() {
-        all_of_it(&path, format, cancel)?;
+        all_of_it(&chain, cancel)?;
     }
     Ok(chain)
 }

@@ -75,7 +75,7 @@ pub fn rebased(
             .cancel(cancel)
             .run_lines(&mut telling(progress, size))?;
         drop(own);
-        all_of_it(to, ImageFormat::Qcow2, cancel)
+        all_of_it(&chain_of_new(to, ImageFormat::Qcow2, Some(base))?, cancel)
     };
     match work() {
         Ok(()) => Ok(new),

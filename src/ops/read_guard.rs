@@ -122,6 +122,16 @@ pub(super) fn format_of(
     path: &Path,
     format: Option<ImageFormat>,
 ) -> Result<ImageFormat> {
+    format_by(usage, path, format, "--format")
+}
+
+/// The same where the user says it with another option than `--format`.
+pub(super) fn format_by(
+    usage: &Usage,
+    path: &Path,
+    format: Option<ImageFormat>,
+    option: &str,
+) -> Result<ImageFormat> {
     let file = image::ImageFile::open(path)?.id();
     let of_domain = usage.layer(file).map(|layer| layer.format);
     of_domain.or(format).ok_or_else(|| {
@@ -136,7 +146,9 @@ pub(super) fn format_of(
                 shown(path)
             ),
         )
-        .hint("say which it has: `--format qcow2`, or `--format raw`");
+        .hint(format!(
+            "say which it has: `{option} qcow2`, or `{option} raw`"
+        ));
         match image::format_of(path) {
             Ok(looks) if looks != ImageFormat::Raw => error.hint(format!(
                 "it begins as {looks} images do, as a raw disk does too if its guest has \

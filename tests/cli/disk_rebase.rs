@@ -72,7 +72,8 @@ fn a_disk_on_another_base_reads_what_it_read_before() {
         .fails(2, "stands alone")
         .says("`vmkin flatten -d DOMAIN`");
     host.vmkin(&format!("disk rebase -d web --onto {}", next.display()))
-        .fails(2, "its format is not known");
+        .fails(2, "its format is not known")
+        .says("`--onto-format qcow2`");
     let guard = vmkin::image::Lease::exclusive(next).unwrap();
     host.vmkin(&bases.to(next, "-d web")).fails(7, "is in use");
     drop(guard);
@@ -83,6 +84,23 @@ fn a_disk_on_another_base_reads_what_it_read_before() {
     assert_eq!(bases.on(), *next);
     assert_eq!(host.reads(&bases.overlay, "qcow2"), before);
     assert!(host.world().journals().is_empty());
+}
+
+#[test]
+fn the_new_base_may_be_in_another_directory() {
+    for which in ["-d web", "-a web.qcow2 --format qcow2"] {
+        let bases = Bases::of_a_guest();
+        let host = &bases.host;
+        let dir = host.root().join("elsewhere");
+        std::fs::create_dir(&dir).unwrap();
+        let next = dir.join("next.qcow2");
+        std::fs::rename(&bases.next, &next).unwrap();
+        let before = host.reads(&bases.overlay, "qcow2");
+        let which = which.replace("web.qcow2", &bases.overlay.display().to_string());
+        host.vmkin(&bases.to(&next, &which)).success();
+        assert_eq!(bases.on(), next);
+        assert_eq!(host.reads(&bases.overlay, "qcow2"), before);
+    }
 }
 
 #[test]

@@ -112,7 +112,8 @@ pub(super) fn is_native(layout: &Layout, format: ImageFormat) -> bool {
 fn sealed(new: &NewFile, format: ImageFormat, interrupt: &Interrupt) -> Result<()> {
     new.sync()?;
     if image::can_be_checked(format) {
-        image::all_of_it(new.path(), format, interrupt.flag())?;
+        let chain = image::chain_of_new(new.path(), format, None)?;
+        image::all_of_it(&chain, interrupt.flag())?;
     }
     crate::failpoint::hit("build.made")
 }

@@ -12,7 +12,7 @@ use crate::model::{Chain, ImageFormat, ImageOptions, SecretText, human_bytes};
 use crate::ops::build::Workshop;
 use crate::ops::images::{open_dirs, trust_for};
 use crate::ops::new_image::{free_path, make_whole};
-use crate::ops::read_guard::format_of;
+use crate::ops::read_guard::format_by;
 use crate::ops::{Host, Usage};
 
 /// What is to be made.
@@ -35,6 +35,8 @@ pub struct Below {
     pub path: PathBuf,
     /// Its format, needed if no domain has it.
     pub format: Option<ImageFormat>,
+    /// The option by which the user says so.
+    pub format_option: &'static str,
     /// Where backing files may be besides the storage pools.
     pub allow_dirs: Vec<PathBuf>,
 }
@@ -257,7 +259,7 @@ pub(super) fn chain_below(
     // elsewhere one day would change the base under it.
     let path = std::fs::canonicalize(&below.path).unwrap_or_else(|_| below.path.clone());
     let usage = Usage::read_allowing(host.hypervisor, &below.allow_dirs)?;
-    let format = format_of(&usage, &path, below.format)?;
+    let format = format_by(&usage, &path, below.format, below.format_option)?;
     let trust = trust_for(host.hypervisor, &[], &below.allow_dirs)?;
     let chain = image::resolve(&path, format, &trust)?;
     if chain.layers().len() > MAX_OVERLAYS {

@@ -101,6 +101,7 @@ pub(super) fn run(ui: &Ui, session: &Session<'_>, args: &CreateArgs) -> Result<(
     let below = wish.backing.map(|path| Below {
         path,
         format: wish.backing_format,
+        format_option: "--backing-format",
         allow_dirs: args.allow_dir.clone(),
     });
     let host = hypervisor

@@ -56,6 +56,7 @@ pub(super) fn run(ui: &Ui, session: &Session<'_>, args: &RebaseArgs) -> Result<(
         onto: Below {
             path: args.onto.clone(),
             format: args.onto_format,
+            format_option: "--onto-format",
             allow_dirs: allow_dirs.clone(),
         },
         in_place: args.r#unsafe,
