@@ -8,13 +8,14 @@ use vmkin::image::{Trust, survey};
 use vmkin::model::ImageFormat;
 use vmkin_fuzz::{be, le, scratch, write};
 
-const FORMATS: [ImageFormat; 7] = [
+const FORMATS: [ImageFormat; 8] = [
     ImageFormat::Qcow,
     ImageFormat::Qed,
     ImageFormat::Vmdk,
     ImageFormat::Vdi,
     ImageFormat::Vpc,
     ImageFormat::Vhdx,
+    ImageFormat::Parallels,
     ImageFormat::Luks,
 ];
 

@@ -2433,11 +2433,11 @@ _vmkin() {
                     return 0
                     ;;
                 --output-format)
-                    COMPREPLY=($(compgen -W "raw qcow2 qcow qed vmdk vdi vpc vhdx" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "raw qcow2 qcow qed vmdk vdi vpc vhdx parallels" -- "${cur}"))
                     return 0
                     ;;
                 -O)
-                    COMPREPLY=($(compgen -W "raw qcow2 qcow qed vmdk vdi vpc vhdx" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "raw qcow2 qcow qed vmdk vdi vpc vhdx parallels" -- "${cur}"))
                     return 0
                     ;;
                 --option)
@@ -5592,7 +5592,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__promote)
-            opts="-d -c -q -v -y -h --domain --flatten --layer --no-hash --allow-dir --connect --host --json --quiet --verbose --yes --color --help"
+            opts="-d -c -q -v -y -h --domain --flatten --layer --no-hash --allow-dir --dry-run --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

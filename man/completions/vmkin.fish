@@ -610,6 +610,7 @@ never\t''"
 complete -c vmkin -n "__fish_vmkin_using_subcommand promote" -l flatten -d 'Make images that stand alone of its overlays first'
 complete -c vmkin -n "__fish_vmkin_using_subcommand promote" -l layer -d 'Leave its overlays on their base: this is what happens anyway'
 complete -c vmkin -n "__fish_vmkin_using_subcommand promote" -l no-hash -d 'Do not read whole images to remember their SHA-256'
+complete -c vmkin -n "__fish_vmkin_using_subcommand promote" -l dry-run -d 'Show what would be sealed, and change nothing'
 complete -c vmkin -n "__fish_vmkin_using_subcommand promote" -l json -d 'Print the result as one JSON document'
 complete -c vmkin -n "__fish_vmkin_using_subcommand promote" -s q -l quiet -d 'Print only results, warnings and errors'
 complete -c vmkin -n "__fish_vmkin_using_subcommand promote" -s v -l verbose -d 'Show the programs that are run, such as qemu-img; may be repeated'
@@ -763,7 +764,8 @@ qed\t'QEMU enhanced disk'
 vmdk\t'VMware'
 vdi\t'VirtualBox'
 vpc\t'Virtual PC (.vhd)'
-vhdx\t'Hyper-V'"
+vhdx\t'Hyper-V'
+parallels\t'Parallels (.hds)'"
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from convert" -s o -l option -d 'Options of that format, as in qemu-img: `-o cluster_size=2M`; may be repeated' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from convert" -s s -s l -l snapshot -d 'Read this internal snapshot, by its name or id' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand disk; and __fish_seen_subcommand_from convert" -s S -l sparse -d 'So many zeros on end become a hole; 0 for none [default: 4k]' -r

@@ -41,7 +41,11 @@ impl Checked {
 pub fn can_be_checked(format: ImageFormat) -> bool {
     matches!(
         format,
-        ImageFormat::Qcow2 | ImageFormat::Qed | ImageFormat::Vdi | ImageFormat::Vhdx
+        ImageFormat::Qcow2
+            | ImageFormat::Qed
+            | ImageFormat::Vdi
+            | ImageFormat::Vhdx
+            | ImageFormat::Parallels
     )
 }
 

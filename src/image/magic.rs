@@ -39,6 +39,8 @@ pub fn format_of(path: &Path) -> Result<ImageFormat> {
         ImageFormat::Vpc
     } else if begins(b"vhdxfile") {
         ImageFormat::Vhdx
+    } else if begins(b"WithouFreSpacExt") || begins(b"WithoutFreeSpace") {
+        ImageFormat::Parallels
     } else if begins(b"LUKS\xba\xbe") {
         ImageFormat::Luks
     } else if has(64, &0xbeda_107f_u32.to_le_bytes()) {
@@ -69,6 +71,8 @@ mod tests {
             (b"KDMV".to_vec(), ImageFormat::Vmdk),
             (b"conectix".to_vec(), ImageFormat::Vpc),
             (b"vhdxfile".to_vec(), ImageFormat::Vhdx),
+            (b"WithouFreSpacExt".to_vec(), ImageFormat::Parallels),
+            (b"WithoutFreeSpace".to_vec(), ImageFormat::Parallels),
             (b"LUKS\xba\xbe".to_vec(), ImageFormat::Luks),
             (vdi, ImageFormat::Vdi),
             (iso, ImageFormat::Iso),

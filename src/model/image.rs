@@ -27,6 +27,8 @@ pub enum ImageFormat {
     Vpc,
     /// Hyper-V.
     Vhdx,
+    /// Parallels (`.hds`).
+    Parallels,
     /// LUKS-encrypted raw.
     Luks,
     /// A CD image; raw to QEMU.
@@ -45,6 +47,7 @@ impl ImageFormat {
             Self::Vdi => "vdi",
             Self::Vpc => "vpc",
             Self::Vhdx => "vhdx",
+            Self::Parallels => "parallels",
             Self::Luks => "luks",
             Self::Iso => "iso",
         }
@@ -52,7 +55,7 @@ impl ImageFormat {
 
     /// Whether an image of this format can be an overlay on another.
     pub fn may_have_backing(self) -> bool {
-        !matches!(self, Self::Raw | Self::Iso | Self::Luks)
+        !matches!(self, Self::Raw | Self::Iso | Self::Luks | Self::Parallels)
     }
 }
 
@@ -66,7 +69,7 @@ impl FromStr for ImageFormat {
     type Err = UnknownFormat;
 
     fn from_str(s: &str) -> Result<Self, UnknownFormat> {
-        const ALL: [ImageFormat; 10] = [
+        const ALL: [ImageFormat; 11] = [
             ImageFormat::Raw,
             ImageFormat::Qcow2,
             ImageFormat::Qcow,
@@ -75,6 +78,7 @@ impl FromStr for ImageFormat {
             ImageFormat::Vdi,
             ImageFormat::Vpc,
             ImageFormat::Vhdx,
+            ImageFormat::Parallels,
             ImageFormat::Luks,
             ImageFormat::Iso,
         ];

@@ -76,6 +76,8 @@ const VHDX: Known = &[
     ("block_state_zero", Value::Switch),
 ];
 
+const PARALLELS: Known = &[("cluster_size", Value::Power(512, 64 << 20))];
+
 fn known(format: ImageFormat) -> Known {
     match format {
         ImageFormat::Raw => RAW,
@@ -85,6 +87,7 @@ fn known(format: ImageFormat) -> Known {
         ImageFormat::Vdi => VDI,
         ImageFormat::Vpc => VPC,
         ImageFormat::Vhdx => VHDX,
+        ImageFormat::Parallels => PARALLELS,
         _ => &[],
     }
 }

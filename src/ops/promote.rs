@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::flatten::{self, FlattenRequest, Flattened, overlays_of};
+use super::flatten::{self, FlattenPlan, FlattenRequest, Flattened, overlays_of};
 use super::images::real;
 use super::{Host, ShutOff, base};
 use crate::error::Result;
@@ -24,15 +24,52 @@ pub struct PromoteRequest {
     pub allow_dirs: Vec<PathBuf>,
 }
 
-/// A guest that is golden.
+/// A guest that is golden, or would be.
 #[derive(Clone, Debug, Serialize)]
 pub struct Promoted {
     /// The domain.
     pub domain: Domain,
     /// What was flattened, if anything was.
     pub flattened: Option<Flattened>,
-    /// Its images, which are sealed.
+    /// Its images.
+    pub images: Vec<PathBuf>,
+    /// What is on record of them, once they are sealed.
     pub sealed: Vec<SealRecord>,
+}
+
+/// What would be done. Changes nothing.
+///
+/// # Errors
+///
+/// Those of [`promote`], but for what only sealing finds out.
+pub fn plan(host: Host<'_>, domain: &Domain, request: &PromoteRequest) -> Result<Promoted> {
+    host.must_be_here()?;
+    ShutOff::check(host.hypervisor, domain)?;
+    let flattening = flattening(host, domain, request)?;
+    let images = base::images_of(host, domain)?;
+    Ok(Promoted {
+        domain: domain.clone(),
+        flattened: flattening.map(|plan| plan.flattened),
+        images: images.iter().map(|(path, _)| real(path)).collect(),
+        sealed: Vec::new(),
+    })
+}
+
+/// How its overlays become images that stand alone, if that is asked for and there
+/// are any.
+fn flattening<'a>(
+    host: Host<'a>,
+    domain: &Domain,
+    request: &PromoteRequest,
+) -> Result<Option<FlattenPlan<'a>>> {
+    if !request.flatten || overlays_of(host, domain, &request.allow_dirs)?.is_empty() {
+        return Ok(None);
+    }
+    let request = FlattenRequest {
+        targets: Vec::new(),
+        allow_dirs: request.allow_dirs.clone(),
+    };
+    flatten::plan(host, domain, &request).map(Some)
 }
 
 /// Seals the images of a guest, so that it does not start any more and clones can be
@@ -45,22 +82,15 @@ pub struct Promoted {
 pub fn promote(host: Host<'_>, domain: &Domain, request: &PromoteRequest) -> Result<Promoted> {
     host.must_be_here()?;
     ShutOff::check(host.hypervisor, domain)?;
-    let mut flattened = None;
-    if request.flatten && !overlays_of(host, domain, &request.allow_dirs)?.is_empty() {
-        let plan = flatten::plan(
-            host,
-            domain,
-            &FlattenRequest {
-                targets: Vec::new(),
-                allow_dirs: request.allow_dirs.clone(),
-            },
-        )?;
-        flattened = Some(flatten::apply(host, plan)?);
-    }
+    let flattened = flattening(host, domain, request)?
+        .map(|plan| flatten::apply(host, plan))
+        .transpose()?;
+    let mut images = Vec::new();
     let mut sealed = Vec::new();
     let mut new = Vec::new();
     for (path, format) in base::images_of(host, domain)? {
         let path = real(&path);
+        images.push(path.clone());
         match seal(host, domain, &path, format, request.hash) {
             Ok((record, is_new)) => {
                 new.extend(is_new.then_some(path));
@@ -78,6 +108,7 @@ pub fn promote(host: Host<'_>, domain: &Domain, request: &PromoteRequest) -> Res
     Ok(Promoted {
         domain: domain.clone(),
         flattened,
+        images,
         sealed,
     })
 }

@@ -116,6 +116,16 @@ fn a_guest_that_is_promoted_is_golden() {
     host.vmkin("promote -d busy")
         .fails(4, "is running, and must be shut off");
     host.remove("busy");
+    let world = host.world();
+    for (options, how) in [("", "is sealed"), ("--flatten", "stands alone")] {
+        let plan = host.vmkin(&format!("promote -d web-01 {options} --dry-run"));
+        let plan = plan.success();
+        assert!(
+            plan.stdout().contains(&format!("web-01.qcow2  {how}")),
+            "{plan}"
+        );
+    }
+    assert_eq!(host.world(), world);
     let promoted = host.vmkin("promote -d web-01 --layer");
     let promoted = promoted.success().says("`vmkin clone -d web-01 NAME`");
     assert!(promoted.stderr().contains("Sealed"), "{promoted}");

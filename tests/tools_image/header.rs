@@ -142,6 +142,8 @@ fn other_formats_are_bases_if_they_lead_nowhere() {
         (ImageFormat::Qed, "cluster_size=64K"),
         (ImageFormat::Qed, "cluster_size=4K,table_size=2"),
         (ImageFormat::Qcow, "encryption=off"),
+        (ImageFormat::Parallels, "cluster_size=1M"),
+        (ImageFormat::Parallels, "cluster_size=4k"),
         (ImageFormat::Vhdx, "subformat=dynamic"),
         (ImageFormat::Vhdx, "subformat=fixed"),
         (ImageFormat::Vhdx, "block_size=256M,log_size=16M"),

@@ -433,6 +433,7 @@ fn formats_that_are_not_read_here_are_read_by_qemu() {
         (ImageFormat::Vhdx, "vhdx", "subformat=dynamic"),
         (ImageFormat::Qed, "qed", "cluster_size=65536"),
         (ImageFormat::Qcow, "qcow", "size=8M"),
+        (ImageFormat::Parallels, "parallels", "cluster_size=64k"),
     ] {
         let path = pool.at(&format!("a, \"b\".{word}"));
         let mut args: Vec<&OsStr> =

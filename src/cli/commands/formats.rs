@@ -25,6 +25,8 @@ pub(super) enum Format {
     Vpc,
     /// Hyper-V
     Vhdx,
+    /// Parallels (.hds)
+    Parallels,
 }
 
 /// The formats of new disks.
@@ -47,6 +49,7 @@ impl From<Format> for ImageFormat {
             Format::Vdi => Self::Vdi,
             Format::Vpc => Self::Vpc,
             Format::Vhdx => Self::Vhdx,
+            Format::Parallels => Self::Parallels,
         }
     }
 }

@@ -3,12 +3,12 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::cli::session::Session;
-use crate::cli::ui::Ui;
+use crate::cli::ui::{Ui, one_line};
 use crate::error::Result;
 use crate::hypervisor::Hypervisor as _;
 use crate::model::DomainRef;
 use crate::ops::Observer as _;
-use crate::ops::promote::{PromoteRequest, promote};
+use crate::ops::promote::{PromoteRequest, Promoted, plan, promote};
 
 /// Make a golden domain of a guest
 ///
@@ -38,21 +38,26 @@ pub(in crate::cli) struct PromoteArgs {
     /// Trust backing files in this directory too
     #[arg(long, value_name = "DIR")]
     allow_dir: Vec<PathBuf>,
+
+    /// Show what would be sealed, and change nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
 pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &PromoteArgs) -> Result<()> {
-    let hypervisor = session.connect_to_change()?;
+    let hypervisor = session.connect_unless(args.dry_run)?;
     let host = session.host(&hypervisor);
     let domain = hypervisor.find(&args.domain)?;
-    let promoted = promote(
-        host,
-        &domain,
-        &PromoteRequest {
-            flatten: args.flatten,
-            hash: !args.no_hash,
-            allow_dirs: args.allow_dir.clone(),
-        },
-    )?;
+    let request = PromoteRequest {
+        flatten: args.flatten,
+        hash: !args.no_hash,
+        allow_dirs: args.allow_dir.clone(),
+    };
+    if args.dry_run {
+        let promoted = plan(host, &domain, &request)?;
+        return ui.result(&listed(&promoted), &promoted);
+    }
+    let promoted = promote(host, &domain, &request)?;
     for record in &promoted.sealed {
         ui.status(&format!("Sealed {}.", record.path.display()));
     }
@@ -61,4 +66,24 @@ pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &PromoteArgs) ->
         domain.name
     ));
     ui.result("", &promoted)
+}
+
+fn listed(promoted: &Promoted) -> String {
+    let mut text = format!("Domain '{}'\n", one_line(&promoted.domain.name));
+    for image in &promoted.images {
+        let flattened = promoted.flattened.as_ref();
+        let is_flattened = flattened.is_some_and(|one| {
+            let mut disks = one.disks.iter();
+            disks.any(|disk| disk.path == *image)
+        });
+        let how = match is_flattened {
+            true => "stands alone, and is sealed",
+            false => "is sealed",
+        };
+        text.push_str(&format!(
+            "  {}  {how}\n",
+            one_line(&image.display().to_string())
+        ));
+    }
+    text
 }

@@ -7,6 +7,7 @@
 //! that its drivers find when they read the data.
 
 mod luks;
+mod parallels;
 mod qcow1;
 mod qed;
 mod raw;
@@ -129,6 +130,7 @@ fn found(image: &dyn Source, format: ImageFormat) -> Found {
         ImageFormat::Vhdx => vhdx::read(image),
         ImageFormat::Qed => qed::read(image),
         ImageFormat::Qcow => qcow1::read(image),
+        ImageFormat::Parallels => parallels::read(image),
         ImageFormat::Luks => luks::read(image),
         _ => Err(Problem::Refused(
             "nobody here knows what files it may lead to",

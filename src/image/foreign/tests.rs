@@ -18,11 +18,12 @@ impl Source for Vec<u8> {
     }
 }
 
-const FORMATS: [ImageFormat; 7] = [
+const FORMATS: [ImageFormat; 8] = [
     ImageFormat::Vmdk,
     ImageFormat::Vdi,
     ImageFormat::Vpc,
     ImageFormat::Vhdx,
+    ImageFormat::Parallels,
     ImageFormat::Qed,
     ImageFormat::Qcow,
     ImageFormat::Luks,
@@ -79,6 +80,37 @@ fn a_raw_image_has_whole_sectors() {
     assert!(raw::read(&Endless).is_err());
 }
 
+/// Libvirt knows no such disks, and so `tests/hostile` has none.
+#[test]
+fn a_parallels_image_is_of_known_features_and_whole() {
+    let with = |at: usize, bytes: &[u8]| {
+        let mut image = vec![0; 4096];
+        image[..16].copy_from_slice(b"WithouFreSpacExt");
+        for (at, word) in [(16, 2_u32), (28, 128), (32, 16), (36, 2048)] {
+            image[at..at + 4].copy_from_slice(&word.to_le_bytes());
+        }
+        image[at..at + bytes.len()].copy_from_slice(bytes);
+        parallels::read(&image)
+    };
+    let good = with(0, b"");
+    assert_eq!(good.unwrap().virtual_size, 2048 * 512);
+    assert_eq!(with(0, b"WithoutFreeSpace").unwrap().virtual_size, 1 << 20);
+    assert!(with(44, b"Ynot").unwrap().dirty);
+    for (at, bytes) in [
+        (0, &b"WithoutFreeSpacs"[..]),
+        (16, b"\x03"),
+        (28, b"\0\0\0\0"),
+        (28, b"\xff\xff\xff\xff"),
+        (32, b"\xff\xff\xff\xff"),
+        (32, b"\x0f\0\0\0"),
+        (36, b"\0\0\0\0\0\0\0\xff"),
+        (56, b"\x01"),
+    ] {
+        let found = with(at, bytes);
+        assert!(matches!(found, Err(Problem::Refused(_))), "{at} {bytes:?}");
+    }
+}
+
 #[test]
 fn cut_off_headers_are_no_panic() {
     for length in 0..1100 {
@@ -96,7 +128,7 @@ proptest! {
     fn no_bytes_make_it_panic(
         magic in prop::sample::select(vec![
             &b"KDMV"[..], b"QED\0", b"QFI\xfb\0\0\0\x01", b"LUKS\xba\xbe\0\x01", b"conectix",
-            b"vhdxfile",
+            b"vhdxfile", b"WithouFreSpacExt\x02\0\0\0",
         ]),
         rest in prop::collection::vec(any::<u8>(), 0..1100),
     ) {
