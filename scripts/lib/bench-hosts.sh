@@ -8,12 +8,21 @@ HOSTS_LOOP=5
 # So many hosts of so many guests, on libvirt's test driver.
 HOSTS_MANY=20
 HOSTS_GUESTS=500
+# As many lines to one libvirtd with so many guests: the slowest, and by how much each is faster than the next.
+HOSTS_SLOWEST=50
+HOSTS_FASTER=2
+HOSTS_ON_LINE=20
 
 # bench_hosts RESULTS
 bench_hosts() {
     local results=$1 round delay uri
     step "another host"
     hosts_start
+    hosts_lines
+    for ((round = 1; round <= REPEAT; round++)); do
+        bench_time "$results" hosts-slowest 1 hosts_vmkin --host "line-$HOSTS_SLOWEST" list
+        bench_time "$results" hosts-lines 1 hosts_vmkin --host lines list
+    done
     for ((round = 1; round <= REPEAT; round++)); do
         for delay in "${HOSTS_DELAYS[@]}"; do
             uri="qemu+unix:///system?socket=$HOSTS_FOLDER/delay-$delay"
@@ -62,11 +71,32 @@ hosts_start() {
         "<devices><disk type='file'><driver name='qemu' type='qcow2'/><source file='$HOSTS_FOLDER/images/golden.qcow2'/>" \
         "<target dev='vda' bus='virtio'/></disk><interface type='user'/></devices></domain>" >"$HOSTS_FOLDER/golden.xml"
     virsh -q -c "$uri" define "$HOSTS_FOLDER/golden.xml"
-    for delay in "${HOSTS_DELAYS[@]}"; do
-        python3 scripts/lib/delay.py "$HOSTS_FOLDER/delay-$delay" "$HOSTS_FOLDER/libvirt-sock" "$delay" &
-        HOSTS_PIDS+=($!)
-    done
-    sleep 1
+    for delay in "${HOSTS_DELAYS[@]}"; do hosts_line "delay-$delay" "$delay"; done
+}
+
+# hosts_line NAME MILLISECONDS: another socket of that libvirtd, behind a line with this round trip.
+hosts_line() {
+    python3 scripts/lib/delay.py "$HOSTS_FOLDER/$1" "$HOSTS_FOLDER/libvirt-sock" "$2" &
+    HOSTS_PIDS+=($!)
+    until [[ -S $HOSTS_FOLDER/$1 ]]; do sleep 0.05; done
+}
+
+# hosts_lines: guests to list, and a line for each of many hosts, which are one libvirtd that does the work of all.
+hosts_lines() {
+    local n delay names=
+    "$VMKIN" -q -c "qemu+unix:///system?socket=$HOSTS_FOLDER/libvirt-sock" clone -d far-golden --name 'line-{n:02}' \
+        --count "$HOSTS_ON_LINE" >/dev/null
+    mkdir -p "$HOSTS_FOLDER/config/vmkin"
+    {
+        printf '[hosts]\n'
+        for ((n = 0; n < HOSTS_MANY; n++)); do
+            delay=$((HOSTS_SLOWEST - n * HOSTS_FASTER))
+            hosts_line "line-$delay" "$delay"
+            printf 'line-%s = "qemu+unix:///system?socket=%s/line-%s"\n' "$delay" "$HOSTS_FOLDER" "$delay"
+            names+="\"line-$delay\","
+        done
+        printf '[groups]\nlines = [%s]\n' "$names"
+    } >"$HOSTS_FOLDER/config/vmkin/hosts.toml"
 }
 
 hosts_stop() {
@@ -115,6 +145,9 @@ hosts_rows() {
         printf 'virsh vol-create-as, dumpxml, define there|hosts-virsh-%s|%s\n' "$delay" "$HOSTS_LOOP"
         printf 'vmkin list there|hosts-list-%s|1\n' "$delay"
     done
+    printf 'vmkin list, one host at %s ms|hosts-slowest|1\n' "$HOSTS_SLOWEST"
+    printf 'vmkin list, %s hosts at %s to %s ms|hosts-lines|1\n' "$HOSTS_MANY" \
+        "$((HOSTS_SLOWEST - (HOSTS_MANY - 1) * HOSTS_FASTER))" "$HOSTS_SLOWEST"
     printf 'vmkin list, one host of %s guests|hosts-one|1\n' "$HOSTS_GUESTS"
     printf 'vmkin list, %s such hosts|hosts-many|1\n' "$HOSTS_MANY"
 }
@@ -129,4 +162,6 @@ hosts_targets() {
             "$(median "$dir" "hosts-virsh-$delay" "$HOSTS_LOOP" | awk -v n="$HOSTS_LOOP" '{ print $1 / n }')" \
             "$(median "$dir" "hosts-vmkin-$delay" "$HOSTS_CLONES" | awk -v n="$HOSTS_CLONES" '{ print $1 / n }')" ≥ "$target"
     done
+    files_ratio "list: $HOSTS_MANY hosts / the slowest" \
+        "$(median "$dir" hosts-lines 1)" "$(median "$dir" hosts-slowest 1)" ≤ 1.5
 }
