@@ -50,6 +50,7 @@ mod guest_files;
 mod guest_volumes;
 mod hostile;
 mod hosts;
+mod hosts_scale;
 mod identity;
 mod identity_offline;
 mod image_build;
