@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::common::{Guest, Host, backing, contents, tool};
+use crate::flatten::without_chain;
 
 /// Another version of the golden image, in another directory: other bytes in the
 /// middle.
@@ -149,4 +150,34 @@ fn a_guest_that_is_promoted_is_golden() {
     assert_eq!(host.reads(&other, "qcow2"), before);
     assert!(host.world().is_sealed("images/web-02.qcow2"));
     host.vmkin_args(&args!["base", "unseal", &other]).success();
+}
+
+#[test]
+fn what_is_killed_while_it_is_promoted_is_finished_by_the_same_command() {
+    for step in [
+        "relayer.made",
+        "relayer.aside",
+        "relayer.published",
+        "base.recorded",
+        "base.sealed",
+    ] {
+        let host = Host::golden();
+        let path = host.written_child("web-01");
+        let before = host.reads(&path, "qcow2");
+        let promote = "promote -d web-01 --flatten";
+        let killed = host.vmkin_failing(promote, &format!("{step}=kill"));
+        assert_eq!(killed.signal(), Some(9), "{step}: {killed}");
+        host.vmkin("recover").success();
+        if backing(&path).is_none() {
+            // Unlike the driver, libvirt remembers what it was told of the chain.
+            host.edit("web-01", without_chain);
+        }
+        host.vmkin(promote).success();
+        assert!(backing(&path).is_none(), "{step}");
+        assert_eq!(host.reads(&path, "qcow2"), before, "{step}");
+        let world = host.world();
+        assert!(world.is_sealed("images/web-01.qcow2"), "{step}");
+        assert_eq!(world.images(), ["golden.qcow2", "web-01.qcow2"], "{step}");
+        assert!(world.journals().is_empty(), "{step}");
+    }
 }

@@ -3,7 +3,7 @@
 use crate::common::{Guest, Host, backing, tool};
 
 /// The domain as it is afterwards, which the test driver forgets.
-fn without_chain(xml: &str) -> String {
+pub(crate) fn without_chain(xml: &str) -> String {
     let (before, rest) = xml.split_once("<backingStore type").unwrap();
     let (_, after) = rest.rsplit_once("</backingStore>").unwrap();
     format!("{before}<backingStore/>{after}")
