@@ -23,6 +23,9 @@ use crate::ops::blueprint::{Contents, Drive};
 use crate::ops::images::pool_dir;
 use crate::xml::domain::DomainFacts;
 
+/// The storage pool that new images go to if nothing is said, as in virt-install.
+const DEFAULT_POOL: &str = "default";
+
 /// Where files go.
 pub(super) struct Placing<'a> {
     site: &'a dyn Site,
@@ -72,11 +75,13 @@ impl<'a> Placing<'a> {
         }
         match (from.origin, from.named) {
             (Origin::Export { export, .. }, _) => Err(network::no_place(disk, export)),
-            (Origin::Blank { .. }, _) => Err(usage(format!(
-                "nothing says where the new disk {} goes",
-                disk.target
-            ))
-            .hint("say where: `--dir /var/lib/libvirt/images` or `--pool default`")),
+            (Origin::Blank { .. }, _) => self.default_dir().ok_or_else(|| {
+                usage(format!(
+                    "nothing says where the new disk {} goes",
+                    disk.target
+                ))
+                .hint("say where: `--dir /var/lib/libvirt/images` or `--pool default`")
+            }),
             (Origin::Image(chain), Some(named)) if !chain.top().block => Ok(parent(named)),
             (Origin::Image(chain), _) => Err(usage(format!(
                 "disk {} is a block device, {}, which says nothing about where clones go",
@@ -85,6 +90,14 @@ impl<'a> Placing<'a> {
             ))
             .hint("say where: `--dir /var/lib/libvirt/images` or `--pool default`")),
         }
+    }
+
+    /// Where a new and empty image goes if nothing is said.
+    fn default_dir(&self) -> Option<PathBuf> {
+        let mut active = self.pools.iter().filter(|pool| pool.active);
+        active
+            .find(|pool| pool.name == DEFAULT_POOL)
+            .and_then(|pool| pool.path.clone())
     }
 
     /// How the XML names a new image: as a volume if the golden domain's disk

@@ -15,9 +15,6 @@ use crate::ops::Host;
 use crate::ops::blueprint::{Contents, Drive};
 use crate::ops::images::pool_dir;
 
-/// The storage pool that new images go to if nothing is said, as in virt-install.
-const DEFAULT_POOL: &str = "default";
-
 /// Works out the disks of `count` guests.
 pub(super) fn drives(
     host: Host<'_>,
@@ -108,11 +105,9 @@ struct Looking<'a> {
 impl Looking<'_> {
     fn contents(&self, disk: &DiskOption, chosen: &mut Vec<String>) -> Result<Contents> {
         let path = disk.path.as_deref().map(absolute).transpose()?;
-        let dir = match (&disk.pool, &path) {
-            (Some(pool), _) => Some(pool_dir(self.pools, pool, "a path: `path=`")?),
-            (None, Some(_)) => None,
-            (None, None) => self.default_dir(disk),
-        };
+        let pool = disk.pool.as_ref();
+        let dir = pool.map(|pool| pool_dir(self.pools, pool, "a path: `path=`"));
+        let dir = dir.transpose()?;
         if let Some(base) = &disk.backing {
             let base = absolute(base)?;
             self.must_be_image(&base)?;
@@ -235,18 +230,6 @@ impl Looking<'_> {
             Kind::WrongState,
             format!("{} is {what}, and must be an image", path.display()),
         ))
-    }
-
-    /// Where a new and empty image goes if nothing is said: an overlay goes
-    /// beside its base.
-    fn default_dir(&self, disk: &DiskOption) -> Option<PathBuf> {
-        if disk.backing.is_some() {
-            return None;
-        }
-        let mut active = self.pools.iter().filter(|pool| pool.active);
-        active
-            .find(|pool| pool.name == DEFAULT_POOL)
-            .and_then(|pool| pool.path.clone())
     }
 }
 

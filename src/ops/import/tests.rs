@@ -7,7 +7,7 @@ use crate::error::{Kind, Result};
 use crate::model::import::VirtType;
 use crate::model::{CloneMode, DomainState, ImageFormat, Pool, Size};
 use crate::ops::clone::request::Golden;
-use crate::ops::clone::{CloneRequest, NameChoice, Outcome, apply, plan};
+use crate::ops::clone::{CloneRequest, NameChoice, Outcome, Placement, apply, plan};
 use crate::ops::testing::Bench;
 
 /// A host with the image `base.raw`, of which nobody has made anything.
@@ -93,6 +93,34 @@ fn overlays_and_new_images_are_made_for_each_guest() {
     assert_eq!(chain("a.qcow2").base().path, bench.path("base.raw"));
     assert_eq!(chain("a-vdb.qcow2").top().virtual_size, 3 << 20);
     assert!(chain("a-vdb.qcow2").is_single());
+}
+
+#[test]
+fn a_new_image_goes_where_it_is_said_and_else_to_the_default_pool() {
+    let mut bench = bench();
+    for name in ["default", "other"] {
+        fs::create_dir(bench.path(name)).unwrap();
+        bench.fake.pools.push(Pool {
+            name: name.to_owned(),
+            active: true,
+            path: Some(bench.path(name)),
+        });
+    }
+    let designed = || design(bench.host(), &wishes(&bench, &["size=1M"]), 1).unwrap();
+    for (placement, dir) in [
+        (Placement::Beside, "default"),
+        (Placement::Pool("other".to_owned()), "other"),
+        (Placement::Dir(bench.path("other")), "other"),
+    ] {
+        let request = CloneRequest {
+            golden: Golden::Blueprint(Arc::new(designed().blueprint)),
+            placement,
+            ..bench.request("golden", &["a"])
+        };
+        let planned = plan(bench.host(), &request).unwrap();
+        let path = bench.path(dir).join("a.qcow2");
+        assert_eq!(planned.clones[0].disks[0].path, path);
+    }
 }
 
 #[test]
