@@ -14,7 +14,10 @@ use crate::model::ImageFormat;
 
 /// Where ISO 9660 has its first volume descriptor, and the word in it
 /// (ECMA-119, 8.1).
-const ISO_AT: u64 = 32_769;
+const ISO_AT: usize = 32_769;
+
+/// How much of its beginning tells what an image is, in bytes.
+const MARKED: usize = ISO_AT + 5;
 
 /// The format of an image by its first bytes; raw if it begins like nothing that
 /// is known.
@@ -24,10 +27,15 @@ const ISO_AT: u64 = 32_769;
 /// Those of [`ImageFile::open`].
 pub fn format_of(path: &Path) -> Result<ImageFormat> {
     let image = ImageFile::open(path)?;
-    let head = image.read_at(0, 512)?;
+    Ok(format_by_head(&image.read_at(0, MARKED)?))
+}
+
+/// The same where somebody else has read how it begins: [`HEAD`](super::HEAD) bytes,
+/// or all there are.
+pub fn format_by_head(head: &[u8]) -> ImageFormat {
     let begins = |magic: &[u8]| head.starts_with(magic);
     let has = |at: usize, magic: &[u8]| head.get(at..).is_some_and(|rest| rest.starts_with(magic));
-    Ok(if is_qcow2(&head) {
+    if is_qcow2(head) {
         ImageFormat::Qcow2
     } else if begins(b"QFI\xfb\0\0\0\x01") {
         ImageFormat::Qcow
@@ -45,11 +53,11 @@ pub fn format_of(path: &Path) -> Result<ImageFormat> {
         ImageFormat::Luks
     } else if has(64, &0xbeda_107f_u32.to_le_bytes()) {
         ImageFormat::Vdi
-    } else if image.read_at(ISO_AT, 5)? == b"CD001" {
+    } else if has(ISO_AT, b"CD001") {
         ImageFormat::Iso
     } else {
         ImageFormat::Raw
-    })
+    }
 }
 
 #[cfg(test)]

@@ -101,12 +101,12 @@ pub use self::look::{
     SealState, born_ns, file_id, looks_like_qcow2, open_to_all, readable_by_all, same_file,
     seal_state,
 };
-pub use self::magic::format_of;
+pub use self::magic::{format_by_head, format_of};
 pub use self::nbd::{ExportCopy, ExportOverlay, export_size};
 pub use self::overlay::{
-    NewFile, Overlay, OverlayContents, may_remove, publish, put_back, remove_own, remove_temporary,
-    replace, second_name, sync_dir, sync_dirs_of, temporary, write, write_blank, write_fresh,
-    write_shield,
+    NewFile, Overlay, OverlayContents, blank, may_remove, publish, put_back, remove_own,
+    remove_temporary, replace, second_name, sync_dir, sync_dirs_of, temporary, write, write_blank,
+    write_fresh, write_shield,
 };
 pub use self::qemu_img::refuse_export;
 pub use self::redo::{

@@ -290,29 +290,34 @@ pub fn write(path: &Path, spec: &Overlay<'_>) -> Result<NewFile> {
 ///
 /// # Errors
 ///
-/// [`Kind::Usage`] for other formats and for sizes that cannot be; the others of
-/// [`write()`].
+/// Those of [`blank`] and of [`write()`].
 pub fn write_blank(path: &Path, virtual_size: u64, format: ImageFormat) -> Result<NewFile> {
-    let contents = match format {
+    write_contents(path, &blank(virtual_size, format)?)
+}
+
+/// Tells what such a disk consists of, as [`Overlay::contents`] does.
+///
+/// # Errors
+///
+/// [`Kind::Usage`] for other formats and for sizes that cannot be.
+pub fn blank(virtual_size: u64, format: ImageFormat) -> Result<OverlayContents> {
+    match format {
         ImageFormat::Qcow2 => {
             let layout = layout(virtual_size)?;
-            with_header(layout, layout.header_alone())
+            Ok(with_header(layout, layout.header_alone()))
         }
-        ImageFormat::Raw => OverlayContents {
+        ImageFormat::Raw => Ok(OverlayContents {
             pieces: Vec::new(),
             // In whole sectors, as a guest reads it.
             length: virtual_size
                 .checked_next_multiple_of(512)
                 .unwrap_or(virtual_size),
-        },
-        other => {
-            return Err(Error::new(
-                Kind::Usage,
-                format_args!("a new disk can be qcow2 or raw, and not {other}"),
-            ));
-        }
-    };
-    write_contents(path, &contents)
+        }),
+        other => Err(Error::new(
+            Kind::Usage,
+            format_args!("a new disk can be qcow2 or raw, and not {other}"),
+        )),
+    }
 }
 
 /// Writes an overlay of `size` bytes on a chain that is only read, and whoever opens it takes no

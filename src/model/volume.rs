@@ -31,6 +31,8 @@ pub struct VolumeFacts {
     pub modified: Option<String>,
     /// The mode bits of the file, where libvirt tells them.
     pub mode: Option<u32>,
+    /// The image below it, as far as libvirt has found one in its header.
+    pub backing: Option<PathBuf>,
 }
 
 /// What libvirt says of a storage pool, as of when it last looked.

@@ -479,9 +479,20 @@ fn nobody_relies_on(host: Host<'_>, path: &Path) -> Result<()> {
 ///
 /// [`Kind::Protected`] if there are children or strays.
 pub(super) fn refuse_children(path: &Path, children: &[&str], strays: &[PathBuf]) -> Result<()> {
+    match has_children(path, children, strays) {
+        None => Ok(()),
+        Some(error) => Err(error.hint(format!(
+            "see all of them: `vmkin base children {}`",
+            path.display()
+        ))),
+    }
+}
+
+/// The error for an image that others depend on, if there are any.
+pub(super) fn has_children(path: &Path, children: &[&str], strays: &[PathBuf]) -> Option<Error> {
     let number = children.len() + strays.len();
     if number == 0 {
-        return Ok(());
+        return None;
     }
     let mut names: Vec<String> = children.iter().map(|name| format!("'{name}'")).collect();
     names.extend(strays.iter().map(|path| path.display().to_string()));
@@ -490,7 +501,7 @@ pub(super) fn refuse_children(path: &Path, children: &[&str], strays: &[PathBuf]
         _ => String::new(),
     };
     names.truncate(3);
-    Err(Error::new(
+    Some(Error::new(
         Kind::Protected,
         format!(
             "{} is the base of {number} {}: {}{more}",
@@ -498,11 +509,7 @@ pub(super) fn refuse_children(path: &Path, children: &[&str], strays: &[PathBuf]
             if number == 1 { "child" } else { "children" },
             names.join(", ")
         ),
-    )
-    .hint(format!(
-        "see all of them: `vmkin base children {}`",
-        path.display()
-    )))
+    ))
 }
 
 /// Everything that is known of one base. `hash` compares its whole contents

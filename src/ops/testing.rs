@@ -9,12 +9,14 @@ use uuid::Uuid;
 
 use super::clone::request::Golden;
 use super::clone::{self, CloneRequest, NameChoice, Placement, TpmRule};
+use super::recover::{Recovered, Recovery, recover};
 use super::{Host, Observer};
+use crate::error::Result;
 use crate::hypervisor::Hypervisor as _;
 use crate::hypervisor::fake::Fake;
 use crate::image::ReflinkRule;
 use crate::interrupt::Interrupt;
-use crate::model::{CloneMode, Domain, GuestIdentity};
+use crate::model::{CloneMode, Domain, GuestIdentity, Pool};
 use crate::store::Store;
 
 /// A directory with a golden image, a store, and a fake hypervisor.
@@ -58,6 +60,34 @@ impl Bench {
         let xml = bench.xml("golden", 1, "golden.raw", "raw");
         bench.fake.add(&xml, crate::model::DomainState::ShutOff);
         bench
+    }
+
+    /// A host elsewhere with one pool. What its golden image is called here is not
+    /// what it is called there.
+    pub(super) fn elsewhere() -> Self {
+        let mut bench = Self::new();
+        fs::rename(bench.path("golden.raw"), bench.path("really.raw")).unwrap();
+        bench
+            .fake
+            .has_volume(bench.path("golden.raw"), bench.path("really.raw"));
+        let dir = bench.path("golden.raw").parent().map(Path::to_owned);
+        bench.fake.pools = vec![Pool {
+            name: "far".to_owned(),
+            active: true,
+            path: dir,
+        }];
+        bench.fake.elsewhere = true;
+        bench
+    }
+
+    /// What the next run does about what this one has left.
+    pub(super) fn recovered(&self) -> Result<Vec<Recovered>> {
+        recover(&Recovery {
+            store: &self.store,
+            interrupt: &self.interrupt,
+            observer: &self.said,
+            connect: &|_| Ok(Some(Box::new(self.fake.copy()))),
+        })
     }
 
     pub(super) fn host(&self) -> Host<'_> {

@@ -1,5 +1,7 @@
 //! Storage volume XML.
 
+use std::path::PathBuf;
+
 use super::escape::{escaped, plain_text};
 use super::span::{Document, Node};
 use crate::error::{Error, Kind, Result};
@@ -42,6 +44,9 @@ pub fn read(xml: &str) -> Result<VolumeFacts> {
         mode: volume
             .at(&["target", "permissions", "mode"])
             .and_then(|mode| u32::from_str_radix(mode.text().trim(), 8).ok()),
+        backing: volume
+            .at(&["backingStore", "path"])
+            .map(|path| PathBuf::from(path.text().as_ref())),
     })
 }
 
@@ -85,7 +90,11 @@ mod tests {
         assert_eq!((facts.size, facts.allocated), (196_624, 200_704));
         assert_eq!(facts.modified.as_deref(), Some("1795641300.424628956"));
         assert!(!facts.block);
-        assert_eq!(facts.mode, Some(0o644));
+        assert_eq!((facts.mode, facts.backing), (Some(0o644), None));
+        let below =
+            "<backingStore><path>/p/a&amp;b</path><format type='raw'/></backingStore></volume>";
+        let overlay = read(&XML.replace("</volume>", below)).unwrap();
+        assert_eq!(overlay.backing, Some(PathBuf::from("/p/a&b")));
         let empty = XML.replace("physical", "other");
         assert_eq!(read(&empty).unwrap().size, 0);
     }

@@ -254,6 +254,124 @@ fn qemu_clones_there_are_taken_back_after_a_kill() {
 }
 
 #[test]
+#[ignore = "needs the private libvirtd"]
+fn qemu_guests_are_imported_there_and_one_boots() {
+    let there = There::new("farimport");
+    let (lab, far) = (&there.lab, &there.far);
+    for name in ["disk.qcow2", "base.qcow2"] {
+        fs::copy(lab.image(), there.real.join(name)).unwrap();
+    }
+    let create = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2"];
+    let (golden, above) = (far.at("golden.qcow2"), far.at("above.qcow2"));
+    far.tool(&[&create[..], &["-b", &golden, &above]].concat());
+    far.virsh(&["pool-refresh", "far"]);
+    let files = || {
+        let entries = fs::read_dir(&there.real).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let names: BTreeSet<String> = names.filter(|name| !name.ends_with(".log")).collect();
+        names
+    };
+    let before = files();
+    let base = fs::read(there.real.join("base.qcow2")).unwrap();
+    let xml = far.virsh(&["dumpxml", &lab.golden]);
+    let import = |failpoints: &str, name: &str, args: &str| {
+        let args = format!(
+            "-c {} --name {name} --memory 256 --network user --virt-type qemu {args}",
+            far.uri
+        );
+        lab.import_like(&xml, failpoints, &args)
+    };
+    let [one, two, three] = ["one", "two", "three"].map(|name| lab.name(name));
+
+    for (code, disk, says) in [
+        (4, lab.image().display().to_string(), "storage pool"),
+        (4, format!("backing={}", lab.image().display()), "base push"),
+        (5, golden.clone(), "is a disk of domain"),
+        (5, format!("{above},size=1"), "exists already"),
+        (2, "disk.qcow2".to_owned(), "absolute path"),
+    ] {
+        let refused = import("", &one, &format!("--disk {disk}"));
+        assert_eq!(refused.code, Some(code), "{disk}: {}", refused.stderr);
+        assert!(refused.stderr.contains(says), "{disk}: {}", refused.stderr);
+    }
+    // An overlay that no domain has is seen by what libvirt says of its volume.
+    far.virsh(&["undefine", &lab.golden]);
+    let refused = import("", &one, &format!("--disk {golden}"));
+    assert_eq!(refused.code, Some(6), "{}", refused.stderr);
+    assert!(refused.stderr.contains(&above), "{}", refused.stderr);
+
+    let disk = format!(
+        "--disk vol=far/disk.qcow2 --console pty,log={}",
+        far.at(&format!("{one}.log"))
+    );
+    let made = import("", &one, &format!("{disk} --start"));
+    assert_eq!(made.code, Some(0), "{}", made.stderr);
+    let disks = format!(
+        "--disk backing={},size=2 --disk size=1,format=raw,pool=far --boot uefi",
+        far.at("base.qcow2")
+    );
+    let second = format!(
+        "import -c {} --name {two} --virt-type qemu --network user {disks}",
+        far.uri
+    );
+    let steps = lab.ok(&format!("{second} --dry-run"));
+    assert!(steps.stdout.contains("create overlay"), "{}", steps.stdout);
+    let printed = lab.ok(&format!("{second} --print-xml"));
+    assert!(printed.stdout.contains("base.qcow2"), "{}", printed.stdout);
+    let clone = there.on(&format!("clone --base {} {three}", far.at("base.qcow2")));
+    let steps = lab.ok(&format!("{clone} --dry-run"));
+    assert!(steps.stdout.contains("create overlay"), "{}", steps.stdout);
+    lab.fails(8, &format!("{clone} --full"));
+    assert_eq!(files(), before);
+    for (point, whole) in [
+        ("clone.journal", false),
+        ("clone.file@2", false),
+        ("clone.made", false),
+        ("clone.renamed", false),
+        ("clone.defined", true),
+    ] {
+        let killed = lab.vmkin_with(&format!("{point}=kill"), &second);
+        assert_eq!(killed.code, None, "{point}: {}", killed.stderr);
+        lab.ok("recover");
+        assert_eq!(there.domains().contains(&two), whole, "{point}");
+        let new: Vec<String> = files().difference(&before).cloned().collect();
+        if whole {
+            assert_eq!(new, [format!("{two}-vdb.raw"), format!("{two}.qcow2")]);
+        } else {
+            assert!(new.is_empty(), "{point}: {new:?}");
+        }
+    }
+    let overlay = there.real.join(format!("{two}.qcow2"));
+    assert_eq!(
+        header(&overlay)["backing-filename"],
+        far.at("base.qcow2").as_str()
+    );
+    assert_eq!(header(&overlay)["virtual-size"], 2_u64 << 30);
+    let raw = fs::metadata(there.real.join(format!("{two}-vdb.raw"))).unwrap();
+    assert_eq!(raw.len(), 1 << 30);
+    let refused = import("", &three, &format!("--disk {}", far.at("base.qcow2")));
+    assert_eq!(refused.code, Some(6), "{}", refused.stderr);
+    assert!(refused.stderr.contains(&two), "{}", refused.stderr);
+    // Its variables are made by libvirt, when it is started.
+    lab.ok(&there.on(&format!("start -d {two}")));
+    let running = far.virsh(&["dumpxml", &two]);
+    let (_, nvram) = running.split_once("<nvram").unwrap();
+    let nvram = nvram.split(['>', '<']).nth(1).unwrap();
+    far.tool(&["test", "-s", nvram]);
+    lab.ok(&there.on(&format!("delete -y --destroy -d {two}")));
+
+    let guest = lab.ready_within(&format!("farimport/{one}"), Duration::from_secs(120));
+    let xml = far.virsh(&["dumpxml", &one]);
+    assert!(xml.contains(&guest["mac"]), "{xml}");
+    assert!(xml.contains("type='qcow2'"), "by its header: {xml}");
+    lab.ok(&there.on(&format!("delete -y --destroy -d {one}")));
+    // What was there before stays.
+    assert_eq!(files(), before);
+    assert!(fs::read(there.real.join("base.qcow2")).unwrap() == base);
+    there.nothing_here();
+}
+
+#[test]
 #[ignore = "needs a private libvirtd"]
 fn a_volume_there_is_made_written_and_deleted() {
     let real = tempfile::tempdir().unwrap();

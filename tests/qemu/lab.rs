@@ -186,7 +186,11 @@ impl Lab {
     /// Runs `vmkin import` with words separated by spaces, and these failpoints,
     /// for guests that boot the kernel of the golden domain.
     pub fn import_with(&self, failpoints: &str, args: &str) -> Ran {
-        let xml = &self.recipe;
+        self.import_like(&self.recipe, failpoints, args)
+    }
+
+    /// The same for guests that boot the kernel of the domain of this XML.
+    pub fn import_like(&self, xml: &str, failpoints: &str, args: &str) -> Ran {
         let boot = ["kernel", "initrd", "cmdline"].map(|tag| {
             let (_, after) = xml.split_once(&format!("<{tag}>")).unwrap();
             format!("{tag}={}", after.split('<').next().unwrap())

@@ -168,6 +168,7 @@ fn facts(file: &Path) -> Result<VolumeFacts> {
         allocated: meta.blocks() * 512,
         modified: Some(format!("{}.{:09}", meta.mtime(), meta.mtime_nsec())),
         mode: Some(meta.mode() & 0o7777),
+        backing: None,
     })
 }
 

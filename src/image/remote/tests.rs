@@ -97,6 +97,7 @@ impl Ranges for Handle {
             allocated: 0,
             modified: file.modified,
             mode: None,
+            backing: None,
         })
     }
 

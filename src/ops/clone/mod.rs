@@ -6,6 +6,7 @@
 //! * `place`: where the files go;
 //! * `site`: whether that is on this host, and what can be done there;
 //! * `far`: the storage pools of another host;
+//! * `as_they_are`: images that a guest is to have as they are;
 //! * `plan`: what will be made, and whether it may be; changes nothing;
 //! * `guest`: what the guests are told about who they are;
 //! * `offline`: what is written into their disks of it;
@@ -16,6 +17,7 @@
 //! * `undo`: takes back what this run has made.
 
 mod apply;
+mod as_they_are;
 mod far;
 mod files;
 mod guest;
@@ -31,7 +33,6 @@ mod site;
 pub mod spread;
 #[cfg(test)]
 mod tests;
-mod there;
 mod threads;
 mod undo;
 
@@ -53,7 +54,9 @@ pub fn steps(plan: &Plan) -> Vec<String> {
     let mut steps = Vec::new();
     for base in &plan.bases {
         let path = base.path.display();
-        steps.push(format!("lock {path} against writers"));
+        if plan.locks() {
+            steps.push(format!("lock {path} against writers"));
+        }
         if base.seal {
             steps.push(format!("seal {path} (mode 0444, immutable)"));
         }

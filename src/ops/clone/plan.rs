@@ -8,6 +8,7 @@ use std::sync::Arc;
 use nix::fcntl::Flock;
 use uuid::Uuid;
 
+use super::as_they_are;
 use super::far::There;
 use super::guest::{self, PlannedGuest};
 use super::identity::Taken;
@@ -17,7 +18,6 @@ use super::place::{Placing, Source, place};
 use super::request::{CloneRequest, Golden};
 use super::reserve;
 use super::site::{Here, Site};
-use super::there;
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::Hypervisor;
 use crate::image::{self, Guard, MAX_OVERLAYS, ReflinkRule};
@@ -69,7 +69,7 @@ pub struct Plan {
     /// Held until the journal reserves the names.
     pub(super) names_lock: Option<Flock<File>>,
     /// Held until the clones are defined, or the plan is dropped.
-    _guards: Vec<Guard>,
+    guards: Vec<Guard>,
 }
 
 /// An image that clones are based on or copied from.
@@ -146,6 +146,11 @@ impl Plan {
     /// Whether the clones are overlays.
     pub fn linked(&self) -> bool {
         self.mode == CloneMode::Linked
+    }
+
+    /// Whether nobody can write to the bases: those of another host cannot be locked.
+    pub(super) fn locks(&self) -> bool {
+        !self.guards.is_empty()
     }
 
     /// What the bases look like now, in their order.
@@ -230,7 +235,7 @@ pub fn plan(host: Host<'_>, request: &CloneRequest) -> Result<Plan> {
     }
     let bases = site.bases(host, request, &usage, &images, &mut warnings)?;
     if let Some(blueprint) = request.golden.blueprint() {
-        there::may_be_used(host, blueprint, &facts, &usage, &trust)?;
+        as_they_are::may_be_used(host, &*site, blueprint, &facts, &usage, &trust)?;
     }
     warnings.extend(network::warnings(request, &usage, &origins));
     let placing = Placing::new(request, &pools, &*site)?;
@@ -289,7 +294,7 @@ pub fn plan(host: Host<'_>, request: &CloneRequest) -> Result<Plan> {
         xml,
         names_lock: Some(names_lock),
         site,
-        _guards: guards,
+        guards,
     })
 }
 

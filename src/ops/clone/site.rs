@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::as_they_are;
 use super::files;
 use super::network::Origin;
 use super::place::{free, there, writable};
@@ -42,6 +43,17 @@ pub(super) trait Site: fmt::Debug + Send + Sync {
         images: &Images<'_>,
         warnings: &mut Vec<String>,
     ) -> Result<Vec<PlannedBase>>;
+
+    /// Refuses to give a guest this image as it is, where that would harm somebody,
+    /// or is not to be trusted.
+    fn may_be_given(
+        &self,
+        host: Host<'_>,
+        usage: &Usage,
+        disk: &Disk,
+        path: &Path,
+        trust: &Trust,
+    ) -> Result<()>;
 
     /// Refuses a path that something is at. Returns it free of symbolic links,
     /// as far as they can be seen.
@@ -124,6 +136,17 @@ impl Site for Here {
         warnings: &mut Vec<String>,
     ) -> Result<Vec<PlannedBase>> {
         plan::bases(host, request, usage, images, warnings)
+    }
+
+    fn may_be_given(
+        &self,
+        _: Host<'_>,
+        usage: &Usage,
+        disk: &Disk,
+        path: &Path,
+        trust: &Trust,
+    ) -> Result<()> {
+        as_they_are::may_be_given(usage, disk, path, trust)
     }
 
     fn claim(&self, _: Host<'_>, path: &Path) -> Result<PathBuf> {

@@ -2,7 +2,7 @@
 //! libvirt.
 
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Component, Path};
 use std::sync::Arc;
 
 use crate::error::{Error, Kind, Result};
@@ -29,6 +29,22 @@ pub(in crate::ops) fn chain_there(
     let resolve = |trust: &Trust| remote.resolve(&finder, path, disk.format, trust);
     // Names are all that is known of files there.
     chain_by(disk, trust, &resolve, &|one, other| one == other)
+}
+
+/// Refuses a path of another host that does not say by itself where it leads.
+///
+/// # Errors
+///
+/// [`Kind::Usage`].
+pub(in crate::ops) fn must_be_plain(path: &Path) -> Result<()> {
+    let why = if !path.is_absolute() {
+        "is on another host, and must be an absolute path"
+    } else if path.components().any(|part| part == Component::ParentDir) {
+        "has `..` in it, and where that leads cannot be seen from here"
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(Kind::Usage, format!("{} {why}", shown(path))))
 }
 
 /// The volumes of a host.

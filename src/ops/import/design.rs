@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::profile::Profile;
 use super::wishes::with_defaults;
-use super::{Wishes, drives, machine};
+use super::{Wishes, drives, images, machine};
 use crate::error::{Error, Kind, Result};
 use crate::model::import::{ConsoleOption, GraphicsKind, NicOption, NicPlace};
 use crate::model::{Capabilities, DiskSource, DomainName, GuestAbility, Mac};
@@ -37,7 +37,8 @@ pub struct Designed {
 /// image, a pool or a template is not there, [`Kind::Environment`] if the host
 /// cannot run such guests, [`Kind::Unsafe`] if an image is not to be trusted.
 pub fn design(host: Host<'_>, wishes: &Wishes, count: u64) -> Result<Designed> {
-    host.must_be_here()?;
+    let images = images::of(host);
+    let uri = (!host.hypervisor.is_local()).then(|| host.hypervisor.uri());
     let (mut chosen, mut warnings) = (Vec::new(), Vec::new());
     let capabilities = host.hypervisor.capabilities()?;
     let arch = wishes
@@ -49,8 +50,11 @@ pub fn design(host: Host<'_>, wishes: &Wishes, count: u64) -> Result<Designed> {
     let name = wishes.template.as_deref().unwrap_or(profile.template);
     let template = template::find(name)?;
     let wishes = &with_defaults(wishes, &template)?;
-    let drives = drives::drives(host, wishes, &profile, count, &mut chosen)?;
-    let machine = machine::machine(&capabilities, &arch, wishes, &profile, &mut chosen)?;
+    let drives = drives::drives(host, &*images, wishes, &profile, count, &mut chosen)?;
+    let machine = machine::machine(&capabilities, &arch, wishes, &profile, uri, &mut chosen)?;
+    let boot = &machine.boot;
+    let mut kernels = boot.kernel.iter().chain(&boot.initrd);
+    kernels.try_for_each(|path| images.must_have_kernel(path))?;
     machine::one_order(&machine.boot, &drives, &wishes.nics)?;
     one_log_for_each(wishes.console.as_ref(), count)?;
     let nics = nics(host, wishes, &profile);
@@ -101,6 +105,7 @@ pub fn sample(template: &str, name: &DomainName, set: &[(String, String)]) -> Re
         SAMPLE_ARCH,
         &wishes,
         &profile,
+        None,
         &mut Vec::new(),
     )?;
     let disk = drives::sample(name)?;

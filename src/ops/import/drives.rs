@@ -1,14 +1,11 @@
 //! Which disks guests have, and what is on them.
 
-use std::fs;
-use std::io::ErrorKind;
-use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
 use super::Wishes;
+use super::images::Images;
 use super::profile::Profile;
 use crate::error::{Error, Kind, Result};
-use crate::image;
 use crate::model::import::DiskOption;
 use crate::model::{DiskDevice, DiskSource, DiskTarget, DomainName, ImageFormat, Pool};
 use crate::ops::Host;
@@ -18,6 +15,7 @@ use crate::ops::images::pool_dir;
 /// Works out the disks of `count` guests.
 pub(super) fn drives(
     host: Host<'_>,
+    images: &dyn Images,
     wishes: &Wishes,
     profile: &Profile,
     count: u64,
@@ -26,6 +24,7 @@ pub(super) fn drives(
     let pools = host.hypervisor.pools()?;
     let looking = Looking {
         host,
+        images,
         pools: &pools,
         wishes,
     };
@@ -98,22 +97,24 @@ pub(super) fn sample(name: &DomainName) -> Result<Drive> {
 
 struct Looking<'a> {
     host: Host<'a>,
+    images: &'a dyn Images,
     pools: &'a [Pool],
     wishes: &'a Wishes,
 }
 
 impl Looking<'_> {
     fn contents(&self, disk: &DiskOption, chosen: &mut Vec<String>) -> Result<Contents> {
-        let path = disk.path.as_deref().map(absolute).transpose()?;
+        let path = disk.path.as_deref();
+        let path = path.map(|path| self.absolute(path)).transpose()?;
         let pool = disk.pool.as_ref();
         let dir = pool.map(|pool| pool_dir(self.pools, pool, "a path: `path=`"));
         let dir = dir.transpose()?;
         if let Some(base) = &disk.backing {
-            let base = absolute(base)?;
+            let base = self.absolute(base)?;
             self.must_be_image(&base)?;
             let base_format = match disk.backing_format {
                 Some(format) => format,
-                None => format_of(&base, chosen)?,
+                None => self.format_of(&base, chosen)?,
             };
             return Ok(Contents::Overlay {
                 base,
@@ -146,33 +147,32 @@ impl Looking<'_> {
                 None => Contents::Empty,
             });
         };
-        match (fs::symlink_metadata(&path), disk.size) {
-            (Err(e), Some(size)) if e.kind() == ErrorKind::NotFound => Ok(Contents::Blank {
-                size: sectors(size),
-                format: disk.format.unwrap_or(ImageFormat::Qcow2),
-                path: Some(path),
-                dir: None,
-            }),
-            (Ok(_), Some(_)) => Err(Error::new(
+        let Some(size) = disk.size else {
+            let is_block = self.must_be_image(&path)?;
+            let format = self.format(disk, &path, chosen)?;
+            let source = if is_block {
+                DiskSource::Block(path)
+            } else {
+                DiskSource::File(path)
+            };
+            return Ok(Contents::There { source, format });
+        };
+        if self.images.is_taken(&path)? {
+            return Err(Error::new(
                 Kind::Exists,
                 format!(
                     "{} exists already, and size= is for a new image",
                     path.display()
                 ),
             )
-            .hint("leave size= out to use it as it is, or name another path")),
-            (_, None) => {
-                let is_block = self.must_be_image(&path)?;
-                let format = self.format(disk, &path, chosen)?;
-                let source = if is_block {
-                    DiskSource::Block(path)
-                } else {
-                    DiskSource::File(path)
-                };
-                Ok(Contents::There { source, format })
-            }
-            (Err(e), Some(_)) => Err(Error::io(format!("cannot look at {}", path.display()), e)),
+            .hint("leave size= out to use it as it is, or name another path"));
         }
+        Ok(Contents::Blank {
+            size: sectors(size),
+            format: disk.format.unwrap_or(ImageFormat::Qcow2),
+            path: Some(path),
+            dir: None,
+        })
     }
 
     fn format(
@@ -186,64 +186,49 @@ impl Looking<'_> {
             (None, DiskDevice::Cdrom | DiskDevice::Floppy | DiskDevice::Lun) => {
                 Ok(ImageFormat::Raw)
             }
-            (None, DiskDevice::Disk) => format_of(path, chosen),
+            (None, DiskDevice::Disk) => self.format_of(path, chosen),
         }
+    }
+
+    /// The format that an image says it has. What says nothing is raw, and the user
+    /// is told.
+    fn format_of(&self, path: &Path, chosen: &mut Vec<String>) -> Result<ImageFormat> {
+        let format = self.images.format_of(path)?;
+        if format == ImageFormat::Raw {
+            chosen.push(format!(
+                "{} has no header that vmkin knows, and is taken as raw.",
+                path.display()
+            ));
+        }
+        Ok(format)
     }
 
     /// Refuses what cannot hold a disk; says whether it is a block device.
     fn must_be_image(&self, path: &Path) -> Result<bool> {
-        let meta = fs::metadata(path).map_err(|e| {
-            let missing = e.kind() == ErrorKind::NotFound;
-            let error = Error::io(format!("there is no image {}", path.display()), e);
-            if missing {
-                error.hint(format!(
-                    "to make a new one say how large: `--disk path={},size=10`",
-                    path.display()
-                ))
-            } else {
-                error
-            }
-        })?;
-        let kind = meta.file_type();
-        if kind.is_block_device() {
-            if self.wishes.block {
-                return Ok(true);
-            }
-            return Err(Error::new(
-                Kind::WrongState,
-                format!(
-                    "{} is a block device of the host, which a guest would write to",
-                    path.display()
-                ),
-            )
-            .hint("if that is what you want, say so: `--block`"));
+        let is_block = self.images.is_block(path)?;
+        if !is_block || self.wishes.block {
+            return Ok(is_block);
         }
-        if kind.is_file() {
-            return Ok(false);
-        }
-        let what = if kind.is_dir() {
-            "a directory"
-        } else {
-            "no file"
-        };
         Err(Error::new(
             Kind::WrongState,
-            format!("{} is {what}, and must be an image", path.display()),
-        ))
+            format!(
+                "{} is a block device of the host, which a guest would write to",
+                path.display()
+            ),
+        )
+        .hint("if that is what you want, say so: `--block`"))
     }
-}
 
-/// The format that an image says it has. What says nothing is raw, and the user
-/// is told.
-fn format_of(path: &Path, chosen: &mut Vec<String>) -> Result<ImageFormat> {
-    let format = image::format_of(path)?;
-    if format == ImageFormat::Raw {
-        chosen.push(format!(
-            "{} has no header that vmkin knows, and is taken as raw.",
-            path.display()
-        ));
+    /// Makes a path absolute, and refuses what XML cannot carry.
+    fn absolute(&self, path: &Path) -> Result<PathBuf> {
+        let text = path
+            .to_str()
+            .ok_or_else(|| usage(format!("{path:?} is not UTF-8, which domain XML must be")))?;
+        if let Some(bad) = text.chars().find(|c| c.is_control()) {
+            return Err(usage(format!("a path cannot contain {bad:?}")));
+        }
+        self.images.absolute(path)
     }
-    Ok(format)
 }
 
 /// Whole sectors, as a guest reads a disk.
@@ -293,17 +278,6 @@ fn free_target(
         .filter_map(|letter| format!("{prefix}{letter}").parse::<DiskTarget>().ok())
         .find(|name| !taken(name) && !asked(name))
         .ok_or_else(|| usage("a guest cannot have so many disks on one bus".to_owned()))
-}
-
-/// Makes a path absolute, and refuses what XML cannot carry.
-fn absolute(path: &Path) -> Result<PathBuf> {
-    let text = path
-        .to_str()
-        .ok_or_else(|| usage(format!("{path:?} is not UTF-8, which domain XML must be")))?;
-    if let Some(bad) = text.chars().find(|c| c.is_control()) {
-        return Err(usage(format!("a path cannot contain {bad:?}")));
-    }
-    std::path::absolute(path).map_err(|e| Error::io(format!("cannot use {text}"), e))
 }
 
 fn usage(message: String) -> Error {

@@ -4,6 +4,7 @@ use super::Wishes;
 use super::profile::Profile;
 use super::wishes::MIB;
 use crate::error::{Error, Kind, Result};
+use crate::image::shell_word;
 use crate::model::import::{BootOption, Firmware, NicOption, VcpuOption, VirtType};
 use crate::model::{Capabilities, GuestAbility, Size, nearest};
 use crate::ops::blueprint::{Cpu, Drive, Machine, Topology};
@@ -12,7 +13,7 @@ use crate::ops::kvm::{self, Kvm};
 /// The memory of a guest of which nothing is known.
 const MEMORY: Size = Size(1 << 30);
 
-/// Chooses what guests run on.
+/// Chooses what guests run on. `uri` is that of the host, if it is another one.
 ///
 /// # Errors
 ///
@@ -23,10 +24,11 @@ pub(super) fn machine(
     arch: &str,
     wishes: &Wishes,
     profile: &Profile,
+    uri: Option<&str>,
     chosen: &mut Vec<String>,
 ) -> Result<Machine> {
-    let ability = ability(capabilities, arch)?;
-    let domain_type = domain_type(ability, arch, wishes.virt_type, chosen)?;
+    let ability = ability(capabilities, arch, uri)?;
+    let domain_type = domain_type(ability, wishes.virt_type, uri, chosen)?;
     let memory = wishes.memory.or(profile.memory).unwrap_or(MEMORY);
     if memory.bytes() < MIB {
         return Err(Error::new(
@@ -48,7 +50,6 @@ pub(super) fn machine(
     if boot.secure_boot.is_some() && boot.firmware != Some(Firmware::Uefi) {
         boot.firmware = Some(Firmware::Uefi);
     }
-    refuse_missing(&boot)?;
     Ok(Machine {
         machine: machine_type(ability, wishes, profile)?,
         cpu: cpu(&domain_type, wishes, vcpus),
@@ -65,7 +66,11 @@ pub(super) fn machine(
     })
 }
 
-fn ability<'a>(capabilities: &'a Capabilities, arch: &str) -> Result<&'a GuestAbility> {
+fn ability<'a>(
+    capabilities: &'a Capabilities,
+    arch: &str,
+    uri: Option<&str>,
+) -> Result<&'a GuestAbility> {
     capabilities.hvm(arch).ok_or_else(|| {
         let mut known: Vec<&str> = capabilities
             .guests
@@ -76,7 +81,7 @@ fn ability<'a>(capabilities: &'a Capabilities, arch: &str) -> Result<&'a GuestAb
         known.dedup();
         let error = Error::new(
             Kind::Environment,
-            format!("this host cannot run {arch} guests"),
+            format!("{} cannot run {arch} guests", uri.unwrap_or("this host")),
         );
         if known.is_empty() {
             error.hint("install QEMU: `apt install qemu-system-x86` or `dnf install qemu-kvm`")
@@ -88,17 +93,22 @@ fn ability<'a>(capabilities: &'a Capabilities, arch: &str) -> Result<&'a GuestAb
 
 fn domain_type(
     ability: &GuestAbility,
-    arch: &str,
     wish: Option<VirtType>,
+    uri: Option<&str>,
     chosen: &mut Vec<String>,
 ) -> Result<String> {
     let has = |kind: &str| ability.domain_types.iter().any(|known| known == kind);
     let missing = |kind: &str| {
-        Error::new(
-            Kind::Environment,
-            format!("libvirt cannot run {arch} guests with '{kind}' here"),
-        )
-        .hint("see what this host can do: `vmkin doctor`")
+        let arch = &ability.arch;
+        let what = |place| format!("libvirt cannot run {arch} guests with '{kind}' {place}");
+        let error = |place| Error::new(Kind::Environment, what(place));
+        match uri {
+            None => error("here").hint("see what this host can do: `vmkin doctor`"),
+            Some(uri) => error("there").hint(format!(
+                "see what that host can do: `vmkin -c {} doctor`",
+                shell_word(uri.as_bytes())
+            )),
+        }
     };
     match wish {
         Some(VirtType::Kvm) if has("kvm") => return Ok("kvm".to_owned()),
@@ -108,7 +118,12 @@ fn domain_type(
         None => {}
     }
     if has("kvm") {
-        match kvm::look() {
+        let kvm = match uri {
+            None => kvm::look(),
+            // Nothing can be run there to try it: the word of libvirt has to do.
+            Some(_) => Kvm::Works,
+        };
+        match kvm {
             Kvm::Works => return Ok("kvm".to_owned()),
             Kvm::Missing => {}
             Kvm::Broken(why) if has("qemu") => chosen.push(format!(
@@ -175,19 +190,6 @@ fn cpu(domain_type: &str, wishes: &Wishes, vcpus: VcpuOption) -> Option<Cpu> {
         topology,
         ..Cpu::default()
     })
-}
-
-/// Refuses a kernel that is not there: libvirt finds out when the guest starts.
-fn refuse_missing(boot: &BootOption) -> Result<()> {
-    for path in [&boot.kernel, &boot.initrd].into_iter().flatten() {
-        if !path.is_file() {
-            return Err(Error::new(
-                Kind::NotFound,
-                format!("there is no file {} to boot", path.display()),
-            ));
-        }
-    }
-    Ok(())
 }
 
 /// Refuses two ways of saying what boots first, of which libvirt takes one.

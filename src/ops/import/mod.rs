@@ -8,10 +8,14 @@
 //! * `design`: what the guests are to be;
 //! * `profile`: what the operating system wants;
 //! * `machine`: what the host can run;
+//! * `images`: the images of the host, this one or another;
 //! * `drives`: which disks there are, and what is on them.
 
 mod design;
 mod drives;
+#[cfg(test)]
+mod far_tests;
+mod images;
 mod machine;
 mod profile;
 #[cfg(test)]

@@ -19,7 +19,7 @@ fn bench() -> Bench {
     bench
 }
 
-fn wishes(bench: &Bench, disks: &[&str]) -> Wishes {
+pub(super) fn wishes(bench: &Bench, disks: &[&str]) -> Wishes {
     let dir = bench.path("").display().to_string();
     let disks = disks
         .iter()
@@ -30,7 +30,7 @@ fn wishes(bench: &Bench, disks: &[&str]) -> Wishes {
     }
 }
 
-fn import(bench: &Bench, wishes: &Wishes, names: &[&str]) -> Result<Outcome> {
+pub(super) fn import(bench: &Bench, wishes: &Wishes, names: &[&str]) -> Result<Outcome> {
     let count = u64::try_from(names.len()).unwrap();
     let designed = design(bench.host(), wishes, count)?;
     let request = CloneRequest {
@@ -43,7 +43,7 @@ fn import(bench: &Bench, wishes: &Wishes, names: &[&str]) -> Result<Outcome> {
     apply(bench.host(), plan(bench.host(), &request)?)
 }
 
-fn refused(bench: &Bench, disks: &[&str], names: &[&str]) -> (Kind, String) {
+pub(super) fn refused(bench: &Bench, disks: &[&str], names: &[&str]) -> (Kind, String) {
     let before = bench.files();
     let error = import(bench, &wishes(bench, disks), names).unwrap_err();
     assert_eq!(bench.files(), before, "{error}");

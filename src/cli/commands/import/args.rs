@@ -25,7 +25,8 @@ const VNC_PASSWORD: usize = 8;
 /// (`--disk path=`), as overlays on a base (`--disk backing=`), or new and empty
 /// (`--disk size=`). A pattern in --name and --count make many at once. Nothing
 /// is started unless --start is given, and each guest is made whole or not at
-/// all, as clones are.
+/// all, as clones are. On another host than this one, images are volumes of its
+/// storage pools.
 ///
 /// Prints the UUIDs of the guests, one per line.
 #[derive(Debug, Args)]

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use super::there::{There, locked};
 use crate::error::{Error, Kind, Result};
-use crate::image::{self, Overlay, shown};
+use crate::image::{self, Overlay, OverlayContents, shown};
+use crate::model::VolumeFacts;
 use crate::ops::Host;
+use crate::ops::clone::network::Origin;
 use crate::ops::clone::plan::PlannedClone;
 
 /// The most that UEFI variables take: as much as a flash chip of AArch64.
@@ -32,6 +34,22 @@ impl Contents {
         Self { bytes, length }
     }
 
+    /// A new disk in one piece: each piece of its own would be three more ways there
+    /// and back, and another look of libvirt at the whole pool.
+    fn of(laid_out: &OverlayContents) -> Self {
+        let mut bytes = Vec::new();
+        for (offset, piece) in &laid_out.pieces {
+            // They are in ascending order.
+            let offset = usize::try_from(*offset).unwrap_or(usize::MAX);
+            bytes.resize(offset.max(bytes.len()), 0);
+            bytes.extend(piece);
+        }
+        Self {
+            bytes,
+            length: laid_out.length,
+        }
+    }
+
     /// The SHA-256 of how the file begins, as [`image::head_sha256`] tells it.
     pub(super) fn head_sha256(&self) -> String {
         let whole = usize::try_from(self.length).unwrap_or(usize::MAX);
@@ -42,8 +60,14 @@ impl Contents {
     }
 }
 
-/// Whether nothing was written to a file that begins like this.
-pub(super) fn is_empty(head: &[u8]) -> bool {
+/// Whether nothing was written to a volume that begins like this. How a raw disk
+/// begins does not tell that alone.
+pub(super) fn is_empty(facts: &VolumeFacts, head: &[u8]) -> bool {
+    begins_empty(head) && facts.allocated <= image::HEAD as u64
+}
+
+/// Whether a volume begins with nothing.
+pub(super) fn begins_empty(head: &[u8]) -> bool {
     head.iter().all(|byte| *byte == 0)
 }
 
@@ -64,16 +88,21 @@ impl There {
     ) -> Result<Vec<(PathBuf, Arc<Contents>)>> {
         let mut all = Vec::new();
         for disk in &clone.disks {
-            // What is no image is refused before.
-            let Some(base) = disk.source.chain().map(|chain| chain.top()) else {
-                continue;
+            let laid_out = match &disk.source {
+                Origin::Image(chain) => {
+                    let base = chain.top();
+                    let overlay = Overlay {
+                        virtual_size: disk.grown.unwrap_or(base.virtual_size),
+                        backing: &base.path,
+                        backing_format: base.format,
+                    };
+                    overlay.contents()?
+                }
+                Origin::Blank { size, format } => image::blank(*size, *format)?,
+                // What is no image is refused before.
+                Origin::Export { .. } => continue,
             };
-            let overlay = Overlay {
-                virtual_size: disk.grown.unwrap_or(base.virtual_size),
-                backing: &base.path,
-                backing_format: base.format,
-            };
-            all.push((disk.path.clone(), Arc::new(laid_out(&overlay)?)));
+            all.push((disk.path.clone(), Arc::new(Contents::of(&laid_out))));
         }
         if let Some(nvram) = &clone.nvram {
             if let Some(from) = &nvram.from {
@@ -97,23 +126,6 @@ impl There {
         copied.insert(from.to_owned(), Arc::clone(&contents));
         Ok(contents)
     }
-}
-
-/// An overlay in one piece: each piece of its own would be three more ways there
-/// and back, and another look of libvirt at the whole pool.
-fn laid_out(overlay: &Overlay<'_>) -> Result<Contents> {
-    let laid_out = overlay.contents()?;
-    let mut bytes = Vec::new();
-    for (offset, piece) in &laid_out.pieces {
-        // They are in ascending order.
-        let offset = usize::try_from(*offset).unwrap_or(usize::MAX);
-        bytes.resize(offset.max(bytes.len()), 0);
-        bytes.extend(piece);
-    }
-    Ok(Contents {
-        bytes,
-        length: laid_out.length,
-    })
 }
 
 fn read(host: Host<'_>, from: &Path) -> Result<Vec<u8>> {

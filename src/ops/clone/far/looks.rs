@@ -1,8 +1,11 @@
 //! What can be known of bases on another host: what libvirt tells of a volume,
 //! its first bytes, and what domains say of themselves.
 
-use std::path::Path;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use uuid::Uuid;
 
 use super::there::{There, locked};
 use crate::error::{Error, Kind, Result};
@@ -10,11 +13,13 @@ use crate::image::{self, shown};
 use crate::model::{
     BaseIdentity, BaseRecord, Chain, Disk, DomainState, Layer, LineageDisk, VolumeFacts,
 };
+use crate::ops::base::has_children;
+use crate::ops::clone::as_they_are::{overlay_instead, taken, writes_to_base};
 use crate::ops::clone::plan::{PlannedBase, is_golden};
 use crate::ops::clone::request::CloneRequest;
 use crate::ops::images::path_of;
 use crate::ops::{Host, KnownDomain, Usage};
-use crate::xml::domain;
+use crate::xml::domain::{self, DomainFacts};
 
 /// What an image there looks like.
 pub(super) fn identity(host: Host<'_>, path: &Path) -> Result<(VolumeFacts, BaseIdentity)> {
@@ -152,6 +157,96 @@ fn nobody_uses(
     Ok(())
 }
 
+/// What domains there are just now, where they may be another than when they start
+/// next.
+struct Now(HashMap<Uuid, DomainFacts>);
+
+impl Now {
+    fn of(host: Host<'_>) -> Result<Self> {
+        let texts = host.hypervisor.current_xml()?.into_iter();
+        let facts = texts.filter_map(|(uuid, xml)| Some((uuid, domain::read(&xml).ok()?)));
+        Ok(Self(facts.collect()))
+    }
+
+    /// What a domain is when it starts next, and now.
+    fn and_next<'a>(&'a self, known: &'a KnownDomain) -> impl Iterator<Item = &'a DomainFacts> {
+        std::iter::once(&known.facts).chain(self.0.get(&known.domain.uuid))
+    }
+}
+
+/// As [`may_be_given`](crate::ops::clone::as_they_are) on this host, by what domains
+/// and volumes say: refuses an image that another domain has, and one that others are
+/// based on to a guest that would write to it.
+pub(super) fn may_be_given(
+    host: Host<'_>,
+    usage: &Usage,
+    disk: &Disk,
+    path: &Path,
+    pools: &[(String, PathBuf)],
+) -> Result<()> {
+    let now = Now::of(host)?;
+    let named = |source| path_of(host.hypervisor, source).ok().flatten();
+    let is_it = |source| named(source).as_deref() == Some(path);
+    let mut children = Vec::new();
+    for known in &usage.domains {
+        let name = known.domain.name.as_str();
+        for facts in now.and_next(known) {
+            let mut theirs = facts.disks.iter().filter(|theirs| is_it(&theirs.source));
+            let harmless = |theirs: &Disk| {
+                (disk.shareable && theirs.shareable) || (disk.readonly && theirs.readonly)
+            };
+            let nvram = facts.nvram.as_ref().and_then(|nvram| nvram.path.as_deref());
+            if nvram == Some(path) || theirs.any(|theirs| !harmless(theirs)) {
+                return Err(taken(path, name));
+            }
+            let mut below = facts.disks.iter().flat_map(|disk| &disk.declared);
+            if below.any(|layer| is_it(&layer.source)) {
+                children.push(name);
+            }
+        }
+        let mut made = known.facts.lineage.iter().flat_map(|made| &made.disks);
+        let depends = |made: &LineageDisk| {
+            may_depend(host, known, made, path) && made.bases.iter().any(|base| base.path == path)
+        };
+        if made.any(depends) {
+            children.push(name);
+        }
+    }
+    if disk.readonly {
+        return Ok(());
+    }
+    children.dedup();
+    let mut overlays = Vec::new();
+    // Those that have a domain are told by its name.
+    for (pool, _) in pools.iter().filter(|_| children.is_empty()) {
+        let volumes = host.hypervisor.volumes_of(pool)?.into_iter();
+        let above = volumes.filter(|volume| volume.facts.backing.as_deref() == Some(path));
+        overlays.extend(above.map(|volume| volume.path));
+    }
+    if let Some(error) = has_children(path, &children, &overlays) {
+        return Err(writes_to_base(disk, path, error));
+    }
+    can_be_written(host, path)
+}
+
+/// Refuses an image that nobody may write to, as a base that is sealed or was pushed.
+fn can_be_written(host: Host<'_>, path: &Path) -> Result<()> {
+    let volume = host.hypervisor.volume_at(path)?;
+    let mode = volume.map(|volume| volume.facts()).transpose()?;
+    match mode.and_then(|facts| facts.mode) {
+        Some(mode) if mode & 0o222 == 0 => Err(Error::new(
+            Kind::Protected,
+            format!(
+                "{} may be written to by nobody (mode {mode:04o}), as a base, and the guest would \
+                 write to it",
+                shown(path)
+            ),
+        )
+        .hint(overlay_instead(path))),
+        _ => Ok(()),
+    }
+}
+
 /// The domains that have this image as a disk that they write to, when they
 /// start next or now.
 fn writers<'a>(host: Host<'_>, usage: &'a Usage, path: &Path) -> Result<Vec<&'a KnownDomain>> {
@@ -159,17 +254,13 @@ fn writers<'a>(host: Host<'_>, usage: &'a Usage, path: &Path) -> Result<Vec<&'a 
         let named = path_of(host.hypervisor, &disk.source).ok().flatten();
         !disk.readonly && named.as_deref() == Some(path)
     };
-    let current = host.hypervisor.current_xml()?;
-    let writes_now = |known: &KnownDomain| {
-        let mut texts = current.iter();
-        let text = texts.find(|(uuid, _)| *uuid == known.domain.uuid);
-        let facts = text.and_then(|(_, xml)| domain::read(xml).ok());
-        facts.is_some_and(|facts| facts.disks.iter().any(writes))
-    };
+    let now = Now::of(host)?;
     let domains = usage.domains.iter();
-    Ok(domains
-        .filter(|known| known.facts.disks.iter().any(writes) || writes_now(known))
-        .collect())
+    let writes = |known: &&KnownDomain| {
+        let mut all = now.and_next(known);
+        all.any(|facts| facts.disks.iter().any(writes))
+    };
+    Ok(domains.filter(writes).collect())
 }
 
 /// A domain there, other than this one, that has the image of this path in some
@@ -178,10 +269,10 @@ pub(in crate::ops) fn user_there<'a>(
     host: Host<'_>,
     usage: &'a Usage,
     path: &Path,
-    but: uuid::Uuid,
+    but: Uuid,
 ) -> Result<Option<&'a str>> {
-    let current = host.hypervisor.current_xml()?;
-    let names = |facts: &domain::DomainFacts| {
+    let now = Now::of(host)?;
+    let names = |facts: &DomainFacts| {
         let declared = facts.disks.iter().flat_map(|disk| &disk.declared);
         let sources = facts.disks.iter().map(|disk| &disk.source);
         let mut sources = sources.chain(declared.map(|layer| &layer.source));
@@ -195,10 +286,6 @@ pub(in crate::ops) fn user_there<'a>(
             || made.any(|disk| disk.bases.iter().any(|base| base.path == path))
     };
     let mut others = usage.domains.iter().filter(|one| one.domain.uuid != but);
-    let user = others.find(|known| {
-        let now = current.iter().find(|(uuid, _)| *uuid == known.domain.uuid);
-        let now = now.and_then(|(_, xml)| domain::read(xml).ok());
-        names(&known.facts) || now.is_some_and(|now| names(&now))
-    });
+    let user = others.find(|known| now.and_next(known).any(names));
     Ok(user.map(|known| known.domain.name.as_str()))
 }

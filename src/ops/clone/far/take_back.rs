@@ -4,23 +4,26 @@ use super::contents;
 use super::looks::user_there;
 use crate::error::{Error, Result};
 use crate::image;
+use crate::model::VolumeFacts;
 use crate::ops::{Host, Usage};
 use crate::store::{CloneFiles, VolumeIntent};
 
-/// Deletes a volume if it has this size and `ours` says so of how it begins.
+/// Deletes a volume if it has this size and `ours` says so of what it is and how it
+/// begins.
 /// Returns whether it did.
 pub(super) fn take_back(
     host: Host<'_>,
     pool: &str,
     name: &str,
     size: u64,
-    ours: impl Fn(&[u8]) -> bool,
+    ours: impl Fn(&VolumeFacts, &[u8]) -> bool,
 ) -> Result<bool> {
     let look = || -> Result<bool> {
         let Some(volume) = host.hypervisor.volume_in(pool, name)? else {
             return Ok(false);
         };
-        if volume.facts()?.size != size || !ours(&volume.read(0, image::HEAD)?) {
+        let facts = volume.facts()?;
+        if facts.size != size || !ours(&facts, &volume.read(0, image::HEAD)?) {
             return Ok(false);
         }
         volume.delete().map(|()| true)
@@ -34,14 +37,14 @@ pub(super) fn take_back(
 ///
 /// If libvirt cannot look at it or delete it.
 pub(in crate::ops) fn remove_volume(host: Host<'_>, intent: &VolumeIntent) -> Result<bool> {
-    take_back(host, &intent.pool, &intent.name, intent.size, |head| {
+    take_back(host, &intent.pool, &intent.name, intent.size, |_, head| {
         image::head_sha256(head) == intent.head_sha256
     })
 }
 
 /// Deletes the volumes of a clone that was not made to its end. Before they are
 /// put on record as `made`, nothing is written to any: one with something in it is
-/// somebody else's.
+/// somebody else's. A raw disk stays empty until its guest has it.
 ///
 /// # Errors
 ///
@@ -65,8 +68,13 @@ pub(in crate::ops) fn take_back_volumes(
         if user_there(host, usage, &path, clone.uuid)?.is_some() {
             continue;
         }
-        take_back(host, &intent.pool, &intent.name, intent.size, |head| {
-            contents::is_empty(head) || (made && image::head_sha256(head) == intent.head_sha256)
+        let (pool, name) = (&intent.pool, &intent.name);
+        take_back(host, pool, name, intent.size, |facts, head| {
+            if contents::begins_empty(head) {
+                contents::is_empty(facts, head)
+            } else {
+                made && image::head_sha256(head) == intent.head_sha256
+            }
         })?;
     }
     Ok(())

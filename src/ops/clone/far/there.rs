@@ -1,7 +1,7 @@
 //! The storage pools of another host as a place for clones.
 
 use std::collections::{HashMap, HashSet};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::contents::{self, Contents};
@@ -15,10 +15,10 @@ use crate::model::{
 };
 use crate::ops::clone::network::Origin;
 use crate::ops::clone::plan::{Plan, PlannedBase, PlannedClone, still_as_read};
-use crate::ops::clone::request::{CloneRequest, Golden, Placement, TpmRule, usage};
+use crate::ops::clone::request::{CloneRequest, Golden, Placement, TpmRule};
 use crate::ops::clone::site::{Images, Site};
 use crate::ops::clone::threads::each;
-use crate::ops::guest::{chain_there, no_volume};
+use crate::ops::guest::{chain_there, must_be_plain, no_volume};
 use crate::ops::{Host, Usage};
 use crate::store::{FilePair, VolumeIntent};
 
@@ -177,14 +177,20 @@ impl Site for There {
         looks::bases(self, host, request, usage, images, warnings)
     }
 
+    fn may_be_given(
+        &self,
+        host: Host<'_>,
+        usage: &Usage,
+        disk: &Disk,
+        path: &Path,
+        trust: &Trust,
+    ) -> Result<()> {
+        let chain = self.chain(host, disk, path, trust)?;
+        looks::may_be_given(host, usage, disk, &chain.top().path, &self.pools)
+    }
+
     fn claim(&self, host: Host<'_>, path: &Path) -> Result<PathBuf> {
-        let mut parts = path.components();
-        if parts.any(|part| part == Component::ParentDir) {
-            return Err(usage(format!(
-                "{} has `..` in it, and where that leads cannot be seen from here",
-                shown(path)
-            )));
-        }
+        must_be_plain(path)?;
         let (pool, name) = self.must_have_pool(host, path)?;
         if self.names(host, pool)?.contains(&name) {
             return Err(Error::new(
@@ -296,8 +302,8 @@ impl Site for There {
             };
             let (pool, name) = self.must_have_pool(host, &path)?;
             let ours = matches!(made, Made::Ours(_));
-            take_back::take_back(host, pool, &name, contents.length, |head| {
-                contents::is_empty(head) || ours
+            take_back::take_back(host, pool, &name, contents.length, |facts, head| {
+                contents::is_empty(facts, head) || ours
             })?;
             locked(&self.made).remove(&path);
         }
@@ -307,9 +313,7 @@ impl Site for There {
 
 /// Refuses what takes more than libvirt offers from afar.
 fn refuse(host: Host<'_>, request: &CloneRequest) -> Result<()> {
-    let why = if request.golden.blueprint().is_some() {
-        "where guests are only made of a golden domain: `-d DOMAIN`"
-    } else if request.mode == CloneMode::Full {
+    let why = if request.mode == CloneMode::Full {
         "and a full copy would have to go through this one; overlays are made there without \
          `--full`"
     } else if request.tpm == TpmRule::Copy {
@@ -323,13 +327,7 @@ fn refuse(host: Host<'_>, request: &CloneRequest) -> Result<()> {
             Placement::Beside | Placement::Pool(_) => None,
         };
         let mut named = dir.into_iter().chain(&request.files).chain(&request.nvrams);
-        return match named.find(|path| !path.is_absolute()) {
-            None => Ok(()),
-            Some(path) => Err(usage(format!(
-                "{} is on another host, and must be an absolute path",
-                shown(path)
-            ))),
-        };
+        return named.try_for_each(|path| must_be_plain(path));
     };
     Err(host.elsewhere(why))
 }

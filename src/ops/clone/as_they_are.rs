@@ -1,5 +1,8 @@
 //! Images that a guest is to have as they are: whether that harms nobody.
 
+use std::path::Path;
+
+use super::site::Site;
 use crate::error::{Error, Kind, Result};
 use crate::image::{self, LockState, Trust};
 use crate::model::{Disk, Layer};
@@ -12,6 +15,7 @@ use crate::xml::domain::DomainFacts;
 /// a base, or would read what is not to be trusted.
 pub(super) fn may_be_used(
     host: Host<'_>,
+    site: &dyn Site,
     blueprint: &Blueprint,
     facts: &DomainFacts,
     usage: &Usage,
@@ -24,34 +28,32 @@ pub(super) fn may_be_used(
         let Some(disk) = facts.disks.iter().find(|disk| disk.target == drive.target) else {
             continue;
         };
-        let Some(path) = path_of(host.hypervisor, &disk.source)? else {
-            continue;
-        };
-        let chain = chain_of(disk, &path, trust)?;
-        let top = chain.top();
-        nobody_else(usage, disk, top)?;
-        if disk.readonly {
-            continue;
+        if let Some(path) = path_of(host.hypervisor, &disk.source)? {
+            site.may_be_given(host, usage, disk, &path, trust)?;
         }
-        let dir = top.path.parent().unwrap_or(&top.path);
-        let strays = usage.strays(top.file, dir)?;
-        base::refuse_children(&top.path, &usage.children(top.file), &strays.paths).map_err(
-            |e| {
-                e.context(format!("disk {} would write to a base", disk.target))
-                    .hint(format!(
-                        "give the guest an overlay on it: `--disk backing={}`",
-                        top.path.display()
-                    ))
-            },
-        )?;
-        not_sealed(top)?;
-        if !disk.shareable && matches!(image::probe(&top.path)?, LockState::Writer) {
-            return Err(Error::new(
-                Kind::Busy,
-                format!("{} is in use: something has it open", top.path.display()),
-            )
-            .hint("shut off what runs on it, or give the guest an overlay: `--disk backing=…`"));
-        }
+    }
+    Ok(())
+}
+
+/// The same of one image of this host.
+pub(super) fn may_be_given(usage: &Usage, disk: &Disk, path: &Path, trust: &Trust) -> Result<()> {
+    let chain = chain_of(disk, path, trust)?;
+    let top = chain.top();
+    nobody_else(usage, disk, top)?;
+    if disk.readonly {
+        return Ok(());
+    }
+    let dir = top.path.parent().unwrap_or(&top.path);
+    let strays = usage.strays(top.file, dir)?;
+    base::refuse_children(&top.path, &usage.children(top.file), &strays.paths)
+        .map_err(|e| writes_to_base(disk, &top.path, e))?;
+    not_sealed(top)?;
+    if !disk.shareable && matches!(image::probe(&top.path)?, LockState::Writer) {
+        return Err(Error::new(
+            Kind::Busy,
+            format!("{} is in use: something has it open", top.path.display()),
+        )
+        .hint("shut off what runs on it, or give the guest an overlay: `--disk backing=…`"));
     }
     Ok(())
 }
@@ -70,16 +72,27 @@ fn nobody_else(usage: &Usage, disk: &Disk, top: &Layer) -> Result<()> {
         if both_share || (disk.readonly && !one.writes) {
             continue;
         }
-        let path = top.path.display();
-        return Err(Error::new(
-            Kind::Exists,
-            format!("{path} is a disk of domain '{}' already", other.domain.name),
-        )
-        .hint(format!(
-            "give the guest an overlay on it: `--disk backing={path}`"
-        )));
+        return Err(taken(&top.path, &other.domain.name));
     }
     Ok(())
+}
+
+/// The error for an image that another domain has.
+pub(super) fn taken(path: &Path, domain: &str) -> Error {
+    let what = format!("{} is a disk of domain '{domain}' already", path.display());
+    Error::new(Kind::Exists, what).hint(overlay_instead(path))
+}
+
+/// What is said of a guest that would write to an image which others depend on.
+pub(super) fn writes_to_base(disk: &Disk, path: &Path, why: Error) -> Error {
+    why.context(format!("disk {} would write to a base", disk.target))
+        .hint(overlay_instead(path))
+}
+
+/// What to type instead of having an image itself.
+pub(super) fn overlay_instead(path: &Path) -> String {
+    let path = path.display();
+    format!("give the guest an overlay on it: `--disk backing={path}`")
 }
 
 fn not_sealed(top: &Layer) -> Result<()> {
