@@ -440,7 +440,7 @@ fn end(host: Host<'_>, plans: &[DeletePlan]) -> Result<Vec<Result<()>>> {
     }
     let now = Now::look(host, plans)?;
     for (plan, result) in &mut active {
-        **result = now.may_go(host, plan);
+        **result = now.may_go(host, plan).map(drop);
     }
     drop(now);
     for (plan, result) in active {
@@ -473,18 +473,20 @@ impl Now {
         })
     }
 
-    fn may_go(&self, host: Host<'_>, plan: &DeletePlan) -> Result<()> {
+    /// Returns the volumes that go, as they look now.
+    fn may_go(&self, host: Host<'_>, plan: &DeletePlan) -> Result<Vec<VolumeIntent>> {
         for path in &plan.remove {
             self.under_way.refuse_cloned(path)?;
         }
-        still_planned(host, plan, &self.usage)?;
+        let volumes = still_planned(host, plan, &self.usage)?;
         let mut files = plan.files.iter();
-        files.try_for_each(|file| image::may_remove(&file.path))
+        files.try_for_each(|file| image::may_remove(&file.path))?;
+        Ok(volumes)
     }
 }
 
 fn one(host: Host<'_>, plan: &DeletePlan, now: &Now) -> Result<()> {
-    now.may_go(host, plan)?;
+    let volumes = now.may_go(host, plan)?;
     let paths = plan.files.iter().map(|file| file.path.as_path());
     let _guard = RemovalGuard::take(paths)?;
     // It cannot be started any more, if it was not before.
@@ -496,7 +498,7 @@ fn one(host: Host<'_>, plan: &DeletePlan, now: &Now) -> Result<()> {
             name: plan.domain.name.clone(),
             uuid: plan.domain.uuid,
             files: plan.files.clone(),
-            volumes: plan.volumes.clone(),
+            volumes: volumes.clone(),
             reservations: plan.release.clone(),
             allow_dirs: plan.request.allow_dirs.clone(),
         },
@@ -525,7 +527,7 @@ fn one(host: Host<'_>, plan: &DeletePlan, now: &Now) -> Result<()> {
         remove_if_same(host, file)?;
         crate::failpoint::hit("delete.file").map_err(unfinished)?;
     }
-    for volume in &plan.volumes {
+    for volume in &volumes {
         clone::remove_volume(host, volume).map_err(unfinished)?;
         crate::failpoint::hit("delete.file").map_err(unfinished)?;
     }
@@ -559,9 +561,9 @@ fn release(host: Host<'_>, plan: &DeletePlan) -> Result<()> {
 
 /// Fails if others have come to use what would go since the plan was made: the
 /// user may have thought about it for long.
-fn still_planned(host: Host<'_>, plan: &DeletePlan, usage: &Usage) -> Result<()> {
+fn still_planned(host: Host<'_>, plan: &DeletePlan, usage: &Usage) -> Result<Vec<VolumeIntent>> {
     if plan.files.is_empty() && plan.volumes.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let must_stay = |file: &DeletedFile, why: &str| {
         Err(Error::new(
@@ -580,12 +582,12 @@ fn still_planned(host: Host<'_>, plan: &DeletePlan, usage: &Usage) -> Result<()>
                 return must_stay(file, &why);
             }
         }
-        return Ok(());
+        return Ok(plan.volumes.clone());
     }
     let now = plan_with(host, usage, &plan.domain, &plan.request)?;
     far::still_planned(plan, &now)?;
     match plan.files.iter().find(|file| !now.files.contains(file)) {
-        None => Ok(()),
+        None => Ok(now.volumes),
         Some(file) => {
             let why = now.keep.iter().find(|kept| kept.path == file.path);
             let why = why.map_or("the domain or the file changed", |kept| kept.why.as_str());

@@ -90,9 +90,15 @@ fn intent(host: Host<'_>, path: &Path) -> Result<Option<VolumeIntent>> {
     }))
 }
 
-/// Fails if not all of the volumes of a plan would go by now, too.
+/// Fails if not all of the volumes of a plan would go by now, too. A guest that ran
+/// when that was made has written to them since.
 pub(super) fn still_planned(plan: &DeletePlan, now: &DeletePlan) -> Result<()> {
-    match plan.volumes.iter().find(|one| !now.volumes.contains(one)) {
+    let ran = plan.state.is_active();
+    let goes = |one: &VolumeIntent| {
+        let mut all = now.volumes.iter();
+        all.any(|now| now == one || (ran && now.pool == one.pool && now.name == one.name))
+    };
+    match plan.volumes.iter().find(|one| !goes(one)) {
         None => Ok(()),
         Some(volume) => Err(Error::new(
             Kind::Busy,

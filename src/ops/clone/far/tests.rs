@@ -207,6 +207,23 @@ fn a_clone_there_goes_with_its_volumes() {
     let results = delete::apply(bench.host(), &[planned]);
     assert!(results[0].is_ok(), "{results:?}");
     assert_eq!(bench.files(), ["b.qcow2", "really.raw"]);
+    // A guest that runs writes to its disk until it is destroyed.
+    clone(&bench, &["c"]).unwrap();
+    bench
+        .fake
+        .change("c", |running| running.state = DomainState::Running);
+    let destroy = DeleteRequest {
+        destroy: true,
+        ..request.clone()
+    };
+    let planned = delete::plan(bench.host(), &bench.domain("c"), &destroy).unwrap();
+    let mut written = fs::read(bench.path("c.qcow2")).unwrap();
+    written[512] = 1;
+    written.extend([1; 65_536]);
+    fs::write(bench.path("c.qcow2"), written).unwrap();
+    let results = delete::apply(bench.host(), &[planned]);
+    assert!(results[0].is_ok(), "{results:?}");
+    assert_eq!(bench.files(), ["b.qcow2", "really.raw"]);
     // The image of the golden domain was not made for it.
     let golden = delete::plan(bench.host(), &bench.domain("golden"), &request).unwrap();
     assert!(golden.remove.is_empty(), "{:?}", golden.remove);
