@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
@@ -17,8 +16,7 @@ use crate::model::{Domain, DomainRef, Glob};
 use crate::ops::Host;
 use crate::ops::guest::domains_of_each;
 
-/// How long a host may take to answer at all, where there are others. A host that
-/// is switched off would else be waited for as long as TCP does: two minutes.
+/// How long a host may take to answer at all, where there are others.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How many hosts are connected to at once. Each may be an ssh, and of a hundred of
@@ -514,7 +512,8 @@ fn open_all(hosts: &[HostName]) -> Vec<Result<Connection>> {
             let Some(host) = hosts.get(turn) else {
                 return opened;
             };
-            opened.push((turn, open(host)));
+            let answer = Connection::open_within(host.uri.as_deref(), PATIENCE);
+            opened.push((turn, answer));
         }
     };
     let mut opened: Vec<_> = thread::scope(|scope| {
@@ -526,17 +525,6 @@ fn open_all(hosts: &[HostName]) -> Vec<Result<Connection>> {
     });
     opened.sort_by_key(|(turn, _)| *turn);
     opened.into_iter().map(|(_, opened)| opened).collect()
-}
-
-/// Connects to a host, if it answers soon.
-fn open(host: &HostName) -> Result<Connection> {
-    let (tell, answer) = mpsc::channel();
-    let uri = host.uri.clone();
-    // Not scoped: what hangs inside libvirt is left there until the process ends.
-    thread::spawn(move || drop(tell.send(Connection::open(uri.as_deref()))));
-    answer
-        .recv_timeout(PATIENCE)
-        .unwrap_or_else(|_| Err(silent(&host.name)))
 }
 
 /// What there is for each host, by their order.
@@ -566,16 +554,6 @@ fn on_several<T>(which: &str, found: &[Of<T>]) -> Error {
         Some(host) => error.hint(format!("say which: `-d {host}:{which}`")),
         None => error,
     }
-}
-
-fn silent(name: &str) -> Error {
-    Error::new(
-        Kind::Environment,
-        format!("it did not answer within {} seconds", PATIENCE.as_secs()),
-    )
-    .hint(format!(
-        "leave it out, or see whether it is up: `ping {name}`"
-    ))
 }
 
 fn nonsense() -> Error {

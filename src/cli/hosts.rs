@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::error::{Error, Kind, Result};
+use crate::hypervisor::host_of;
 use crate::model::{config_dirs, nearest};
 
 /// What the file is called, in each directory of settings.
@@ -50,7 +51,7 @@ pub(super) fn meant(uris: &[String], names: &[String]) -> Result<Vec<HostName>> 
         }
     }
     all.extend(uris.iter().map(|uri| HostName {
-        name: authority(uri).unwrap_or(uri).to_owned(),
+        name: host_of(uri).unwrap_or(uri).to_owned(),
         uri: Some(uri.clone()),
     }));
     let mut seen = BTreeSet::new();
@@ -161,19 +162,6 @@ impl HostsFile {
             place.display()
         ))
     }
-}
-
-/// The host in a URI, if it has one: that of `qemu+ssh://root@[::1]:22/system` is
-/// `::1` (RFC 3986, section 3.2).
-fn authority(uri: &str) -> Option<&str> {
-    let (_, rest) = uri.split_once("://")?;
-    let whole = rest.split(['/', '?', '#']).next()?;
-    let host = whole.rsplit_once('@').map_or(whole, |(_, host)| host);
-    let host = match host.strip_prefix('[') {
-        Some(v6) => v6.split(']').next()?,
-        None => host.split(':').next()?,
-    };
-    (!host.is_empty()).then_some(host)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod errors;
 mod handles;
 mod jobs;
 mod library;
+mod lost;
 mod many;
 mod memory;
 mod migration;
@@ -18,6 +19,7 @@ mod volumes;
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use uuid::Uuid;
 use virt::connect::Connect;
@@ -46,7 +48,7 @@ const MANY: usize = 16;
 #[derive(Debug)]
 pub struct Libvirt {
     handles: Handles,
-    conn: Connect,
+    conn: Arc<Connect>,
     uri: String,
     here: bool,
 }
@@ -62,7 +64,7 @@ impl Libvirt {
         // Otherwise libvirt prints each error to stderr itself, before us.
         virt::error::clear_error_callback();
         place::prepare(uri);
-        let conn = Connect::open(uri).map_err(|e| {
+        let conn = Connect::open(uri).map(Arc::new).map_err(|e| {
             let what = format!("cannot connect to {}", uri.unwrap_or("libvirt"));
             let error = failed(&e, what).with_kind(Kind::Environment);
             match e.code() {
@@ -83,7 +85,7 @@ impl Libvirt {
             .map_err(|e| failed(&e, "cannot read the connection URI"))?;
         let here = place::is_here(&conn, &uri);
         if !here {
-            place::keep_alive(&conn);
+            place::keep_alive(&conn, &uri);
         }
         Ok(Self {
             handles: Handles::default(),

@@ -31,6 +31,7 @@ pub use self::memory::{Memory, Resume, Save};
 pub use self::migration::{Migration, Migrations};
 pub use self::networks::Networks;
 pub use self::reconnect::Connection;
+pub use self::uri::host as host_of;
 pub use self::volumes::{Piece, Volume, Volumes};
 
 /// A host that runs domains. One value may be used by many threads at once.

@@ -13,14 +13,16 @@ mod volumes;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
-use std::thread::sleep;
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
+use super::uri::host;
 use super::{Hypervisor, Libvirt, SnapshotCall, SnapshotRecords, Start, Undefine};
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::model::{
     Address, AddressSource, Capabilities, Domain, DomainRef, DomainState, DomainStatus, HostRoom,
     Pool, SecretText,
@@ -33,6 +35,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How often it is looked for.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// A host that takes longer to say no is not there, and its network says so.
+const SLOW: Duration = Duration::from_millis(500);
+
 /// A connection to libvirt that is opened again, once, when it is lost.
 #[derive(Debug)]
 pub struct Connection {
@@ -41,6 +46,8 @@ pub struct Connection {
     /// Whether a daemon was waited for in vain: each of many questions would
     /// wait as long again.
     given_up: AtomicBool,
+    /// When the host last was silent: the next questions need not find that out anew.
+    silent: Mutex<Option<Instant>>,
 }
 
 impl Connection {
@@ -51,12 +58,29 @@ impl Connection {
     /// [`Kind::Environment`](crate::error::Kind::Environment) if libvirt cannot
     /// be reached.
     pub fn open(uri: Option<&str>) -> Result<Self> {
-        let libvirt = Libvirt::open(uri)?;
-        Ok(Self {
+        Libvirt::open(uri).map(Self::of)
+    }
+
+    /// The same of a host that has to answer in this time. One that is switched off
+    /// would else be waited for as long as TCP does: two minutes.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::open`]; [`Kind::Environment`] if it does not answer.
+    pub fn open_within(uri: Option<&str>, patience: Duration) -> Result<Self> {
+        match open_soon(uri, patience) {
+            Some(answer) => answer.map(Self::of),
+            None => Err(silent(uri, patience)),
+        }
+    }
+
+    fn of(libvirt: Libvirt) -> Self {
+        Self {
             uri: libvirt.uri().to_owned(),
             now: RwLock::new(Arc::new(libvirt)),
             given_up: AtomicBool::new(false),
-        })
+            silent: Mutex::new(None),
+        }
     }
 
     fn now(&self) -> Arc<Libvirt> {
@@ -70,21 +94,28 @@ impl Connection {
         if !Arc::ptr_eq(&now, lost) {
             return true;
         }
+        let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        if silent.is_some_and(|since| since.elapsed() < PATIENCE) {
+            return false;
+        }
         let since = Instant::now();
         loop {
-            match Libvirt::open(Some(&self.uri)) {
-                Ok(libvirt) => {
-                    *now = Arc::new(libvirt);
-                    self.given_up.store(false, Ordering::Relaxed);
-                    return true;
-                }
-                Err(_) if self.given_up.load(Ordering::Relaxed) => return false,
-                Err(_) if since.elapsed() < PATIENCE => sleep(PAUSE),
-                Err(_) => {
-                    self.given_up.store(true, Ordering::Relaxed);
-                    return false;
-                }
+            let tried = Instant::now();
+            let left = PATIENCE.saturating_sub(since.elapsed());
+            let answer = open_soon(Some(&self.uri), left);
+            if let Some(Ok(libvirt)) = answer {
+                *now = Arc::new(libvirt);
+                self.given_up.store(false, Ordering::Relaxed);
+                return true;
             }
+            if !self.given_up.load(Ordering::Relaxed) && since.elapsed() < PATIENCE {
+                sleep(PAUSE);
+                continue;
+            }
+            self.given_up.store(true, Ordering::Relaxed);
+            // A daemon that is not there says so at once, and can be asked again.
+            *silent = (tried.elapsed() > SLOW).then(Instant::now);
+            return false;
         }
     }
 
@@ -138,6 +169,26 @@ impl Connection {
             Ok(wanted(state).then_some(()))
         })
     }
+}
+
+fn silent(uri: Option<&str>, patience: Duration) -> Error {
+    let what = format!("it did not answer within {} seconds", patience.as_secs());
+    let error = Error::new(Kind::Environment, what);
+    match uri.and_then(host) {
+        Some(host) => error.hint(format!(
+            "leave it out, or see whether it is up: `ping {host}`"
+        )),
+        None => error.hint("leave it out"),
+    }
+}
+
+/// Connects, unless that takes longer than this: `None`.
+fn open_soon(uri: Option<&str>, patience: Duration) -> Option<Result<Libvirt>> {
+    let (tell, answer) = mpsc::channel();
+    let uri = uri.map(str::to_owned);
+    // Not scoped: what hangs inside libvirt is left there until the process ends.
+    thread::spawn(move || drop(tell.send(Libvirt::open(uri.as_deref()))));
+    answer.recv_timeout(patience).ok()
 }
 
 impl Hypervisor for Connection {

@@ -27,20 +27,42 @@ pub(super) fn place(uri: &str) -> Place {
     if !rest.starts_with('/') || !matches!(transport, None | Some("unix")) {
         return Place::Elsewhere;
     }
-    let query = rest.split_once('?').map_or("", |(_, query)| query);
-    let query = query.split_once('#').map_or(query, |(query, _)| query);
-    let mut sockets = query
-        .split(['&', ';'])
-        .filter_map(|one| one.strip_prefix("socket="));
-    match sockets.all(|socket| is_libvirts_own(Path::new(socket))) {
+    match sockets(rest).all(|socket| is_libvirts_own(Path::new(socket))) {
         true => Place::Here,
         false => Place::BehindSocket,
     }
 }
 
+/// The sockets that the query of a URI names.
+fn sockets(uri: &str) -> impl Iterator<Item = &str> {
+    let query = uri.split_once('?').map_or("", |(_, query)| query);
+    let query = query.split_once('#').map_or(query, |(query, _)| query);
+    query
+        .split(['&', ';'])
+        .filter_map(|one| one.strip_prefix("socket="))
+}
+
+/// The socket that a URI names.
+pub(super) fn socket(uri: &str) -> Option<&str> {
+    sockets(uri).next()
+}
+
 /// Whether it may be on this host.
 pub(super) fn may_be_here(uri: &str) -> bool {
     place(uri) != Place::Elsewhere
+}
+
+/// The host in a URI, if it has one: that of `qemu+ssh://root@[::1]:22/system` is
+/// `::1` (RFC 3986, section 3.2).
+pub fn host(uri: &str) -> Option<&str> {
+    let (_, rest) = uri.split_once("://")?;
+    let whole = rest.split(['/', '?', '#']).next()?;
+    let host = whole.rsplit_once('@').map_or(whole, |(_, host)| host);
+    let host = match host.strip_prefix('[') {
+        Some(v6) => v6.split(']').next()?,
+        None => host.split(':').next()?,
+    };
+    (!host.is_empty()).then_some(host)
 }
 
 /// Whether a socket is where libvirt's daemons have theirs.

@@ -1,7 +1,7 @@
 //! Where the daemon is, and whether it still answers.
 
 use std::fs;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
@@ -9,12 +9,16 @@ use uuid::Uuid;
 use virt::connect::Connect;
 use virt::event::{event_register_default_impl, event_run_default_impl};
 
+use super::lost::Lines;
 use crate::hypervisor::uri::{self, Place};
 use crate::xml::capabilities;
 
 /// How often a daemon on another host is asked whether it is there, in seconds,
 /// and how often it may leave that without an answer.
 const KEEPALIVE: (i32, u32) = (5, 5);
+
+/// The connections to other hosts, and what leads there.
+static FAR: Mutex<Vec<(Weak<Connect>, Lines)>> = Mutex::new(Vec::new());
 
 /// Where a host has a UUID that libvirt's daemons take for its own: that of its
 /// firmware, or of its installation.
@@ -53,11 +57,28 @@ pub(super) fn prepare(uri: Option<&str>) {
 
 /// Has libvirt end the connection when the daemon does not answer any more: a
 /// host that is switched off would else be waited for without end.
-pub(super) fn keep_alive(conn: &Connect) {
+pub(super) fn keep_alive(conn: &Arc<Connect>, uri: &str) {
     if has_events() {
         // An old daemon, or none in between, knows no such messages.
         drop(conn.set_keep_alive(KEEPALIVE.0, KEEPALIVE.1));
+        let one = (Arc::downgrade(conn), Lines::to(uri));
+        FAR.lock().unwrap_or_else(PoisonError::into_inner).push(one);
     }
+}
+
+/// Ends what waits for connections that are lost, see [`Lines`].
+fn cut_lost() {
+    let mut all = FAR.lock().unwrap_or_else(PoisonError::into_inner);
+    all.retain(|(conn, lines)| {
+        let Some(conn) = conn.upgrade() else {
+            return false;
+        };
+        let lost = conn.is_alive().is_ok_and(|alive| !alive);
+        if lost {
+            lines.cut();
+        }
+        !lost
+    });
 }
 
 /// Starts libvirt's event loop, once, in a thread that ends with the process.
@@ -69,6 +90,8 @@ fn has_events() -> bool {
                 if event_run_default_impl().is_err() {
                     thread::sleep(Duration::from_millis(100));
                 }
+                // It is in such a turn that a daemon is given up.
+                cut_lost();
             }
         };
         let named = thread::Builder::new().name("libvirt events".to_owned());

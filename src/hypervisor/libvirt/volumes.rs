@@ -118,7 +118,7 @@ impl Volumes for Libvirt {
 
 /// A volume that is read and written in pieces, a stream each.
 struct Pieces {
-    conn: Connect,
+    conn: Arc<Connect>,
     handle: StorageVol,
     path: String,
 }
