@@ -634,7 +634,7 @@ complete -c vmkin -n "__fish_vmkin_using_subcommand export" -s y -l yes -d 'Do w
 complete -c vmkin -n "__fish_vmkin_using_subcommand export" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vmkin -n "__fish_vmkin_using_subcommand migrate" -s d -l domain -d 'Domains, by name, UUID or id' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand migrate" -l to -d 'Where to: a host of hosts.toml, or a URI' -r
-complete -c vmkin -n "__fish_vmkin_using_subcommand migrate" -l migrate-uri -d 'Where the memory of guests is sent to, tcp://HOST[:PORT] [default: by the host]' -r
+complete -c vmkin -n "__fish_vmkin_using_subcommand migrate" -l migrate-uri -d 'Where the memory of guests is sent to, tcp://HOST[:PORT] [default: its own name, or that of its URI]' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand migrate" -l allow-dir -d 'Trust backing files in this directory too' -r -F
 complete -c vmkin -n "__fish_vmkin_using_subcommand migrate" -s c -l connect -d 'Connect to the hypervisor at this libvirt URI' -r
 complete -c vmkin -n "__fish_vmkin_using_subcommand migrate" -l host -d 'Connect to this host, or to all of this group, of hosts.toml; may be repeated' -r

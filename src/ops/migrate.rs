@@ -257,6 +257,12 @@ pub fn apply(
 
 /// Whether a guest has gone all the same: an answer can be lost.
 fn arrived(from: Host<'_>, to: Host<'_>, domain: &Domain, error: Error) -> Result<()> {
+    // Libvirt lets it go on here only if it does not go on there. The other host may be
+    // one that does not answer any more.
+    let here = from.hypervisor.state(domain);
+    if here.is_ok_and(|state| state == DomainState::Running) {
+        return Err(error);
+    }
     let places = [from, to].map(|host| host.hypervisor.find_uuid(domain.uuid));
     match places {
         [Ok(None), Ok(Some(_))] => Ok(()),

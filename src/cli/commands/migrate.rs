@@ -24,7 +24,7 @@ pub(in crate::cli) struct MigrateArgs {
     #[arg(long, value_name = "HOST")]
     to: String,
 
-    /// Where the memory of guests is sent to, tcp://HOST[:PORT] [default: by the host]
+    /// Where the memory of guests is sent to, tcp://HOST[:PORT] [default: its own name, or that of its URI]
     #[arg(long, value_name = "URI", alias = "migrateuri")]
     migrate_uri: Option<String>,
 

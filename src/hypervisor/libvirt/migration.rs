@@ -1,12 +1,20 @@
 //! Guests that go to another host.
 
+use std::net::ToSocketAddrs as _;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
 use virt::domain::MigrateParameters;
 use virt::sys;
 
 use super::{Libvirt, failed};
-use crate::error::Result;
-use crate::hypervisor::{Migration, Migrations};
+use crate::error::{Error, Kind, Result};
+use crate::hypervisor::{Memory as _, Migration, Migrations, uri};
 use crate::model::Domain;
+
+/// How often it is looked whether the other host is still there.
+const LOOK: Duration = Duration::from_millis(200);
 
 impl Migrations for Libvirt {
     fn migrate(&self, domain: &Domain, to: &str, how: &Migration) -> Result<()> {
@@ -21,17 +29,63 @@ impl Migrations for Libvirt {
         if how.unsafe_cache {
             flags |= sys::VIR_MIGRATE_UNSAFE;
         }
+        let address = match (&how.address, how.live) {
+            (None, true) => address_of(&there, to),
+            (address, _) => address.clone(),
+        };
         let parameters = MigrateParameters {
-            uri: how.address.clone(),
+            uri: address,
             ..MigrateParameters::default()
         };
         let handle = self.handle(domain)?;
-        match handle.migrate3(&there.conn, parameters, flags) {
-            Ok(_) => Ok(()),
-            Err(e) => {
-                let what = format!("cannot bring domain '{}' to {to}", domain.name);
-                Err(failed(&e, what))
+        let what = || format!("cannot bring domain '{}' to {to}", domain.name);
+        thread::scope(|scope| {
+            let (done, wait) = channel::<()>();
+            scope.spawn(|| self.stop_if_lost(domain, &there, wait));
+            let result = handle.migrate3(&there.conn, parameters, flags);
+            drop(done);
+            match result {
+                Ok(_) => Ok(()),
+                Err(_) if there.is_lost() => Err(Error::new(
+                    Kind::Environment,
+                    format!("{}, which does not answer any more", what()),
+                )),
+                Err(e) => Err(failed(&e, what())),
+            }
+        })
+    }
+}
+
+impl Libvirt {
+    /// Has a migration end when the other host is lost: QEMU would go on sending as
+    /// long as TCP lets it, a quarter of an hour.
+    fn stop_if_lost(&self, domain: &Domain, there: &Self, done: Receiver<()>) {
+        while done.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
+            if there.is_lost() {
+                // It may be over, or not have begun: then there is a next time.
+                drop(self.abort_memory_job(domain));
             }
         }
     }
+}
+
+/// Where memory is sent to: `None` to the name that the host has for itself, the host of
+/// the URI if that name means nothing here, or this host: many call themselves
+/// `localhost`, or by a name that their own /etc/hosts alone has.
+fn address_of(there: &Libvirt, to: &str) -> Option<String> {
+    let own = there.conn.hostname().ok();
+    if own.as_deref().is_some_and(means_another) {
+        return None;
+    }
+    let host = uri::host(to).filter(|host| means_another(host))?;
+    Some(match host.contains(':') {
+        true => format!("tcp://[{host}]"),
+        false => format!("tcp://{host}"),
+    })
+}
+
+fn means_another(name: &str) -> bool {
+    (name, 0)
+        .to_socket_addrs()
+        .is_ok_and(|mut all| all.all(|address| !address.ip().is_loopback()))
 }

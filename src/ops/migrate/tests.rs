@@ -111,3 +111,21 @@ fn where_a_guest_is_after_a_failure_is_found_out() {
     bench.fake.deny_undefine.store(true, Ordering::SeqCst);
     applied(&bench, &there, &plan).unwrap();
 }
+
+#[test]
+fn a_guest_that_goes_on_here_after_a_failure_is_here() {
+    let mut bench = Bench::new();
+    bench
+        .fake
+        .change("golden", |golden| golden.state = DomainState::Running);
+    let there = shared(&bench);
+    let plan = planned(&bench, &there).unwrap();
+    bench.fake.refuse_start = Some("golden".to_owned());
+    // What the other host has of it then, libvirt there throws away.
+    there.add(
+        &bench.xml("golden", 1, "golden.raw", "raw"),
+        DomainState::Paused,
+    );
+    let stayed = applied(&bench, &there, &plan).unwrap_err();
+    assert_eq!(stayed.kind(), Kind::Libvirt);
+}
