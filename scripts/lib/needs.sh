@@ -75,6 +75,8 @@ file:/usr/share/keyrings/debian-archive-keyring.* | debian-archive-keyring | deb
 cmd:chroot | coreutils | coreutils
 cmd:ssh | openssh-client | openssh-clients
 cmd:ssh-keygen | openssh-client | openssh
+cmd:sshd | openssh-server | openssh-server
+cmd:virt-ssh-helper | libvirt-daemon-system | libvirt-daemon-common
 cmd:sfdisk | fdisk | util-linux
 cmd:sgdisk | gdisk | gdisk
 cmd:parted | parted | parted

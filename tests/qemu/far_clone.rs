@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use vmkin::error::Kind;
@@ -21,6 +21,11 @@ struct There {
 
 /// A host with the golden domain of a lab, and the directory that its images are in.
 pub fn with_golden(host: &str, lab: &Lab) -> (Far, PathBuf) {
+    give_images(host, lab, |real| Far::start(host, real))
+}
+
+/// The same of a host that `start` makes.
+pub fn give_images(host: &str, lab: &Lab, start: impl Fn(&Path) -> Far) -> (Far, PathBuf) {
     let real = lab.dir.join(host);
     fs::create_dir_all(&real).unwrap();
     fs::copy(lab.image(), real.join("golden.qcow2")).unwrap();
@@ -28,7 +33,7 @@ pub fn with_golden(host: &str, lab: &Lab) -> (Far, PathBuf) {
     for name in ["vmlinuz", "initrd"] {
         fs::copy(source.join(name), real.join(name)).unwrap();
     }
-    let far = Far::start(host, &real);
+    let far = start(&real);
     give_golden(&far, lab);
     (far, real)
 }

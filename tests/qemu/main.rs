@@ -56,3 +56,4 @@ mod snapshots_killed;
 mod snapshots_memory;
 mod snapshots_memory_bare;
 mod spreading;
+mod wire;

@@ -14,18 +14,23 @@ use crate::lab::{Lab, tool};
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What the guest types on: each number is read back from its disk.
-const PROGRAM: &str = "i=1; while :; do echo $i >/mark; sync; echo 3 >/proc/sys/vm/drop_caches; \
+pub const PROGRAM: &str = "i=1; while :; do echo $i >/mark; sync; echo 3 >/proc/sys/vm/drop_caches; \
      echo \"N=$i A=$(cat /mark)\"; i=$((i+1)); sleep 0.2; done\n";
 
 /// Two hosts, and a guest on the first whose files both have.
-struct Moving {
-    lab: Lab,
-    far: Far,
-    name: String,
+pub struct Moving {
+    pub lab: Lab,
+    pub far: Far,
+    pub name: String,
 }
 
 impl Moving {
     fn new(test: &str) -> Self {
+        Self::to(test, |shared| Far::start(test, shared))
+    }
+
+    /// The second host is what `host` makes.
+    pub fn to(test: &str, host: impl Fn(&Path) -> Far) -> Self {
         let mut lab = Lab::new(test);
         // Each host has it: it is mounted on itself there.
         let shared = PathBuf::from(format!("/run/{test}-images"));
@@ -54,19 +59,20 @@ impl Moving {
                 (start, rest.split_once("</uuid>").unwrap().1)
             });
         lab.define(&format!("{start}{rest}"));
-        let far = Far::start(test, &shared);
+        let far = host(&shared);
         lab.dir = shared;
         Self { lab, far, name }
     }
 
-    fn pool(&self) {
+    /// The host is told that the storage is shared.
+    pub fn pool(&self) {
         let target = self.far.images.display().to_string();
         self.far
             .virsh(&["pool-create-as", "shared", "dir", "--target", &target]);
     }
 
     /// Waits until the guest has counted past this.
-    fn past(&self, number: u64) -> u64 {
+    pub fn past(&self, number: u64) -> u64 {
         let since = Instant::now();
         loop {
             let last = self.counts().last().copied().unwrap_or(0);
@@ -75,6 +81,15 @@ impl Moving {
             }
             assert!(since.elapsed() < PATIENCE, "it counts no more: {last}");
             sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Waits until it has counted past this, and looks whether it has left out nothing.
+    pub fn goes_on(&self, past: u64) {
+        self.past(past);
+        let counts = self.counts();
+        for (count, next) in counts.iter().zip(&counts[1..]) {
+            assert_eq!(count + 1, *next, "it did not go on where it was");
         }
     }
 
@@ -90,7 +105,8 @@ impl Moving {
         text[..end].lines().filter_map(count).collect()
     }
 
-    fn domains(&self) -> (bool, bool) {
+    /// Whether it is here, and there.
+    pub fn domains(&self) -> (bool, bool) {
         let has = |list: String| list.lines().any(|line| line.trim() == self.name);
         let here = tool("virsh", &["list", "--all", "--name"]);
         (has(here), has(self.far.virsh(&["list", "--all", "--name"])))
@@ -128,11 +144,7 @@ fn qemu_a_guest_goes_to_another_host_while_it_runs_and_shut_off() {
     assert_eq!(moving.domains(), (true, false));
     lab.ok(&format!("{migrate} --unsafe"));
     assert_eq!(moving.domains(), (false, true));
-    moving.past(before + 5);
-    let counts = moving.counts();
-    for (count, next) in counts.iter().zip(&counts[1..]) {
-        assert_eq!(count + 1, *next, "it did not go on where it was");
-    }
+    moving.goes_on(before + 5);
     assert_eq!(far.virsh(&["domstate", name]).trim(), "running");
 
     // Shut off, it goes by its definition; what is known of it stays.
