@@ -129,6 +129,7 @@ macro_rules! calls {
 calls! {
     fn virConnectClose(conn: virConnectPtr) -> c_int;
     fn virConnectGetCapabilities(conn: virConnectPtr) -> *mut c_char;
+    fn virConnectGetHostname(conn: virConnectPtr) -> *mut c_char;
     fn virConnectGetLibVersion(conn: virConnectPtr, lib_ver: *mut c_ulong) -> c_int;
     fn virConnectGetURI(conn: virConnectPtr) -> *mut c_char;
     fn virConnectIsAlive(conn: virConnectPtr) -> c_int;
