@@ -136,15 +136,36 @@ impl Libvirt {
 
     /// What libvirt knows of all domains without being asked about each.
     fn marks(&self) -> Result<Marks> {
-        let having =
-            |flags| -> Result<HashSet<Uuid>> { Ok(self.list(flags)?.into_keys().collect()) };
+        let flags = [
+            sys::VIR_CONNECT_LIST_DOMAINS_PERSISTENT,
+            sys::VIR_CONNECT_LIST_DOMAINS_AUTOSTART,
+            sys::VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE,
+        ];
+        let having = of_many(&flags, self.askers(), |flags| {
+            Ok(self.list(*flags)?.into_keys().collect())
+        })?;
+        let mut having = having.into_iter().map(Option::unwrap_or_default);
         Ok(Marks {
-            persistent: having(sys::VIR_CONNECT_LIST_DOMAINS_PERSISTENT)?,
-            autostart: having(sys::VIR_CONNECT_LIST_DOMAINS_AUTOSTART)?,
-            saved: having(sys::VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)?,
+            persistent: having.next().unwrap_or_default(),
+            autostart: having.next().unwrap_or_default(),
+            saved: having.next().unwrap_or_default(),
             // Last, for it tells which are active.
             handles: self.list(0)?,
         })
+    }
+
+    /// What is said of each of the domains that these flags leave, if anything is.
+    fn texts(
+        &self,
+        flags: u32,
+        ask: impl Fn(&VirDomain) -> Result<Option<String>> + Sync,
+    ) -> Result<Vec<(Uuid, String)>> {
+        let all: Vec<(Uuid, VirDomain)> = self.list(flags)?.into_iter().collect();
+        let texts = of_many(&all, self.askers(), |(_, handle)| ask(handle))?;
+        let texts = all.into_iter().zip(texts);
+        Ok(texts
+            .filter_map(|((uuid, _), text)| Some((uuid, text.flatten()?)))
+            .collect())
     }
 
     fn askers(&self) -> Askers {
@@ -273,33 +294,13 @@ impl Hypervisor for Libvirt {
     }
 
     fn current_xml(&self) -> Result<Vec<(Uuid, String)>> {
-        let mut all = Vec::new();
-        for (uuid, handle) in self.list(sys::VIR_CONNECT_LIST_DOMAINS_ACTIVE)? {
-            match handle.xml_desc(0) {
-                Ok(xml) => all.push((uuid, xml)),
-                Err(e) if e.code().is(Code::NoDomain) => {}
-                Err(e) => return Err(failed(&e, "cannot read the XML of an active domain")),
-            }
-        }
-        for (uuid, handle) in self.list(sys::VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)? {
-            match saved_xml(&handle) {
-                Ok(xml) => all.push((uuid, xml)),
-                // A driver that has no memory to save, or it is gone by now.
-                Err(e)
-                    if matches!(
-                        e.code(),
-                        Known(Code::NoSupport | Code::NoDomain | Code::OperationInvalid)
-                    ) => {}
-                Err(e) => {
-                    let name = handle.name().unwrap_or_default();
-                    let what = format!("cannot read what saved domain '{name}' goes on as");
-                    return Err(failed(&e, what).hint(format!(
-                        "if its memory is damaged, it can only be dropped: `vmkin restore \
-                         --discard -d {name}`"
-                    )));
-                }
-            }
-        }
+        let active = |handle: &VirDomain| {
+            let xml = handle.xml_desc(0);
+            xml.map(Some)
+                .map_err(|e| failed(&e, "cannot read the XML of an active domain"))
+        };
+        let mut all = self.texts(sys::VIR_CONNECT_LIST_DOMAINS_ACTIVE, active)?;
+        all.extend(self.texts(sys::VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE, saved_xml)?);
         Ok(all)
     }
 
@@ -602,8 +603,25 @@ fn status(domain: &Domain, handle: &VirDomain, marks: Option<&Marks>) -> Result<
     })
 }
 
-/// What a saved domain goes on as. The `virt` crate has no call for it.
-fn saved_xml(handle: &VirDomain) -> std::result::Result<String, virt::error::Error> {
+/// What a saved domain goes on as; `None` from a driver that has no memory to save,
+/// or if it is saved no more.
+fn saved_xml(handle: &VirDomain) -> Result<Option<String>> {
+    match managed_save_xml(handle) {
+        Ok(xml) => Ok(Some(xml)),
+        Err(e) if matches!(e.code(), Known(Code::NoSupport | Code::OperationInvalid)) => Ok(None),
+        Err(e) => {
+            let name = handle.name().unwrap_or_default();
+            let what = format!("cannot read what saved domain '{name}' goes on as");
+            Err(failed(&e, what).hint(format!(
+                "if its memory is damaged, it can only be dropped: `vmkin restore --discard -d \
+                 {name}`"
+            )))
+        }
+    }
+}
+
+/// The `virt` crate has no call for it.
+fn managed_save_xml(handle: &VirDomain) -> std::result::Result<String, virt::error::Error> {
     // SAFETY: the handle is alive as long as it is borrowed; what is returned is
     // null or a string that ends with a zero byte and belongs to the caller.
     #[expect(unsafe_code, reason = "a call that the crate does not wrap")]

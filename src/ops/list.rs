@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::threads::each;
 use super::{Host, Usage};
 use crate::error::{Kind, Result};
 use crate::hypervisor::Hypervisor;
@@ -76,6 +77,10 @@ pub struct ShownDisk {
     pub export: Option<NbdExport>,
 }
 
+/// How many guests are asked for at once: while one waits for its answer to come
+/// over the line, others can ask.
+const ASKERS: usize = 16;
+
 /// Lists all domains.
 pub fn list(host: Host<'_>) -> Result<Vec<Listed>> {
     let usage = Usage::read(host.hypervisor)?;
@@ -85,17 +90,30 @@ pub fn list(host: Host<'_>) -> Result<Vec<Listed>> {
     for (known, status) in usage.domains.iter().zip(statuses) {
         if let Some(status) = status {
             all.push(listed(
-                host.hypervisor,
                 &known.domain,
                 status,
                 &known.facts,
                 &known.layers,
                 &known.exports,
-            )?);
+            ));
         }
     }
+    add_addresses(host, &domains, &mut all)?;
     all.sort_by(|a, b| natural(&a.name, &b.name));
     Ok(all)
+}
+
+/// Asks for the addresses of those that are active.
+fn add_addresses(host: Host<'_>, domains: &[Domain], all: &mut [Listed]) -> Result<()> {
+    let by_uuid: HashMap<Uuid, &Domain> = domains.iter().map(|one| (one.uuid, one)).collect();
+    let active = all.iter_mut().filter(|one| one.status.state.is_active());
+    let mut active: Vec<&mut Listed> = active.collect();
+    each(&mut active, ASKERS, |one| {
+        if let Some(domain) = by_uuid.get(&one.uuid) {
+            one.addresses = addresses(host.hypervisor, domain, QUICK)?;
+        }
+        Ok(())
+    })
 }
 
 /// Shows one domain.
@@ -137,8 +155,11 @@ pub fn show(host: Host<'_>, domain: &Domain) -> Result<Shown> {
     }
     children.sort();
     children.dedup();
+    let mut listed = [listed(domain, status, &facts, &layers, &exports)];
+    add_addresses(host, std::slice::from_ref(domain), &mut listed)?;
+    let [listed] = listed;
     Ok(Shown {
-        listed: listed(host.hypervisor, domain, status, &facts, &layers, &exports)?,
+        listed,
         domain_type: facts.domain_type.clone(),
         title: facts.title.clone(),
         nics: facts.nics.clone(),
@@ -166,13 +187,12 @@ pub fn show(host: Host<'_>, domain: &Domain) -> Result<Shown> {
 }
 
 fn listed(
-    hypervisor: &dyn Hypervisor,
     domain: &Domain,
     status: DomainStatus,
     facts: &DomainFacts,
     layers: &[Vec<Layer>],
     exports: &HashMap<DiskTarget, NbdExport>,
-) -> Result<Listed> {
+) -> Listed {
     let private = facts
         .disks
         .iter()
@@ -188,12 +208,7 @@ fn listed(
         })
         .find(|(base, export)| base.is_some() || export.is_some())
         .unwrap_or_default();
-    let addresses = if status.state.is_active() {
-        addresses(hypervisor, domain, QUICK)?
-    } else {
-        Vec::new()
-    };
-    Ok(Listed {
+    Listed {
         name: domain.name.clone(),
         uuid: domain.uuid,
         id: domain.id,
@@ -201,8 +216,8 @@ fn listed(
         disk_used: disk_used.map(Size),
         base,
         base_export,
-        addresses,
-    })
+        addresses: Vec::new(),
+    }
 }
 
 /// Whom to ask for addresses in a list: an agent that hangs would hold it up.

@@ -34,6 +34,7 @@ mod shut_off;
 pub mod snapshot;
 #[cfg(test)]
 mod testing;
+mod threads;
 pub mod tree;
 mod usage;
 pub mod wait;

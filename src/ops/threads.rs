@@ -31,5 +31,5 @@ pub(super) fn each<T: Send>(
 }
 
 fn thread_failed() -> Error {
-    Error::new(Kind::Storage, "a thread that makes files failed")
+    Error::new(Kind::Storage, "a thread failed that was to do a part of it")
 }

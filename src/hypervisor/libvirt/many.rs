@@ -1,9 +1,8 @@
-//! Asking libvirt about many domains at once.
+//! Asking libvirt many questions at once.
 
 use std::thread;
 
 use crate::error::{Error, Kind, Result};
-use crate::model::Domain;
 
 /// How many threads ask libvirt at once where there is a lot to ask, and how much
 /// that is at least for each.
@@ -23,7 +22,7 @@ impl Askers {
     /// While one waits for its answer to come over the line, others can ask.
     const THERE: Self = Self {
         threads: 20,
-        least: 2,
+        least: 1,
     };
 
     pub(super) fn of(here: bool) -> Self {
@@ -34,16 +33,17 @@ impl Askers {
     }
 }
 
-/// Asks for each of many domains, several at a time; `None` where it is gone.
-pub(super) fn of_many<T: Send>(
-    domains: &[Domain],
+/// Asks for each of many domains, or about each of other things, several at a time;
+/// `None` where it is gone.
+pub(super) fn of_many<D: Sync, T: Send>(
+    all: &[D],
     askers: Askers,
-    ask: impl Fn(&Domain) -> Result<T> + Sync,
+    ask: impl Fn(&D) -> Result<T> + Sync,
 ) -> Result<Vec<Option<T>>> {
-    let size = domains.len().div_ceil(askers.threads).max(askers.least);
-    let ask_part = |part: &[Domain]| -> Result<Vec<Option<T>>> {
+    let size = all.len().div_ceil(askers.threads).max(askers.least);
+    let ask_part = |part: &[D]| -> Result<Vec<Option<T>>> {
         part.iter()
-            .map(|domain| match ask(domain) {
+            .map(|one| match ask(one) {
                 Ok(answer) => Ok(Some(answer)),
                 Err(e) if e.kind() == Kind::NotFound => Ok(None),
                 Err(e) => Err(e),
@@ -52,19 +52,19 @@ pub(super) fn of_many<T: Send>(
     };
     thread::scope(|scope| {
         let ask_part = &ask_part;
-        let askers: Vec<_> = domains
+        let askers: Vec<_> = all
             .chunks(size)
             .map(|part| scope.spawn(move || ask_part(part)))
             .collect();
-        let mut all = Vec::with_capacity(domains.len());
+        let mut answers = Vec::with_capacity(all.len());
         for asker in askers {
-            all.extend(asker.join().unwrap_or_else(|_| {
+            answers.extend(asker.join().unwrap_or_else(|_| {
                 Err(Error::new(
                     Kind::Libvirt,
                     "a thread that asks libvirt failed",
                 ))
             })?);
         }
-        Ok(all)
+        Ok(answers)
     })
 }

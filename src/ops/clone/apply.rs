@@ -10,11 +10,11 @@ use uuid::Uuid;
 
 use super::plan::{Plan, PlannedClone};
 use super::render::Renderer;
-use super::threads::each;
 use super::{offline, reserve, undo};
 use crate::error::{Error, Kind, Result};
 use crate::image;
 use crate::model::{BaseIdentity, Domain, FileId, Mac, Reservation};
+use crate::ops::threads::each;
 use crate::ops::{Host, base, reservations};
 use crate::store::{CloneFiles, Journal, Operation, SealIntent, Step};
 

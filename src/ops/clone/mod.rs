@@ -33,7 +33,6 @@ mod site;
 pub mod spread;
 #[cfg(test)]
 mod tests;
-mod threads;
 mod undo;
 
 pub use self::apply::{Cloned, Outcome, apply};

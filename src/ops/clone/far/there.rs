@@ -17,8 +17,8 @@ use crate::ops::clone::network::Origin;
 use crate::ops::clone::plan::{Plan, PlannedBase, PlannedClone, still_as_read};
 use crate::ops::clone::request::{CloneRequest, Golden, Placement, TpmRule};
 use crate::ops::clone::site::{Images, Site};
-use crate::ops::clone::threads::each;
 use crate::ops::guest::{chain_there, must_be_plain, no_volume};
+use crate::ops::threads::each;
 use crate::ops::{Host, Usage};
 use crate::store::{FilePair, VolumeIntent};
 
