@@ -98,20 +98,22 @@ pub fn list(host: Host<'_>) -> Result<Vec<Listed>> {
             ));
         }
     }
-    add_addresses(host, &domains, &mut all)?;
+    add_addresses(host, &mut all)?;
     all.sort_by(|a, b| natural(&a.name, &b.name));
     Ok(all)
 }
 
 /// Asks for the addresses of those that are active.
-fn add_addresses(host: Host<'_>, domains: &[Domain], all: &mut [Listed]) -> Result<()> {
-    let by_uuid: HashMap<Uuid, &Domain> = domains.iter().map(|one| (one.uuid, one)).collect();
+fn add_addresses(host: Host<'_>, all: &mut [Listed]) -> Result<()> {
     let active = all.iter_mut().filter(|one| one.status.state.is_active());
     let mut active: Vec<&mut Listed> = active.collect();
     each(&mut active, ASKERS, |one| {
-        if let Some(domain) = by_uuid.get(&one.uuid) {
-            one.addresses = addresses(host.hypervisor, domain, QUICK)?;
-        }
+        let domain = Domain {
+            name: one.name.clone(),
+            uuid: one.uuid,
+            id: one.id,
+        };
+        one.addresses = addresses(host.hypervisor, &domain, QUICK)?;
         Ok(())
     })
 }
@@ -156,7 +158,7 @@ pub fn show(host: Host<'_>, domain: &Domain) -> Result<Shown> {
     children.sort();
     children.dedup();
     let mut listed = [listed(domain, status, &facts, &layers, &exports)];
-    add_addresses(host, std::slice::from_ref(domain), &mut listed)?;
+    add_addresses(host, &mut listed)?;
     let [listed] = listed;
     Ok(Shown {
         listed,
