@@ -19,7 +19,7 @@ use crate::image::{self, shown};
 use crate::model::{
     BaseRecord, Chain, DiskTarget, Domain, FileId, ImageFormat, Lineage, SecretText, Size,
 };
-use crate::store::{Operation, RelayerAct, RelayerIntent, RelayeredDisk, Step};
+use crate::store::{Journal, Operation, RelayerAct, RelayerIntent, RelayeredDisk, Step};
 use crate::xml::domain::{self, BackingLayer, Rechained};
 
 /// New layers for disks that are locked.
@@ -107,9 +107,8 @@ impl Relayer<'_> {
         });
         let files = match committed {
             Ok(files) => files,
-            // See `Journal::add`.
-            Err(error) if error.kind() == Kind::NotUndone => return Err(error),
             Err(error) => {
+                let error = Journal::may_take_back(error)?;
                 remove_temps(&intent)?;
                 journal.finish()?;
                 return Err(host.stopped_by(error));

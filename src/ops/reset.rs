@@ -16,7 +16,7 @@ use super::{Host, ShutOff, Usage};
 use crate::error::{Error, Kind, Result};
 use crate::image;
 use crate::model::{DiskTarget, Domain, DomainState, FileId, Size};
-use crate::store::{FilePair, Operation, ReplacedFile, Step};
+use crate::store::{FilePair, Journal, Operation, ReplacedFile, Step};
 use crate::xml::domain;
 
 /// Which disks go back, and what is allowed on the way.
@@ -243,10 +243,7 @@ pub fn apply(host: Host<'_>, plan: ResetPlan<'_>) -> Result<()> {
         Ok(())
     });
     if let Err(error) = committed {
-        // See `Journal::add`.
-        if error.kind() == Kind::NotUndone {
-            return Err(error);
-        }
+        let error = Journal::may_take_back(error)?;
         take_back(&replaced)?;
         journal.finish()?;
         return Err(error);

@@ -425,6 +425,18 @@ impl Journal {
         }
     }
 
+    /// Passes on the error for which something is to be taken back.
+    ///
+    /// # Errors
+    ///
+    /// That error, if nothing may be taken back: see [`Self::add`].
+    pub fn may_take_back(error: Error) -> Result<Error> {
+        match error.kind() {
+            Kind::NotUndone => Err(error),
+            _ => Ok(error),
+        }
+    }
+
     /// Removes the journal: everything is done, or everything is undone.
     pub fn finish(self) -> Result<()> {
         // Should the removal get lost in a power failure, the next run finds

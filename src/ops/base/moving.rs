@@ -216,10 +216,8 @@ pub fn apply(host: Host<'_>, plan: &MovePlan) -> Result<()> {
     let mut made = made_of(&[], intent);
     let ready = match prepare(host, intent, &guard, &mut journal, &mut made) {
         Ok(ready) => ready,
-        // See `Journal::add`.
-        Err(error) if error.kind() == Kind::NotUndone => return Err(error),
         Err(error) => {
-            let error = host.stopped_by(error);
+            let error = host.stopped_by(Journal::may_take_back(error)?);
             take_back(intent, made).map_err(|undo| {
                 undo.with_kind(Kind::NotUndone).hint(
                     "nobody's disks have changed; when the cause is gone, run `vmkin recover`",

@@ -22,7 +22,7 @@ use crate::ops::relayer::{
     chain_of_own, layers_below, may_be_replaced, no_snapshots, of_disk, with_bases,
 };
 use crate::ops::{Host, ShutOff, Usage, path_of};
-use crate::store::{CommitIntent, CommittedDisk, Operation, Step};
+use crate::store::{CommitIntent, CommittedDisk, Journal, Operation, Step};
 use crate::xml::domain::{self, Rechained};
 
 /// Which overlays go into their bases.
@@ -201,10 +201,7 @@ pub fn apply(host: Host<'_>, plan: CommitPlan<'_>) -> Result<CommitReport> {
         Ok(())
     });
     if let Err(error) = merged {
-        // See `Journal::add`.
-        if error.kind() == Kind::NotUndone {
-            return Err(error);
-        }
+        let error = Journal::may_take_back(error)?;
         leave(host, &intent, Some(&plan.base))?;
         journal.finish()?;
         return Err(host.stopped_by(error).hint(

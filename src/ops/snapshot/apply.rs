@@ -21,7 +21,8 @@ use crate::model::{Disk, Domain, RecordedSnapshot, SecretText, Size, UNDO_PREFIX
 use crate::ops::Host;
 use crate::ops::guard::LeasedDisk;
 use crate::store::{
-    IntentDomain, Operation, SavedVariables, SnapshotAct, SnapshotImage, SnapshotIntent, Step,
+    IntentDomain, Journal, Operation, SavedVariables, SnapshotAct, SnapshotImage, SnapshotIntent,
+    Step,
 };
 use crate::xml::{domain, snapshot};
 
@@ -266,10 +267,7 @@ pub fn apply(host: Host<'_>, plan: ApplyPlan<'_>) -> Result<()> {
     });
     let disks: Vec<&LeasedDisk> = plan.held.images().collect();
     if let Err(error) = gone_back {
-        // See `Journal::add`.
-        if error.kind() == Kind::NotUndone {
-            return Err(error);
-        }
+        let error = Journal::may_take_back(error)?;
         let error = host.stopped_by(error);
         take_back(&disks, &intent).map_err(|e| {
             e.with_kind(Kind::NotUndone).hint(

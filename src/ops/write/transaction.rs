@@ -161,10 +161,7 @@ impl<'w> Begun<'w> {
             self.journal.add(&[committed])
         });
         if let Err(error) = prepared {
-            // See `Journal::add`.
-            if error.kind() == Kind::NotUndone {
-                return Err(error);
-            }
+            let error = Journal::may_take_back(error)?;
             return Err(self.failed(error));
         }
         self.merge(written).map_err(|error| {

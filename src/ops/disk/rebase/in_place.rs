@@ -12,7 +12,7 @@ use crate::model::{Chain, Size};
 use crate::ops::Host;
 use crate::ops::guard::{LeasedDisk, WriteGuard, lease_again};
 use crate::ops::relayer::{chain_of_own, of_disk, rechain};
-use crate::store::{CommittedDisk, Operation, RenameIntent, Step};
+use crate::store::{CommittedDisk, Journal, Operation, RenameIntent, Step};
 
 /// Makes sure that a disk reads on the other base, as it is, what it reads now, and
 /// that its header can name that.
@@ -95,10 +95,7 @@ pub(super) fn apply(host: Host<'_>, plan: &RebasePlan<'_>) -> Result<Size> {
         .and_then(|()| crate::failpoint::hit("rename.written"))
         .and_then(|()| journal.add(&[Step::Committed { files: Vec::new() }]));
     if let Err(error) = named {
-        // See `Journal::add`.
-        if error.kind() == Kind::NotUndone {
-            return Err(error);
-        }
+        let error = Journal::may_take_back(error)?;
         take_back(&renaming, disk.lease())?;
         journal.finish()?;
         return Err(host.stopped_by(error));
