@@ -85,7 +85,10 @@ check 'cargo test' cargo test --locked --all-features --no-fail-fast
 # The highest rung: tests/qemu and the examples, all of it #[ignore], on real guests. It finds a golden image (golden.xml, golden.qcow2,
 # vmlinuz, initrd) in VMKIN_GOLDEN_DIR, those of the Debian guests in VMKIN_DEBIAN_DIR, and may restart the daemon with `vmkin-private-libvirtd-restart`.
 # Two daemons at once, for much of it is waiting for one guest. What is here is left to the second.
-SECOND=(customize:: editing:: files:: hostile:: identity:: import::)
+SECOND=(
+    addresses:: boot:: customize:: devices:: disks:: editing:: far_clone:: files:: guard:: hostile:: identity:: import::
+    nbd:: pushing:: remote:: spreading:: wire::
+)
 
 # on_guests LOGS WALL… -- TEST…: some of the tests, beside a daemon of their own. Line by line, for two of them write at once.
 on_guests() {
