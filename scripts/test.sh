@@ -87,7 +87,7 @@ check 'cargo test' cargo test --locked --all-features --no-fail-fast
 # Two daemons at once, for much of it is waiting for one guest. What is here is left to the second.
 SECOND=(
     addresses:: boot:: customize:: devices:: disks:: editing:: far_clone:: files:: guard:: hostile:: identity:: import::
-    nbd:: pushing:: remote:: spreading:: wire::
+    lines:: nbd:: pushing:: remote:: spreading:: wire::
 )
 
 # on_guests LOGS WALL… -- TEST…: some of the tests, beside a daemon of their own. Line by line, for two of them write at once.

@@ -4,49 +4,51 @@
 usage: delay.py LISTEN CONNECT MILLISECONDS
 """
 
-import asyncio
+import queue
+import socket
 import sys
+import threading
+import time
 
 
-async def pump(reader, writer, seconds):
+def pump(source, sink, seconds):
     """Passes on what comes, each piece as long after it came; more may come meanwhile."""
-    loop = asyncio.get_running_loop()
-    pieces = asyncio.Queue()
+    pieces = queue.SimpleQueue()
+    threading.Thread(target=send, args=(pieces, sink), daemon=True).start()
+    data = True
+    while data:
+        try:
+            data = source.recv(1 << 18)
+        except OSError:
+            data = b""
+        pieces.put((time.monotonic() + seconds, data))
 
-    async def send():
-        while True:
-            due, data = await pieces.get()
-            await asyncio.sleep(due - loop.time())
+
+def send(pieces, sink):
+    """The other end: writes each piece when it is due. One without bytes is the end."""
+    while True:
+        due, data = pieces.get()
+        time.sleep(max(0, due - time.monotonic()))
+        try:
             if not data:
-                writer.close()
+                sink.shutdown(socket.SHUT_WR)
                 return
-            writer.write(data)
-            await writer.drain()
-
-    sender = asyncio.create_task(send())
-    try:
-        while True:
-            data = await reader.read(1 << 18)
-            pieces.put_nowait((loop.time() + seconds, data))
-            if not data:
-                break
-        await sender
-    except ConnectionError:
-        sender.cancel()
-        writer.close()
+            sink.sendall(data)
+        except OSError:
+            return
 
 
-async def main():
+def main():
     listen, connect, milliseconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
-    seconds = milliseconds / 2000
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(listen)
+    server.listen(64)
+    while True:
+        near, _ = server.accept()
+        far = socket.socket(socket.AF_UNIX)
+        far.connect(connect)
+        for source, sink in ((near, far), (far, near)):
+            threading.Thread(target=pump, args=(source, sink, milliseconds / 2000), daemon=True).start()
 
-    async def accept(reader, writer):
-        far_reader, far_writer = await asyncio.open_unix_connection(connect)
-        await asyncio.gather(pump(reader, far_writer, seconds), pump(far_reader, writer, seconds))
 
-    server = await asyncio.start_unix_server(accept, listen)
-    async with server:
-        await server.serve_forever()
-
-
-asyncio.run(main())
+main()

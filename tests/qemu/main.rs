@@ -43,6 +43,7 @@ mod hostile;
 mod identity;
 mod import;
 mod lab;
+mod lines;
 mod many;
 mod migrating;
 mod nbd;

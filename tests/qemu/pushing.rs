@@ -12,7 +12,7 @@ use crate::far::Far;
 use crate::lab::{Lab, Ran, tool};
 
 /// A qcow2 image that is sent in three stretches.
-fn base(lab: &Lab) -> PathBuf {
+pub fn base(lab: &Lab) -> PathBuf {
     let raw = lab.dir.join("debian.raw").display().to_string();
     let path = lab.dir.join("debian.qcow2");
     let script = format!("head -c 150M /dev/urandom >{raw}; truncate -s 1G {raw}");
