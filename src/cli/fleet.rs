@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
 
 use serde::Serialize;
 
+use super::connect::{PATIENCE, connect};
 use super::hosts::HostName;
 use super::session::{Session, batch_of, batch_result, one_host};
 use crate::error::{Error, Kind, Result};
@@ -15,9 +15,6 @@ use crate::hypervisor::Connection;
 use crate::model::{Domain, DomainRef, Glob};
 use crate::ops::Host;
 use crate::ops::guest::domains_of_each;
-
-/// How long a host may take to answer at all, where there are others.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How many hosts are connected to at once. Each may be an ssh, and of a hundred of
 /// these started at once the last would have used up its patience on a small machine.
@@ -135,7 +132,7 @@ impl<'s> Fleet<'s> {
         if let [host] = hosts {
             fleet.members.push(Member {
                 name: None,
-                connection: Connection::open(host.uri.as_deref())?,
+                connection: connect(host.uri.as_deref())?,
             });
             return Ok(fleet);
         }
@@ -512,7 +509,10 @@ fn open_all(hosts: &[HostName]) -> Vec<Result<Connection>> {
             let Some(host) = hosts.get(turn) else {
                 return opened;
             };
-            let answer = Connection::open_within(host.uri.as_deref(), PATIENCE);
+            let answer = match &host.uri {
+                Some(uri) => Connection::open_within(uri, PATIENCE),
+                None => Connection::open(None),
+            };
             opened.push((turn, answer));
         }
     };

@@ -1,6 +1,7 @@
 //! The command line: arguments in, text and an exit code out.
 
 mod commands;
+mod connect;
 mod dispatch;
 mod fleet;
 mod hosts;

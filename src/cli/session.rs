@@ -1,6 +1,7 @@
 //! What a command works with, opened when it first asks for it.
 
 use super::GlobalArgs;
+use super::connect::connect;
 use super::fleet::{Failures, Fleet};
 use super::hosts::{self, HostName};
 use super::ui::Ui;
@@ -38,7 +39,7 @@ impl<'a> Session<'a> {
     /// that they work without a daemon. Says so if an earlier run left work
     /// unfinished.
     pub(super) fn connect(&self) -> Result<Connection> {
-        let libvirt = Connection::open(self.only_host()?)?;
+        let libvirt = connect(self.only_host()?)?;
         self.mention_unfinished();
         Ok(libvirt)
     }
@@ -95,7 +96,7 @@ impl<'a> Session<'a> {
     /// Connects to libvirt for a command that changes disks: what an earlier
     /// run left behind is finished or taken back first.
     pub(super) fn connect_to_change(&self) -> Result<Connection> {
-        let libvirt = Connection::open(self.only_host()?)?;
+        let libvirt = connect(self.only_host()?)?;
         self.recover_on(&libvirt)?;
         Ok(libvirt)
     }
@@ -142,7 +143,7 @@ impl<'a> Session<'a> {
     pub(super) fn examine(&self) -> Vec<Finding> {
         let libvirt = self
             .only_host()
-            .and_then(Connection::open)
+            .and_then(connect)
             .map(|libvirt| Box::new(libvirt) as Box<dyn Hypervisor>);
         examine(&libvirt, &self.store)
     }
@@ -202,7 +203,7 @@ impl<'a> Session<'a> {
                 if !wanted(uri) {
                     return Ok(None);
                 }
-                let libvirt = Connection::open(Some(uri))?;
+                let libvirt = connect(Some(uri))?;
                 Ok(Some(Box::new(libvirt)))
             },
         })

@@ -17,6 +17,7 @@ use crate::error::{Error, Kind, Result};
 use crate::model::{
     Address, AddressSource, Capabilities, DhcpHost, DnsHost, Domain, DomainRef, DomainState,
     DomainStatus, GuestAbility, HostRoom, Lease, Network, Pool, Reservation, SecretText, Size,
+    Stored,
 };
 use crate::xml::{domain, snapshot};
 
@@ -263,8 +264,9 @@ impl Hypervisor for Fake {
         })
     }
 
-    fn status_of(&self, domains: &[Domain]) -> Result<Vec<Option<DomainStatus>>> {
-        domains.iter().map(|d| self.status(d).map(Some)).collect()
+    fn status_of(&self, all: &[Stored]) -> Result<Vec<Option<DomainStatus>>> {
+        let all = all.iter();
+        all.map(|one| self.status(&one.domain).map(Some)).collect()
     }
 
     fn secure_xml(&self, domain: &Domain) -> Result<SecretText> {

@@ -15,34 +15,32 @@ mod place;
 mod room;
 mod snapshots;
 mod sparse;
+mod state;
 mod volumes;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use uuid::Uuid;
 use virt::connect::Connect;
-use virt::domain::{Domain as VirDomain, DomainInfo, DomainState as VirState};
+use virt::domain::Domain as VirDomain;
 use virt::enumutil::Enum::Known;
 use virt::error::ErrorNumber as Code;
 use virt::storage_pool::StoragePool;
 use virt::sys;
 
-use self::errors::{ambiguous, failed, gone, said};
+use self::errors::{ambiguous, failed, said};
 use self::handles::Handles;
 use self::many::{Askers, of_many};
 use super::{Hypervisor, SnapshotCall, SnapshotRecords, Start, Undefine, uri};
 use crate::error::{Error, Kind, Result};
 use crate::model::{
     Address, AddressSource, Capabilities, Domain, DomainRef, DomainState, DomainStatus, HostRoom,
-    Pool, SecretText, Size,
+    Pool, SecretText, Stored,
 };
 use crate::xml::domain::redacted;
 use crate::xml::{capabilities, pool};
-
-/// From how many domains on it is better to ask about all than about each.
-const MANY: usize = 16;
 
 /// An open libvirt connection.
 #[derive(Debug)]
@@ -132,26 +130,6 @@ impl Libvirt {
                 Err(e) => Err(failed(&e, "cannot read the identity of a domain")),
             })
             .collect()
-    }
-
-    /// What libvirt knows of all domains without being asked about each.
-    fn marks(&self) -> Result<Marks> {
-        let flags = [
-            sys::VIR_CONNECT_LIST_DOMAINS_PERSISTENT,
-            sys::VIR_CONNECT_LIST_DOMAINS_AUTOSTART,
-            sys::VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE,
-        ];
-        let having = of_many(&flags, self.askers(), |flags| {
-            Ok(self.list(*flags)?.into_keys().collect())
-        })?;
-        let mut having = having.into_iter().map(Option::unwrap_or_default);
-        Ok(Marks {
-            persistent: having.next().unwrap_or_default(),
-            autostart: having.next().unwrap_or_default(),
-            saved: having.next().unwrap_or_default(),
-            // Last, for it tells which are active.
-            handles: self.list(0)?,
-        })
     }
 
     /// What is said of each of the domains that these flags leave, if anything is.
@@ -256,28 +234,16 @@ impl Hypervisor for Libvirt {
 
     fn state(&self, domain: &Domain) -> Result<DomainState> {
         let handle = self.fresh_handle(domain)?;
-        state(domain, &handle)
+        state::of(domain, &handle)
     }
 
     fn status(&self, domain: &Domain) -> Result<DomainStatus> {
         let handle = self.fresh_handle(domain)?;
-        status(domain, &handle, None)
+        state::status(domain, &handle)
     }
 
-    fn status_of(&self, domains: &[Domain]) -> Result<Vec<Option<DomainStatus>>> {
-        if domains.len() < MANY {
-            return of_many(domains, self.askers(), |domain| self.status(domain));
-        }
-        // A driver that cannot filter can still be asked one by one.
-        let Ok(marks) = self.marks() else {
-            return of_many(domains, self.askers(), |domain| self.status(domain));
-        };
-        of_many(domains, self.askers(), |domain| {
-            match marks.handles.get(&domain.uuid) {
-                Some(handle) => status(domain, handle, Some(&marks)),
-                None => Err(gone(domain)),
-            }
-        })
+    fn status_of(&self, all: &[Stored]) -> Result<Vec<Option<DomainStatus>>> {
+        state::of_all(self, all)
     }
 
     fn secure_xml(&self, domain: &Domain) -> Result<SecretText> {
@@ -299,9 +265,15 @@ impl Hypervisor for Libvirt {
             xml.map(Some)
                 .map_err(|e| failed(&e, "cannot read the XML of an active domain"))
         };
-        let mut all = self.texts(sys::VIR_CONNECT_LIST_DOMAINS_ACTIVE, active)?;
-        all.extend(self.texts(sys::VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE, saved_xml)?);
-        Ok(all)
+        let kinds = [
+            sys::VIR_CONNECT_LIST_DOMAINS_ACTIVE,
+            sys::VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE,
+        ];
+        let texts = of_many(&kinds, self.askers(), |kind| match *kind {
+            sys::VIR_CONNECT_LIST_DOMAINS_ACTIVE => self.texts(*kind, active),
+            _ => self.texts(*kind, saved_xml),
+        })?;
+        Ok(texts.into_iter().flatten().flatten().collect())
     }
 
     fn define(&self, xml: &str, validate: bool) -> Result<Domain> {
@@ -525,82 +497,6 @@ impl Hypervisor for Libvirt {
             .refresh(0)
             .map_err(|e| failed(&e, format!("cannot refresh storage pool '{name}'")))
     }
-}
-
-/// The domains of a host at one moment, and which of them have what.
-struct Marks {
-    handles: HashMap<Uuid, VirDomain>,
-    persistent: HashSet<Uuid>,
-    autostart: HashSet<Uuid>,
-    saved: HashSet<Uuid>,
-}
-
-/// What a domain is doing, and no more. `handle` must be fresh: only an active
-/// domain has an id.
-fn state(domain: &Domain, handle: &VirDomain) -> Result<DomainState> {
-    let failed = |e| failed(&e, format!("cannot read the state of '{}'", domain.name));
-    if handle.id().is_some() {
-        return Ok(active_state(&handle.info().map_err(failed)?));
-    }
-    Ok(if handle.has_managed_save(0).map_err(failed)? {
-        DomainState::Saved
-    } else {
-        DomainState::ShutOff
-    })
-}
-
-fn active_state(info: &DomainInfo) -> DomainState {
-    match info.state {
-        Known(VirState::Paused) => DomainState::Paused,
-        Known(VirState::Shutdown) => DomainState::ShuttingDown,
-        Known(VirState::PMSuspended) => DomainState::PmSuspended,
-        Known(VirState::Crashed) => DomainState::Crashed,
-        // Whatever libvirt invents next counts as running: the safe side.
-        _ => DomainState::Running,
-    }
-}
-
-/// What a domain is doing, and what else can be said of it without its XML.
-/// `handle` must be fresh: it has told whether the domain is active. With `marks`
-/// there is one question left to ask.
-fn status(domain: &Domain, handle: &VirDomain, marks: Option<&Marks>) -> Result<DomainStatus> {
-    let failed = |e| failed(&e, format!("cannot read the state of '{}'", domain.name));
-    // `info`, not `state`: virt 0.5.0 drops the error of the latter.
-    let info = handle.info().map_err(failed)?;
-    // The lookup has told the id, which only an active domain has. Should
-    // it have been started since, its state tells.
-    let off = matches!(info.state, Known(VirState::Shutoff | VirState::Crashed));
-    let active = handle.id().is_some() || !off;
-    let saved = || match marks {
-        Some(marks) => Ok(marks.saved.contains(&domain.uuid)),
-        None => handle.has_managed_save(0).map_err(failed),
-    };
-    let state = if active {
-        active_state(&info)
-    } else if saved()? {
-        DomainState::Saved
-    } else {
-        DomainState::ShutOff
-    };
-    // Only an active domain can be transient.
-    let persistent = !active
-        || match marks {
-            Some(marks) => marks.persistent.contains(&domain.uuid),
-            None => handle.is_persistent().map_err(failed)?,
-        };
-    // Libvirt refuses to answer for a transient domain.
-    let autostart = persistent
-        && match marks {
-            Some(marks) => marks.autostart.contains(&domain.uuid),
-            None => handle.autostart().map_err(failed)?,
-        };
-    Ok(DomainStatus {
-        state,
-        persistent,
-        autostart,
-        memory: Size(info.max_mem.saturating_mul(1024)),
-        vcpus: info.nr_virt_cpu,
-    })
 }
 
 /// What a saved domain goes on as; `None` from a driver that has no memory to save,

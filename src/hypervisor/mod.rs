@@ -22,7 +22,7 @@ use uuid::Uuid;
 use crate::error::Result;
 use crate::model::{
     Address, AddressSource, Capabilities, Domain, DomainRef, DomainState, DomainStatus, HostRoom,
-    Pool, SecretText,
+    Pool, SecretText, Stored,
 };
 
 pub use self::jobs::BlockJobs;
@@ -69,8 +69,9 @@ pub trait Hypervisor: BlockJobs + Memory + Migrations + Networks + Volumes + Sen
     /// The same with what else is known of it, which takes more questions.
     fn status(&self, domain: &Domain) -> Result<DomainStatus>;
 
-    /// The same of many domains, `None` for those that are gone by now.
-    fn status_of(&self, domains: &[Domain]) -> Result<Vec<Option<DomainStatus>>>;
+    /// The same of many domains, `None` for those that are gone by now. One that is
+    /// not active has what its definition gives it.
+    fn status_of(&self, all: &[Stored]) -> Result<Vec<Option<DomainStatus>>>;
 
     /// The XML the domain will have when it starts next, with its secrets:
     /// without them a clone of it would listen without a password.

@@ -20,12 +20,12 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use super::uri::host;
+use super::uri::{Place, host, place};
 use super::{Hypervisor, Libvirt, SnapshotCall, SnapshotRecords, Start, Undefine};
 use crate::error::{Error, Kind, Result};
 use crate::model::{
     Address, AddressSource, Capabilities, Domain, DomainRef, DomainState, DomainStatus, HostRoom,
-    Pool, SecretText,
+    Pool, SecretText, Stored,
 };
 use crate::xml::{domain, snapshot};
 
@@ -61,13 +61,16 @@ impl Connection {
         Libvirt::open(uri).map(Self::of)
     }
 
-    /// The same of a host that has to answer in this time. One that is switched off
-    /// would else be waited for as long as TCP does: two minutes.
+    /// The same of a host that, if it is not this one, has to answer in this time. One
+    /// that is switched off would else be waited for as long as TCP does: two minutes.
     ///
     /// # Errors
     ///
     /// Those of [`Self::open`]; [`Kind::Environment`] if it does not answer.
-    pub fn open_within(uri: Option<&str>, patience: Duration) -> Result<Self> {
+    pub fn open_within(uri: &str, patience: Duration) -> Result<Self> {
+        if place(uri) == Place::Here {
+            return Self::open(Some(uri));
+        }
         match open_soon(uri, patience) {
             Some(answer) => answer.map(Self::of),
             None => Err(silent(uri, patience)),
@@ -102,7 +105,7 @@ impl Connection {
         loop {
             let tried = Instant::now();
             let left = PATIENCE.saturating_sub(since.elapsed());
-            let answer = open_soon(Some(&self.uri), left);
+            let answer = open_soon(&self.uri, left);
             if let Some(Ok(libvirt)) = answer {
                 *now = Arc::new(libvirt);
                 self.given_up.store(false, Ordering::Relaxed);
@@ -171,23 +174,22 @@ impl Connection {
     }
 }
 
-fn silent(uri: Option<&str>, patience: Duration) -> Error {
-    let what = format!("it did not answer within {} seconds", patience.as_secs());
+fn silent(uri: &str, patience: Duration) -> Error {
+    let seconds = patience.as_secs();
+    let what = format!("cannot connect to {uri}: it did not answer within {seconds} seconds");
     let error = Error::new(Kind::Environment, what);
-    match uri.and_then(host) {
-        Some(host) => error.hint(format!(
-            "leave it out, or see whether it is up: `ping {host}`"
-        )),
-        None => error.hint("leave it out"),
+    match host(uri) {
+        Some(host) => error.hint(format!("see whether it is up: `ping {host}`")),
+        None => error,
     }
 }
 
 /// Connects, unless that takes longer than this: `None`.
-fn open_soon(uri: Option<&str>, patience: Duration) -> Option<Result<Libvirt>> {
+fn open_soon(uri: &str, patience: Duration) -> Option<Result<Libvirt>> {
     let (tell, answer) = mpsc::channel();
-    let uri = uri.map(str::to_owned);
+    let uri = uri.to_owned();
     // Not scoped: what hangs inside libvirt is left there until the process ends.
-    thread::spawn(move || drop(tell.send(Libvirt::open(uri.as_deref()))));
+    thread::spawn(move || drop(tell.send(Libvirt::open(Some(&uri)))));
     answer.recv_timeout(patience).ok()
 }
 
@@ -228,8 +230,8 @@ impl Hypervisor for Connection {
         self.ask(|libvirt| libvirt.status(domain))
     }
 
-    fn status_of(&self, domains: &[Domain]) -> Result<Vec<Option<DomainStatus>>> {
-        self.ask(|libvirt| libvirt.status_of(domains))
+    fn status_of(&self, all: &[Stored]) -> Result<Vec<Option<DomainStatus>>> {
+        self.ask(|libvirt| libvirt.status_of(all))
     }
 
     fn secure_xml(&self, domain: &Domain) -> Result<SecretText> {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use super::{DomainState, Mac, Size};
+use super::{Domain, DomainState, Mac, Size};
 
 /// What libvirt says about a domain now.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -16,6 +16,18 @@ pub struct DomainStatus {
     pub persistent: bool,
     /// Whether it starts with the host.
     pub autostart: bool,
+    /// The memory it may use.
+    pub memory: Size,
+    /// Its virtual processors.
+    pub vcpus: u32,
+}
+
+/// A domain, and what its definition gives it: while it is not active, nobody has to
+/// be asked for that.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Stored {
+    /// The domain.
+    pub domain: Domain,
     /// The memory it may use.
     pub memory: Size,
     /// Its virtual processors.

@@ -7,12 +7,12 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::threads::each;
-use super::{Host, Usage};
+use super::{Host, KnownDomain, Usage};
 use crate::error::{Kind, Result};
 use crate::hypervisor::Hypervisor;
 use crate::model::{
     Address, AddressSource, DiskSource, DiskTarget, Domain, DomainStatus, Layer, Lineage,
-    NbdExport, Nic, Size,
+    NbdExport, Nic, Size, Stored,
 };
 use crate::xml::domain::{DomainFacts, Graphics};
 
@@ -84,9 +84,9 @@ const ASKERS: usize = 16;
 /// Lists all domains.
 pub fn list(host: Host<'_>) -> Result<Vec<Listed>> {
     let usage = Usage::read(host.hypervisor)?;
-    let domains: Vec<Domain> = usage.domains.iter().map(|k| k.domain.clone()).collect();
-    let statuses = host.hypervisor.status_of(&domains)?;
-    let mut all = Vec::with_capacity(domains.len());
+    let stored: Vec<Stored> = usage.domains.iter().map(KnownDomain::stored).collect();
+    let statuses = host.hypervisor.status_of(&stored)?;
+    let mut all = Vec::with_capacity(stored.len());
     for (known, status) in usage.domains.iter().zip(statuses) {
         if let Some(status) = status {
             all.push(listed(

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::{Host, Usage};
+use super::{Host, KnownDomain, Usage};
 use crate::error::Result;
 use crate::image;
-use crate::model::{DiskTarget, Domain, DomainState, FileId, ImageFormat, Layer, Size};
+use crate::model::{DiskTarget, DomainState, FileId, ImageFormat, Layer, Size, Stored};
 
 /// How deep the tree goes. Libvirt starts no more than 25 layers; whoever made
 /// more meant to exhaust somebody's stack.
@@ -84,10 +84,10 @@ struct Found {
 /// If libvirt does not answer.
 pub fn tree(host: Host<'_>) -> Result<Tree> {
     let usage = Usage::read(host.hypervisor)?;
-    let domains: Vec<Domain> = usage.domains.iter().map(|k| k.domain.clone()).collect();
+    let stored: Vec<Stored> = usage.domains.iter().map(KnownDomain::stored).collect();
     let states: Vec<Option<DomainState>> = host
         .hypervisor
-        .status_of(&domains)?
+        .status_of(&stored)?
         .into_iter()
         .map(|status| status.map(|status| status.state))
         .collect();

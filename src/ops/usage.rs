@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use uuid::Uuid;
 
-use super::images::{dirs_for, path_of, real, trust_for, trust_of};
+use super::images::{dirs_for, path_of, real, trust_of};
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::Hypervisor;
 use crate::image::{self, Scan, Trust, shown};
-use crate::model::{Disk, DiskSource, DiskTarget, Domain, FileId, Layer, NbdExport};
+use crate::model::{Disk, DiskSource, DiskTarget, Domain, FileId, Layer, NbdExport, Size, Stored};
 use crate::xml::domain::{self, DomainFacts};
 
 /// A domain of the host, and the images that its disks are made of.
@@ -28,6 +28,17 @@ pub struct KnownDomain {
     /// The file of its UEFI variables, if there is one here: what a symbolic link
     /// leads to.
     pub nvram: Option<FileId>,
+}
+
+impl KnownDomain {
+    /// It with what its definition gives it.
+    pub fn stored(&self) -> Stored {
+        Stored {
+            domain: self.domain.clone(),
+            memory: Size(self.facts.memory_most_bytes),
+            vcpus: self.facts.vcpus,
+        }
+    }
 }
 
 /// Something that is wrong with a domain or its images.
@@ -152,12 +163,12 @@ impl Usage {
         let all = hypervisor.domains()?;
         let texts = hypervisor.public_xml_of(&all)?;
         let mut usage = Self::default();
-        let pools = if hypervisor.is_local() {
+        // The files of another host are not looked at, so nothing is trusted there.
+        let mut pools = Trust::default();
+        if hypervisor.is_local() {
             usage.dirs = dirs_for(hypervisor, allowed)?;
-            Trust::new(&usage.dirs, std::iter::empty::<PathBuf>())
-        } else {
-            trust_for(hypervisor, &[], allowed)?
-        };
+            pools = Trust::new(&usage.dirs, std::iter::empty::<PathBuf>());
+        }
         for (domain, xml) in all.into_iter().zip(texts) {
             let Some(xml) = xml else { continue };
             match domain::read(&xml) {
@@ -254,10 +265,12 @@ impl Usage {
         domain: &Domain,
         disk: &Disk,
     ) -> (Vec<Layer>, Option<NbdExport>) {
+        // The files of another host are none of this one, whatever their names.
+        if !hypervisor.is_local() {
+            return (Vec::new(), None);
+        }
         let path = match path_of(hypervisor, &disk.source) {
-            // The files of another host are none of this one, whatever their
-            // names.
-            Ok(path) => path.filter(|_| hypervisor.is_local()),
+            Ok(path) => path,
             Err(e) => {
                 self.problem(domain, &disk.target, &e, true);
                 None

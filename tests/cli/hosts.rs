@@ -103,7 +103,15 @@ fn a_host_that_says_nothing_costs_seconds() {
     let listed = rack.vmkin(&format!("-c {uri} --host lab list --name"));
     assert_eq!(listed.code(), Some(12), "{listed}");
     assert_eq!(listed.stdout().lines().count(), 5);
-    listed.says("127.0.0.1: it did not answer within 10 seconds");
+    listed
+        .says("127.0.0.1: cannot connect to qemu+tcp://127.0.0.1:")
+        .says("it did not answer within 10 seconds");
+    // And where it is the only one.
+    let alone = rack.vmkin(&format!("-c {uri} list"));
+    assert_eq!(alone.code(), Some(8), "{alone}");
+    alone
+        .says("it did not answer within 10 seconds")
+        .says("`ping 127.0.0.1`");
     // Keepalive of a connection that is not made yet would take for ever.
     assert!(since.elapsed() < Duration::from_secs(60));
 }

@@ -49,14 +49,6 @@ impl fmt::Display for Said {
 
 impl std::error::Error for Said {}
 
-/// The error for a domain that was there a moment ago.
-pub(super) fn gone(domain: &Domain) -> Error {
-    Error::new(
-        Kind::NotFound,
-        format!("domain '{}' is not there any more", domain.name),
-    )
-}
-
 /// The error for a name that several domains go by.
 pub(super) fn ambiguous(which: &DomainRef, several: &[Domain]) -> Error {
     let list: Vec<String> = several

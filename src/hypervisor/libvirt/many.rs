@@ -10,6 +10,7 @@ use crate::error::{Error, Kind, Result};
 pub(super) struct Askers {
     threads: usize,
     least: usize,
+    many: usize,
 }
 
 impl Askers {
@@ -17,12 +18,14 @@ impl Askers {
     const HERE: Self = Self {
         threads: 4,
         least: 16,
+        many: 16,
     };
 
     /// While one waits for its answer to come over the line, others can ask.
     const THERE: Self = Self {
         threads: 20,
         least: 1,
+        many: 2,
     };
 
     pub(super) fn of(here: bool) -> Self {
@@ -30,6 +33,11 @@ impl Askers {
             true => Self::HERE,
             false => Self::THERE,
         }
+    }
+
+    /// From how many domains on it is better to ask about all than about each.
+    pub(super) fn many(self) -> usize {
+        self.many
     }
 }
 

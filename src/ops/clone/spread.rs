@@ -9,9 +9,9 @@ use std::collections::HashMap;
 use super::identity::{Identity, Taken};
 use super::request::{CloneRequest, NameChoice, Placement};
 use crate::error::{Error, Kind, Result};
-use crate::model::{Domain, DomainRef, DomainStatus, HostRoom, human_bytes};
+use crate::model::{Domain, DomainRef, DomainStatus, HostRoom, Stored, human_bytes};
 use crate::ops::images::path_of;
-use crate::ops::{Host, ShutOff, Usage};
+use crate::ops::{Host, KnownDomain, ShutOff, Usage};
 use crate::xml::domain;
 
 /// How much of its storage a host keeps free for each clone, in bytes. An overlay takes
@@ -107,12 +107,8 @@ pub fn look(host: Host<'_>, which: &DomainRef, placement: &Placement) -> Result<
         free_memory,
         cpus,
     } = hypervisor.room()?;
-    let domains: Vec<Domain> = usage
-        .domains
-        .iter()
-        .map(|known| known.domain.clone())
-        .collect();
-    let mut running = hypervisor.status_of(&domains)?;
+    let stored: Vec<Stored> = usage.domains.iter().map(KnownDomain::stored).collect();
+    let mut running = hypervisor.status_of(&stored)?;
     running.retain(|status| status.as_ref().is_some_and(|one| one.state.is_active()));
     let sum = |of: fn(&DomainStatus) -> u64| {
         let each = running.iter().flatten().map(of);

@@ -152,14 +152,14 @@ fn states_of<'l>(
     for one in layers.flat_map(|layer| usage.of(layer.file)) {
         if let Some(known) = usage.domain(one).filter(|_| one.depth == 0) {
             if seen.insert(known.domain.uuid) {
-                domains.push(known.domain.clone());
+                domains.push(known.stored());
             }
         }
     }
     let states = host.hypervisor.status_of(&domains)?;
     let known = domains.iter().zip(states);
     Ok(known
-        .filter_map(|(domain, status)| Some((domain.uuid, status?.state.to_string())))
+        .filter_map(|(one, status)| Some((one.domain.uuid, status?.state.to_string())))
         .collect())
 }
 

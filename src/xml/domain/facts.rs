@@ -25,6 +25,8 @@ pub struct DomainFacts {
     pub description: Option<String>,
     /// The memory it starts with, in bytes; 0 if the XML leaves that to libvirt.
     pub memory_bytes: u64,
+    /// The memory it may use at most, in bytes; as above.
+    pub memory_most_bytes: u64,
     /// The processors it starts with.
     pub vcpus: u32,
     /// The architecture, such as `x86_64`.

@@ -80,7 +80,8 @@ pub(super) fn facts(domain: Node<'_, '_>) -> Result<DomainFacts> {
         domain_type: domain.get("type").unwrap_or_default().to_owned(),
         title: text(&["title"]),
         description: text(&["description"]),
-        memory_bytes: memory(domain)?,
+        memory_bytes: memory(domain.child("currentMemory").or(domain.child("memory")))?,
+        memory_most_bytes: memory(domain.child("memory"))?,
         vcpus: vcpus(domain)?,
         arch: os_type.and_then(|node| owned(node, "arch")),
         machine: os_type.and_then(|node| owned(node, "machine")),
@@ -127,8 +128,8 @@ fn single_text(domain: Node<'_, '_>, name: &str) -> Result<Option<String>> {
     Ok(Some(node.text().into_owned()))
 }
 
-fn memory(domain: Node<'_, '_>) -> Result<u64> {
-    let Some(node) = domain.child("currentMemory").or(domain.child("memory")) else {
+fn memory(node: Option<Node<'_, '_>>) -> Result<u64> {
+    let Some(node) = node else {
         return Ok(0);
     };
     let text = node.text();
