@@ -13,6 +13,7 @@ mod migration;
 mod network;
 mod place;
 mod room;
+mod sizes;
 mod snapshots;
 mod sparse;
 mod state;

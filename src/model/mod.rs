@@ -59,6 +59,6 @@ pub use self::snapshot::{
 };
 pub use self::ssh_key::{InvalidSshKey, SshKey};
 pub use self::state::DomainState;
-pub use self::status::{Address, AddressSource, DomainStatus, Stored};
+pub use self::status::{Address, AddressSource, DomainStatus, MachineSize, Stored};
 pub use self::substitution::{Substitution, SubstitutionError};
 pub use self::volume::{NewVolume, Pool, PoolFacts, PoolVolume, VolumeFacts};

@@ -22,12 +22,19 @@ pub struct DomainStatus {
     pub vcpus: u32,
 }
 
-/// A domain, and what its definition gives it: while it is not active, nobody has to
-/// be asked for that.
+/// A domain, and what its definition gives it if that is known: while it is not active,
+/// nobody has to be asked for that.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Stored {
     /// The domain.
     pub domain: Domain,
+    /// What it has when it starts.
+    pub size: Option<MachineSize>,
+}
+
+/// How large a machine is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct MachineSize {
     /// The memory it may use.
     pub memory: Size,
     /// Its virtual processors.

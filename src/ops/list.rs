@@ -83,24 +83,46 @@ const ASKERS: usize = 16;
 
 /// Lists all domains.
 pub fn list(host: Host<'_>) -> Result<Vec<Listed>> {
-    let usage = Usage::read(host.hypervisor)?;
-    let stored: Vec<Stored> = usage.domains.iter().map(KnownDomain::stored).collect();
-    let statuses = host.hypervisor.status_of(&stored)?;
-    let mut all = Vec::with_capacity(stored.len());
-    for (known, status) in usage.domains.iter().zip(statuses) {
-        if let Some(status) = status {
-            all.push(listed(
-                &known.domain,
-                status,
-                &known.facts,
-                &known.layers,
-                &known.exports,
-            ));
-        }
-    }
+    let mut all = match host.hypervisor.is_local() {
+        true => here(host)?,
+        false => there(host)?,
+    };
     add_addresses(host, &mut all)?;
     all.sort_by(|a, b| natural(&a.name, &b.name));
     Ok(all)
+}
+
+fn here(host: Host<'_>) -> Result<Vec<Listed>> {
+    let usage = Usage::read(host.hypervisor)?;
+    let stored: Vec<Stored> = usage.domains.iter().map(KnownDomain::stored).collect();
+    let statuses = host.hypervisor.status_of(&stored)?;
+    let all = usage.domains.iter().zip(statuses);
+    Ok(all
+        .filter_map(|(known, status)| {
+            let (facts, layers) = (&known.facts, &known.layers);
+            Some(listed(
+                &known.domain,
+                status?,
+                facts,
+                layers,
+                &known.exports,
+            ))
+        })
+        .collect())
+}
+
+/// The same of another host, whose images are not looked at: then no definition has to
+/// be read, and a question for each domain is what such a list takes longest for.
+fn there(host: Host<'_>) -> Result<Vec<Listed>> {
+    let domains = host.hypervisor.domains()?.into_iter();
+    let stored: Vec<Stored> = domains
+        .map(|domain| Stored { domain, size: None })
+        .collect();
+    let statuses = host.hypervisor.status_of(&stored)?;
+    let all = stored.into_iter().zip(statuses);
+    Ok(all
+        .filter_map(|(one, status)| Some(bare(&one.domain, status?)))
+        .collect())
 }
 
 /// Asks for the addresses of those that are active.
@@ -211,13 +233,23 @@ fn listed(
         .find(|(base, export)| base.is_some() || export.is_some())
         .unwrap_or_default();
     Listed {
+        disk_used: disk_used.map(Size),
+        base,
+        base_export,
+        ..bare(domain, status)
+    }
+}
+
+/// A domain of whose images nothing is known.
+fn bare(domain: &Domain, status: DomainStatus) -> Listed {
+    Listed {
         name: domain.name.clone(),
         uuid: domain.uuid,
         id: domain.id,
         status,
-        disk_used: disk_used.map(Size),
-        base,
-        base_export,
+        disk_used: None,
+        base: None,
+        base_export: None,
         addresses: Vec::new(),
     }
 }

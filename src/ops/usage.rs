@@ -10,7 +10,9 @@ use super::images::{dirs_for, path_of, real, trust_of};
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::Hypervisor;
 use crate::image::{self, Scan, Trust, shown};
-use crate::model::{Disk, DiskSource, DiskTarget, Domain, FileId, Layer, NbdExport, Size, Stored};
+use crate::model::{
+    Disk, DiskSource, DiskTarget, Domain, FileId, Layer, MachineSize, NbdExport, Size, Stored,
+};
 use crate::xml::domain::{self, DomainFacts};
 
 /// A domain of the host, and the images that its disks are made of.
@@ -35,8 +37,10 @@ impl KnownDomain {
     pub fn stored(&self) -> Stored {
         Stored {
             domain: self.domain.clone(),
-            memory: Size(self.facts.memory_most_bytes),
-            vcpus: self.facts.vcpus,
+            size: Some(MachineSize {
+                memory: Size(self.facts.memory_most_bytes),
+                vcpus: self.facts.vcpus,
+            }),
         }
     }
 }

@@ -120,6 +120,24 @@ fn qemu_what_is_done_over_long_lines_is_what_is_done_beside_them() {
         "twelve, and the golden domains of one name"
     );
     assert_eq!(names(&over), names(&beside));
+    // Of all at once it is known what each would tell alone.
+    let json = |args: &str| -> Value { serde_json::from_str(&lab.ok(args).stdout).unwrap() };
+    let listed = json(&format!("-c {} list --json", near.uri()));
+    for row in listed.as_array().unwrap() {
+        let name = row["name"].as_str().unwrap();
+        let shown = json(&format!("-c {} show --json -d {name}", one.uri));
+        for field in [
+            "state",
+            "memory",
+            "vcpus",
+            "autostart",
+            "persistent",
+            "uuid",
+        ] {
+            assert_eq!(row[field], shown[0][field], "{field} of {name}");
+            assert!(!row[field].is_null(), "{field}");
+        }
+    }
     let overlays = |dir: &Path| {
         let names = fs::read_dir(dir)
             .unwrap()

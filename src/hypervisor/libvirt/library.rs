@@ -17,8 +17,8 @@ use std::sync::OnceLock;
 use libloading::Library;
 use virt::sys::{
     self, virConnectPtr, virDomainBlockJobInfoPtr, virDomainInfoPtr, virDomainInterfacePtr,
-    virDomainJobInfoPtr, virDomainPtr, virDomainSnapshotPtr, virErrorFunc, virErrorPtr,
-    virNetworkDHCPLeasePtr, virNetworkPtr, virNodeInfoPtr, virNodeMemoryStatsPtr,
+    virDomainJobInfoPtr, virDomainPtr, virDomainSnapshotPtr, virDomainStatsRecordPtr, virErrorFunc,
+    virErrorPtr, virNetworkDHCPLeasePtr, virNetworkPtr, virNodeInfoPtr, virNodeMemoryStatsPtr,
     virStoragePoolPtr, virStorageVolPtr, virStreamPtr, virTypedParameterPtr,
 };
 
@@ -128,6 +128,9 @@ macro_rules! calls {
 
 calls! {
     fn virConnectClose(conn: virConnectPtr) -> c_int;
+    fn virConnectGetAllDomainStats(
+        conn: virConnectPtr, stats: c_uint, records: *mut *mut virDomainStatsRecordPtr, flags: c_uint
+    ) -> c_int;
     fn virConnectGetCapabilities(conn: virConnectPtr) -> *mut c_char;
     fn virConnectGetHostname(conn: virConnectPtr) -> *mut c_char;
     fn virConnectGetLibVersion(conn: virConnectPtr, lib_ver: *mut c_ulong) -> c_int;
@@ -197,6 +200,7 @@ calls! {
     fn virDomainSnapshotLookupByName(
         domain: virDomainPtr, name: *const c_char, flags: c_uint
     ) -> virDomainSnapshotPtr;
+    fn virDomainStatsRecordListFree(records: *mut virDomainStatsRecordPtr);
     fn virDomainSuspend(domain: virDomainPtr) -> c_int;
     fn virDomainUndefineFlags(domain: virDomainPtr, flags: c_uint) -> c_int;
     fn virEventRegisterDefaultImpl() -> c_int;
@@ -253,6 +257,12 @@ calls! {
     fn virStreamRecvFlags(st: virStreamPtr, data: *mut c_char, nbytes: usize, flags: c_uint) -> c_int;
     fn virStreamRecvHole(st: virStreamPtr, length: *mut c_longlong, flags: c_uint) -> c_int;
     fn virStreamSend(st: virStreamPtr, data: *const c_char, nbytes: usize) -> c_int;
+    fn virTypedParamsGetUInt(
+        params: virTypedParameterPtr, count: c_int, name: *const c_char, value: *mut c_uint
+    ) -> c_int;
+    fn virTypedParamsGetULLong(
+        params: virTypedParameterPtr, count: c_int, name: *const c_char, value: *mut c_ulonglong
+    ) -> c_int;
 }
 
 #[cfg(test)]

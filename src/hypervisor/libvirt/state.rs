@@ -1,6 +1,7 @@
 //! What domains are doing.
 
 use std::collections::{HashMap, HashSet};
+use std::thread;
 
 use uuid::Uuid;
 use virt::domain::{Domain as VirDomain, DomainInfo, DomainState as VirState};
@@ -8,10 +9,10 @@ use virt::enumutil::Enum::Known;
 use virt::sys;
 
 use super::many::of_many;
-use super::{Libvirt, failed};
+use super::{Libvirt, failed, sizes};
 use crate::error::Result;
 use crate::hypervisor::Hypervisor as _;
-use crate::model::{Domain, DomainState, DomainStatus, Size, Stored};
+use crate::model::{Domain, DomainState, DomainStatus, MachineSize, Size, Stored};
 
 /// The domains of a host at one moment, and which of them have what.
 struct Marks {
@@ -19,24 +20,34 @@ struct Marks {
     persistent: HashSet<Uuid>,
     autostart: HashSet<Uuid>,
     saved: HashSet<Uuid>,
+    /// What those have that are not active, if it was asked.
+    sizes: HashMap<Uuid, MachineSize>,
 }
 
 impl Marks {
-    /// What libvirt knows of all domains without being asked about each.
-    fn of(libvirt: &Libvirt) -> Result<Self> {
+    /// What libvirt knows of all domains without being asked about each; with what
+    /// they have, if that is not known.
+    fn of(libvirt: &Libvirt, sized: bool) -> Result<Self> {
         let flags = [
             sys::VIR_CONNECT_LIST_DOMAINS_PERSISTENT,
             sys::VIR_CONNECT_LIST_DOMAINS_AUTOSTART,
             sys::VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE,
         ];
-        let having = of_many(&flags, libvirt.askers(), |flags| {
-            Ok(libvirt.list(*flags)?.into_keys().collect())
-        })?;
+        let (having, sizes) = thread::scope(|scope| {
+            let sizes = (!sized).then(|| scope.spawn(|| sizes::of_inactive(libvirt)));
+            let having = of_many(&flags, libvirt.askers(), |flags| {
+                Ok(libvirt.list(*flags)?.into_keys().collect())
+            });
+            (having, sizes.and_then(|asked| asked.join().ok()))
+        });
+        let having = having?;
         let mut having = having.into_iter().map(Option::unwrap_or_default);
         Ok(Self {
             persistent: having.next().unwrap_or_default(),
             autostart: having.next().unwrap_or_default(),
             saved: having.next().unwrap_or_default(),
+            // Not every driver can tell: then each domain is asked for its own.
+            sizes: sizes.and_then(Result::ok).unwrap_or_default(),
             // Last, for it tells which are active.
             handles: libvirt.list(0)?,
         })
@@ -47,10 +58,15 @@ impl Marks {
         handle.is_some_and(|handle| handle.id().is_some())
     }
 
-    /// One that is not active: it has what its definition says.
-    fn of_stored(&self, one: &Stored) -> DomainStatus {
+    /// One that is not active, and so has what its definition says; `None` if there is
+    /// more to ask.
+    fn of_stored(&self, one: &Stored) -> Option<DomainStatus> {
         let uuid = one.domain.uuid;
-        DomainStatus {
+        if self.is_active(uuid) {
+            return None;
+        }
+        let size = one.size.or_else(|| self.sizes.get(&uuid).copied())?;
+        Some(DomainStatus {
             state: match self.saved.contains(&uuid) {
                 true => DomainState::Saved,
                 false => DomainState::ShutOff,
@@ -58,9 +74,9 @@ impl Marks {
             // Only an active domain can be transient.
             persistent: true,
             autostart: self.autostart.contains(&uuid),
-            memory: one.memory,
-            vcpus: one.vcpus,
-        }
+            memory: size.memory,
+            vcpus: size.vcpus,
+        })
     }
 }
 
@@ -73,27 +89,32 @@ pub(super) fn of_all(libvirt: &Libvirt, all: &[Stored]) -> Result<Vec<Option<Dom
         return each_alone();
     }
     // A driver that cannot filter can still be asked one by one.
-    let Ok(marks) = Marks::of(libvirt) else {
+    let sized = all.iter().all(|one| one.size.is_some());
+    let Ok(marks) = Marks::of(libvirt, sized) else {
         return each_alone();
     };
-    let active = all.iter().map(|one| &one.domain);
-    let active: Vec<(&Domain, &VirDomain)> = active
-        .filter(|domain| marks.is_active(domain.uuid))
-        .filter_map(|domain| Some((domain, marks.handles.get(&domain.uuid)?)))
-        .collect();
-    let answers = of_many(&active, askers, |(domain, handle)| {
+    let mut known = Vec::with_capacity(all.len());
+    let mut asked = Vec::new();
+    for (at, one) in all.iter().enumerate() {
+        let Some(handle) = marks.handles.get(&one.domain.uuid) else {
+            known.push(None);
+            continue;
+        };
+        let status = marks.of_stored(one);
+        if status.is_none() {
+            asked.push((at, &one.domain, handle));
+        }
+        known.push(status);
+    }
+    let answers = of_many(&asked, askers, |(_, domain, handle)| {
         told(domain, handle, Some(&marks))
     })?;
-    let active = active.iter().map(|(domain, _)| domain.uuid);
-    let mut known: HashMap<Uuid, Option<DomainStatus>> = active.zip(answers).collect();
-    let answer = |one: &Stored| match marks.is_active(one.domain.uuid) {
-        true => known.remove(&one.domain.uuid).flatten(),
-        false => {
-            let is_there = marks.handles.contains_key(&one.domain.uuid);
-            is_there.then(|| marks.of_stored(one))
+    for ((at, ..), answer) in asked.into_iter().zip(answers) {
+        if let Some(open) = known.get_mut(at) {
+            *open = answer;
         }
-    };
-    Ok(all.iter().map(answer).collect())
+    }
+    Ok(known)
 }
 
 /// What a domain is doing, and no more. `handle` must be fresh: only an active
@@ -198,10 +219,13 @@ mod tests {
                 _ => {}
             }
             let facts = read(&libvirt.public_xml(&domain).unwrap()).unwrap();
-            stored.push(Stored {
-                domain,
+            let size = MachineSize {
                 memory: Size(facts.memory_most_bytes),
                 vcpus: facts.vcpus,
+            };
+            stored.push(Stored {
+                domain,
+                size: Some(size),
             });
         }
         let last = stored.last().map(|one| one.domain.clone()).unwrap();
@@ -209,6 +233,9 @@ mod tests {
 
         assert!(stored.len() >= libvirt.askers().many());
         let together = of_all(&libvirt, &stored).unwrap();
+        let mut bare = stored.clone();
+        bare.iter_mut().for_each(|one| one.size = None);
+        assert_eq!(of_all(&libvirt, &bare).unwrap(), together);
         let alone: Vec<Option<DomainStatus>> = stored
             .iter()
             .map(|one| libvirt.status(&one.domain).ok())
