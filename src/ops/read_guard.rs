@@ -71,9 +71,23 @@ impl ReadGuard {
         format: Option<ImageFormat>,
         allow: Allowed<'_>,
     ) -> Result<Self> {
+        Self::of_image_by(host, path, (format, "--format"), allow)
+    }
+
+    /// The same where the user says the format with another option than `--format`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`ReadGuard::of_image`].
+    pub fn of_image_by(
+        host: Host<'_>,
+        path: &Path,
+        (format, option): (Option<ImageFormat>, &str),
+        allow: Allowed<'_>,
+    ) -> Result<Self> {
         host.must_be_here()?;
         let usage = Usage::read_allowing(host.hypervisor, allow.dirs)?;
-        let format = format_of(&usage, path, format)?;
+        let format = format_by(&usage, path, format, option)?;
         let trust = allow.trust(host, &[])?;
         let chain = image::resolve(path, format, &trust)?;
         Self::take(vec![GuardedDisk {

@@ -507,6 +507,8 @@ fn disks_are_compared_as_a_guest_sees_them() {
         raw.display()
     );
     assert_snapshot!(host.vmkin(&with).success(), @"vda  [host]/images/web.qcow2 and [host]/images/copy.img: the same");
+    host.vmkin(&format!("disk compare -d web --with {}", raw.display()))
+        .fails(2, "`--with-format qcow2`");
     // A longer one is the same, if there is nothing in the rest.
     let file = fs::OpenOptions::new().write(true).open(&raw).unwrap();
     file.set_len(2 << 20).unwrap();

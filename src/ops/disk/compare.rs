@@ -10,7 +10,7 @@ use crate::image::{self, shown};
 use crate::model::DiskTarget;
 use crate::ops::Host;
 use crate::ops::guard::Allowed;
-use crate::ops::read_guard::GuardedDisk;
+use crate::ops::read_guard::{GuardedDisk, ReadGuard};
 
 /// Which disks are to be compared.
 #[derive(Clone, Debug)]
@@ -58,7 +58,12 @@ pub fn compare(host: Host<'_>, request: &CompareRequest) -> Result<Vec<Compared>
         damaged: false,
     };
     let one = request.one.guard(host, allow)?;
-    let other = request.other.guard(host, allow)?;
+    let other = match &request.other {
+        Subject::Image { path, format } => {
+            ReadGuard::of_image_by(host, path, (*format, "--with-format"), allow)?
+        }
+        Subject::Domain { .. } => request.other.guard(host, allow)?,
+    };
     let mut all = Vec::new();
     for (left, right) in pairs(one.disks(), other.disks())? {
         let progress = |done, all| host.observer.progress("comparing", done, all);
