@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""A line that takes its time: connections to one unix socket go to another, each byte late by half of the round trip.
+"""A line that takes its time: connections to a socket go to a unix socket, each byte late by half of the round trip.
 
 usage: delay.py LISTEN CONNECT MILLISECONDS
+
+LISTEN is the path of a unix socket, or a port of 127.0.0.1.
 """
 
 import queue
@@ -40,11 +42,16 @@ def send(pieces, sink):
 
 def main():
     listen, connect, milliseconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
-    server = socket.socket(socket.AF_UNIX)
-    server.bind(listen)
+    if listen.isdigit():
+        server = socket.create_server(("127.0.0.1", int(listen)))
+    else:
+        server = socket.socket(socket.AF_UNIX)
+        server.bind(listen)
     server.listen(64)
     while True:
         near, _ = server.accept()
+        if listen.isdigit():
+            near.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         far = socket.socket(socket.AF_UNIX)
         far.connect(connect)
         for source, sink in ((near, far), (far, near)):
