@@ -130,11 +130,17 @@ const WRITERS: &[(&str, &[&str])] = &[
             "ops/base/push.rs",
             "ops/clone/far/",
             "ops/migrate.rs",
+            "ops/migrate/copied.rs",
         ],
     ),
     (
         "volume.write(",
-        &["hypervisor/", "ops/base/push.rs", "ops/clone/far/"],
+        &[
+            "hypervisor/",
+            "ops/base/push.rs",
+            "ops/clone/far/",
+            "ops/migrate/copied.rs",
+        ],
     ),
     ("append(true)", &["store/", "failpoint.rs"]),
     (" File::create(", &[]),

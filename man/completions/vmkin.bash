@@ -5324,7 +5324,7 @@ _vmkin() {
             return 0
             ;;
         vmkin__subcmd__migrate)
-            opts="-d -c -q -v -y -h --domain --to --migrate-uri --unsafe --allow-dir --dry-run --connect --host --json --quiet --verbose --yes --color --help"
+            opts="-d -c -q -v -y -h --domain --to --migrate-uri --unsafe --copy-storage --copy-storage-all --copy-storage-inc --delete-source --allow-dir --dry-run --connect --host --json --quiet --verbose --yes --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5344,6 +5344,10 @@ _vmkin() {
                     ;;
                 --migrate-uri)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --copy-storage)
+                    COMPREPLY=($(compgen -W "inc all" -- "${cur}"))
                     return 0
                     ;;
                 --allow-dir)

@@ -28,7 +28,7 @@ use crate::model::{
 pub use self::jobs::BlockJobs;
 pub use self::libvirt::Libvirt;
 pub use self::memory::{Memory, Resume, Save};
-pub use self::migration::{Migration, Migrations};
+pub use self::migration::{Instead, Migration, Migrations};
 pub use self::networks::Networks;
 pub use self::reconnect::Connection;
 pub use self::uri::host as host_of;

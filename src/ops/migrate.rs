@@ -1,4 +1,5 @@
-//! Guests that go to another host, where the storage is that of both.
+//! Guests that go to another host, where the storage is that of both, or is copied
+//! there (`copied`).
 //!
 //! What libvirt does not look at is looked at here: whether each image is really the
 //! same file there. Two hosts have directories of one name, and overlays of one
@@ -12,15 +13,22 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::Host;
-use super::guard::{Wanted, WriteGuard};
+use super::guard::{Allowed, Wanted, WriteGuard};
 use super::images::{chain_of, path_of, trust_for};
 use super::saved::{must_be_stored, watched};
 use super::snapshot::word;
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::Migration;
 use crate::image::shown;
-use crate::model::{Domain, DomainState, NewVolume, Pool};
+use crate::model::{Domain, DomainState, NewVolume, Pool, Size};
 use crate::xml::domain::{self, DomainFacts};
+
+mod copied;
+mod here;
+mod take_back;
+
+use self::copied::Copies;
+pub(super) use self::take_back::recover;
 
 /// How a guest is to go.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +39,52 @@ pub struct MigrateRequest {
     pub unsafe_cache: bool,
     /// Where backing files may be besides the storage pools.
     pub allow_dirs: Vec<PathBuf>,
+    /// What is copied that the host does not have; `None` refuses such a host.
+    pub copy: Option<CopyStorage>,
+    /// Remove here what was copied, when the guest is there.
+    pub delete_source: bool,
+}
+
+/// What is copied of the storage of a guest.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum CopyStorage {
+    /// What it has of its own. What that is based on has to be there.
+    Own,
+    /// That too, where it is not there.
+    All,
+}
+
+/// A file that is copied to another host.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Copied {
+    /// Its path, on both hosts.
+    pub path: PathBuf,
+    /// The storage pool there.
+    pub pool: String,
+    /// What it takes here.
+    pub size: Size,
+    /// What it is.
+    pub what: CopiedFile,
+}
+
+/// What a file is that is copied.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CopiedFile {
+    /// The image that a guest writes to.
+    Disk,
+    /// An image below that.
+    Base,
+    /// Another file: a CD, or UEFI variables.
+    File,
+}
+
+/// How a guest is to go, with the locks that keep that true.
+#[derive(Debug)]
+pub struct Plan {
+    /// What is to be told of it.
+    pub told: Migrated,
+    copies: Option<Copies>,
 }
 
 /// A guest that goes, or has gone, to another host.
@@ -47,6 +101,10 @@ pub struct Migrated {
     pub live: bool,
     /// The files that it has on both hosts.
     pub files: Vec<PathBuf>,
+    /// What is copied.
+    pub copied: Vec<Copied>,
+    /// Its own files that are left on the host that it leaves.
+    pub left: Vec<PathBuf>,
 }
 
 /// Looks whether a guest can go. Changes nothing but for a probe that is made and
@@ -55,14 +113,15 @@ pub struct Migrated {
 /// # Errors
 ///
 /// [`Kind::WrongState`] if it is saved, transient or has snapshots, or if an image is
-/// not the same file there; [`Kind::Exists`] if the host has a domain of its name or
-/// UUID; [`Kind::NotFound`] if it has no storage pool of a directory.
+/// not the same file there and cannot be copied; [`Kind::Exists`] if the host has a domain
+/// of its name or UUID, or another file of a name; [`Kind::NotFound`] if it has no storage
+/// pool of a directory.
 pub fn plan(
     from: Host<'_>,
     to: Host<'_>,
     domain: &Domain,
     request: &MigrateRequest,
-) -> Result<Migrated> {
+) -> Result<Plan> {
     if !from.hypervisor.is_local() {
         return Err(
             from.elsewhere("and what its guests have on their disks is not looked at from here")
@@ -102,7 +161,10 @@ pub fn plan(
         .hint(format!("see them: `vmkin snapshot list -d {}`", word(name))));
     }
     not_there(to, domain)?;
-    let facts = domain::read(&from.hypervisor.public_xml(domain)?)?;
+    let facts = match live && request.copy.is_some() {
+        true => copied::facts_now(from, domain)?,
+        false => domain::read(&from.hypervisor.public_xml(domain)?)?,
+    };
     if !live && facts.tpm_emulator {
         return Err(Error::new(
             Kind::WrongState,
@@ -112,15 +174,25 @@ pub fn plan(
         )
         .hint(format!("start it first: `vmkin start -d {}`", word(name))));
     }
-    let files = files_of(from, &facts, request)?;
-    on_both(to, &files)?;
-    Ok(Migrated {
+    let mut told = Migrated {
         domain: domain.clone(),
         from: here.to_owned(),
         to: there.to_owned(),
         live,
-        files: files.into_iter().collect(),
-    })
+        files: Vec::new(),
+        copied: Vec::new(),
+        left: Vec::new(),
+    };
+    let copies = match request.copy {
+        None => {
+            let files = files_of(from, &facts, request)?;
+            on_both(to, &files)?;
+            told.files = files.into_iter().collect();
+            None
+        }
+        Some(how) => Some(copied::plan(from, to, &facts, request, how, &mut told)?),
+    };
+    Ok(Plan { told, copies })
 }
 
 /// Refuses a host that has such a domain.
@@ -183,19 +255,22 @@ fn on_both(to: Host<'_>, files: &BTreeSet<PathBuf>) -> Result<()> {
             .hint(
                 "mount the storage on both hosts, by NFS for instance, and make a pool of it there",
             )
-            .hint("or send a copy: `vmkin base push`, and `vmkin export --format xml`"));
+            .hint("or have them copied: `--copy-storage`"));
         }
         to.hypervisor.refresh_pool(&pool.name)?;
     }
-    for file in files {
-        if to.hypervisor.volume_at(file)?.is_none() {
-            return Err(Error::new(
-                Kind::WrongState,
-                format!("{} does not see {}", to.hypervisor.uri(), shown(file)),
-            ));
-        }
+    files.iter().try_for_each(|file| must_see(to, file))
+}
+
+/// Refuses a host that does not see a file of a directory that is shared.
+fn must_see(to: Host<'_>, file: &Path) -> Result<()> {
+    match to.hypervisor.volume_at(file)? {
+        Some(_) => Ok(()),
+        None => Err(Error::new(
+            Kind::WrongState,
+            format!("{} does not see {}", to.hypervisor.uri(), shown(file)),
+        )),
     }
-    Ok(())
 }
 
 fn pool_of<'p>(to: Host<'_>, pools: &'p [Pool], dir: &Path) -> Result<&'p Pool> {
@@ -207,7 +282,8 @@ fn pool_of<'p>(to: Host<'_>, pools: &'p [Pool], dir: &Path) -> Result<&'p Pool> 
             format!("{uri} has no active storage pool of the directory {dir}"),
         )
         .hint(format!(
-            "if it is shared storage, make one: `virsh -c {uri} pool-create-as shared dir --target {dir}`"
+            "if it is shared storage, or has room for copies, make one: \
+             `virsh -c {uri} pool-create-as images dir --target {dir}`"
         ))
     })
 }
@@ -229,30 +305,55 @@ fn is_shared(to: Host<'_>, pool: &str, dir: &Path) -> Result<bool> {
 /// # Errors
 ///
 /// [`Kind::Libvirt`] if libvirt refuses or fails; the guest is where it was then, and
-/// goes on. [`Kind::NotUndone`] if nobody can say on which host it is.
+/// goes on, and what was copied is gone there. [`Kind::NotUndone`] if nobody can say on
+/// which host it is, or what was copied could not be removed.
 pub fn apply(
     from: Host<'_>,
     to: Host<'_>,
-    plan: &Migrated,
+    plan: Plan,
     request: &MigrateRequest,
-) -> Result<()> {
-    let domain = &plan.domain;
+) -> Result<Migrated> {
+    let Plan { mut told, copies } = plan;
     let how = Migration {
-        live: plan.live,
+        live: told.live,
         unsafe_cache: request.unsafe_cache,
         address: request.address.clone(),
+        ..Migration::default()
+    };
+    let wanted = Wanted {
+        allow: Allowed {
+            dirs: &request.allow_dirs,
+            damaged: false,
+        },
+        variables: copies.is_some(),
+        ..Wanted::default()
     };
     // From here on one that is shut off is not started, here or there, nor cloned.
-    let guard = match plan.live {
+    let guard = match told.live {
         true => None,
-        false => Some(WriteGuard::of_domain(from, domain, Wanted::default())?),
+        false => Some(WriteGuard::of_domain(from, &told.domain, wanted)?),
     };
     crate::failpoint::hit("migrate.locked")?;
+    let Some(copies) = copies else {
+        go(from, to, &told, &how)?;
+        return Ok(told);
+    };
+    copies.bring(from, to, &told, how, guard.as_ref())?;
+    let own = copies.own();
+    // From here on all of it can be removed.
+    drop((guard, copies));
+    if request.delete_source {
+        told.left = here::remove(from, &own, &request.allow_dirs)?;
+    }
+    Ok(told)
+}
+
+/// Has libvirt bring it there.
+fn go(from: Host<'_>, to: Host<'_>, told: &Migrated, how: &Migration) -> Result<()> {
+    let domain = &told.domain;
     let what = format!("migrating '{}'", domain.name);
-    let migrate = || from.hypervisor.migrate(domain, &plan.to, &how);
-    let result = watched(from, domain, &what, migrate);
-    drop(guard);
-    result.or_else(|error| arrived(from, to, domain, error))
+    let migrate = || from.hypervisor.migrate(domain, &told.to, how);
+    watched(from, domain, &what, migrate).or_else(|error| arrived(from, to, domain, error))
 }
 
 /// Whether a guest has gone all the same: an answer can be lost.

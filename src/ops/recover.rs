@@ -133,6 +133,12 @@ fn one(
         Operation::Relayer(intent) => super::relayer::recover(host, intent, steps)?,
         Operation::Commit(intent) => super::disk::commit::recover(host, intent, steps)?,
         Operation::Rename(intent) => super::disk::rebase::recover(host, intent, steps)?,
+        Operation::Migrate(intent) => {
+            match super::migrate::recover(recovery, host, intent, steps)? {
+                Some(result) => result,
+                None => return Ok(None),
+            }
+        }
         Operation::Build { file } => super::new_image::recover(file)?,
     };
     finished(begun, journal, result).map(Some)
@@ -192,6 +198,7 @@ fn what(operation: &Operation) -> String {
         ),
         Operation::Commit(intent) => format!("committing '{}'", intent.name),
         Operation::Rename(intent) => format!("rebasing '{}'", intent.name),
+        Operation::Migrate(intent) => format!("migrating '{}'", intent.name),
         Operation::MoveBase(intent) => format!("moving {}", image::shown(&intent.from)),
         Operation::Write(intent) => format!("changing files of '{}'", intent.name),
         Operation::Build { file } => format!("building {}", image::shown(&file.path)),

@@ -53,6 +53,7 @@ pub fn under_way(host: Host<'_>, journals: &[Found]) -> Vec<(u32, Reservation)> 
         | Operation::Relayer(_)
         | Operation::Commit(_)
         | Operation::Rename(_)
+        | Operation::Migrate(_)
         | Operation::Build { .. } => Vec::new(),
     })
     .collect()

@@ -20,8 +20,8 @@ use uuid::Uuid;
 
 use super::record::read_trusted;
 use super::{
-    CommitIntent, MoveIntent, OldHeader, RelayerIntent, RenameIntent, SnapshotIntent, Store,
-    WriteIntent,
+    CommitIntent, MigrateIntent, MoveIntent, OldHeader, RelayerIntent, RenameIntent,
+    SnapshotIntent, Store, WriteIntent,
 };
 use crate::error::{Error, Kind, Result};
 use crate::model::{BaseIdentity, FileId, Reservation};
@@ -105,6 +105,8 @@ pub enum Operation {
     /// Put what an overlay holds into its base. Nothing to undo before
     /// [`Step::Merged`], finished after it.
     Commit(CommitIntent),
+    /// Bring a domain and its disks to another host. Undone until the domain is there.
+    Migrate(MigrateIntent),
     /// Make a new image. Undone: what has its temporary name goes. Once it has
     /// its own, it is whole.
     Build {

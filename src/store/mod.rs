@@ -17,6 +17,7 @@
 mod bases;
 mod commit;
 mod journal;
+mod migrate;
 mod mounts;
 mod moving;
 mod pushes;
@@ -43,6 +44,7 @@ pub use self::journal::{
     Begun, CloneFiles, DeletedFile, FilePair, Found, Holder, Journal, Operation, ReplacedFile,
     SealIntent, Step, VolumeIntent,
 };
+pub use self::migrate::MigrateIntent;
 pub use self::mounts::{FoundMount, MountEnd, MountRecord, ServedMount};
 pub use self::moving::{MoveIntent, OldHeader};
 pub use self::pushes::PushRecord;

@@ -120,7 +120,7 @@ fn the_commands() {
       flatten      Make guests independent of their bases
       promote      Make a golden domain of a guest
       export       Print guests as what KubeVirt, Terraform or another libvirt reads
-      migrate      Bring guests to another host that has the same storage
+      migrate      Bring guests to another host, with the same storage or copies of it
       prune        Find overlays, seeds and temporary files that no domain has, and remove them
       disk         Work on the disks of guests, or on images
       image        Make images

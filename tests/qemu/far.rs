@@ -187,6 +187,17 @@ impl Far {
         tool("nsenter", &words)
     }
 
+    /// Runs vmkin on that host, which has a wire. It must succeed.
+    pub fn vmkin(&self, args: &[&str]) -> String {
+        let daemon = self.daemon.id().to_string();
+        let processes = format!("--pid=/proc/{daemon}/ns/pid_for_children");
+        let state = "VMKIN_STATE_DIR=/var/lib/libvirt/vmkin";
+        let mut words = vec!["-t", &daemon, "-m", &processes, "env", state];
+        words.extend([env!("CARGO_BIN_EXE_vmkin"), "-c", "qemu:///system"]);
+        words.extend(args);
+        tool("nsenter", &words)
+    }
+
     /// Defines a domain there.
     pub fn define(&self, xml: &str) {
         let file = self.socket_dir.join("domain.xml");

@@ -46,6 +46,7 @@ mod lab;
 mod lines;
 mod many;
 mod migrating;
+mod migrating_copies;
 mod nbd;
 mod pushing;
 mod races;

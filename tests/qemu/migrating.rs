@@ -94,15 +94,7 @@ impl Moving {
     }
 
     fn counts(&self) -> Vec<u64> {
-        let log = fs::read(self.lab.dir.join(format!("{}.log", self.name))).unwrap_or_default();
-        let text = String::from_utf8_lossy(&log).into_owned();
-        let end = text.rfind('\n').unwrap_or(0);
-        let count = |line: &str| {
-            let (memory, disk) = line.trim().strip_prefix("N=")?.split_once(" A=")?;
-            assert_eq!(memory, disk, "the disk is another");
-            memory.parse().ok()
-        };
-        text[..end].lines().filter_map(count).collect()
+        counts_in(&self.lab.dir.join(format!("{}.log", self.name)))
     }
 
     /// Whether it is here, and there.
@@ -111,6 +103,19 @@ impl Moving {
         let here = tool("virsh", &["list", "--all", "--name"]);
         (has(here), has(self.far.virsh(&["list", "--all", "--name"])))
     }
+}
+
+/// What a guest has counted on this console.
+pub fn counts_in(log: &Path) -> Vec<u64> {
+    let log = fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&log).into_owned();
+    let end = text.rfind('\n').unwrap_or(0);
+    let count = |line: &str| {
+        let (memory, disk) = line.trim().strip_prefix("N=")?.split_once(" A=")?;
+        assert_eq!(memory, disk, "the disk is another");
+        memory.parse().ok()
+    };
+    text[..end].lines().filter_map(count).collect()
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use super::Fake;
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::{Hypervisor as _, Migration, Migrations};
-use crate::model::Domain;
+use crate::model::{Domain, SecretText};
 
 impl Migrations for Fake {
     fn migrate(&self, domain: &Domain, to: &str, how: &Migration) -> Result<()> {
@@ -20,5 +20,8 @@ impl Migrations for Fake {
             return Err(Error::new(Kind::Libvirt, "the connection was lost"));
         }
         Ok(())
+    }
+    fn migratable_xml(&self, domain: &Domain) -> Result<SecretText> {
+        self.secure_xml(domain)
     }
 }

@@ -11,7 +11,7 @@ use virt::sys;
 use super::{Libvirt, failed};
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::{Memory as _, Migration, Migrations, uri};
-use crate::model::Domain;
+use crate::model::{DiskTarget, Domain, SecretText};
 
 /// How often it is looked whether the other host is still there.
 const LOOK: Duration = Duration::from_millis(200);
@@ -29,12 +29,20 @@ impl Migrations for Libvirt {
         if how.unsafe_cache {
             flags |= sys::VIR_MIGRATE_UNSAFE;
         }
+        if !how.copied.is_empty() {
+            // Of a disk that stands alone, the top image is all.
+            flags |= sys::VIR_MIGRATE_NON_SHARED_INC;
+        }
         let address = match (&how.address, how.live) {
             (None, true) => address_of(&there, to),
             (address, _) => address.clone(),
         };
+        let instead = how.instead.as_ref();
         let parameters = MigrateParameters {
             uri: address,
+            migrate_disks: how.copied.iter().map(DiskTarget::to_string).collect(),
+            dest_xml: instead.map(|instead| instead.now.expose().to_owned()),
+            persist_xml: instead.map(|instead| instead.next.expose().to_owned()),
             ..MigrateParameters::default()
         };
         let handle = self.handle(domain)?;
@@ -53,6 +61,13 @@ impl Migrations for Libvirt {
                 Err(e) => Err(failed(&e, what())),
             }
         })
+    }
+
+    fn migratable_xml(&self, domain: &Domain) -> Result<SecretText> {
+        let flags = sys::VIR_DOMAIN_XML_SECURE | sys::VIR_DOMAIN_XML_MIGRATABLE;
+        let what = || format!("cannot read what '{}' is now", domain.name);
+        let xml = self.handle(domain)?.xml_desc(flags);
+        Ok(xml.map_err(|e| failed(&e, what()))?.into())
     }
 }
 

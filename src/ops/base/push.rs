@@ -8,7 +8,7 @@
 
 use std::io;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use serde::Serialize;
@@ -49,12 +49,64 @@ pub struct Parcel {
     runs: Vec<Range<u64>>,
     /// What is sent last, and where that is; `None` if all is zero.
     key: Option<(u64, Vec<u8>)>,
-    _guard: Guard,
+    _guard: Option<Guard>,
 }
 
 impl Parcel {
+    /// An image as it is, with the name that it has and on whatever it is based on.
+    /// Without a guard, the caller keeps writers off it.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read.
+    pub(in crate::ops) fn of_layer(
+        host: Host<'_>,
+        path: &Path,
+        format: ImageFormat,
+        guard: Option<Guard>,
+    ) -> Result<Self> {
+        let name = path.file_name().and_then(|name| name.to_str());
+        let volume = named(name.unwrap_or_default())?;
+        Self::read(host, path.to_owned(), format, guard, |_| Ok(volume))
+    }
+
+    fn read(
+        host: Host<'_>,
+        path: PathBuf,
+        format: ImageFormat,
+        guard: Option<Guard>,
+        volume: impl FnOnce(&str) -> Result<String>,
+    ) -> Result<Self> {
+        let image = ImageFile::open(&path)?;
+        let sha256 = sha256(host, &path)?;
+        let runs = image::data_runs(&image)?;
+        let key = image::first_data(&image, &runs)?;
+        let volume = volume(&sha256)?;
+        Ok(Self {
+            image,
+            path,
+            format,
+            sha256,
+            volume,
+            runs,
+            key,
+            _guard: guard,
+        })
+    }
+
+    /// How long its file is, in bytes.
+    pub(in crate::ops) fn size(&self) -> u64 {
+        self.image.size()
+    }
+
+    /// The SHA-256 of how its file begins, as [`image::head_sha256`] tells it.
+    pub(in crate::ops) fn head_sha256(&self) -> Result<String> {
+        let head = self.image.read_at(0, image::HEAD)?;
+        Ok(image::head_sha256(&head))
+    }
+
     /// How much of it is no hole, in bytes.
-    fn data(&self) -> u64 {
+    pub(in crate::ops) fn data(&self) -> u64 {
         let lengths = self
             .runs
             .iter()
@@ -83,27 +135,14 @@ pub fn pack(
         None => known_format(host, &path)?,
     };
     stands_alone(host, &path, format)?;
-    let image = ImageFile::open(&path)?;
-    let sha256 = sha256(host, &path)?;
-    let runs = image::data_runs(&image)?;
-    let key = image::first_data(&image, &runs)?;
-    let volume = match name {
-        Some(name) => named(name)?,
-        None => versioned(&path, &sha256),
-    };
-    Ok(Parcel {
-        image,
-        path,
-        format,
-        sha256,
-        volume,
-        runs,
-        key,
-        _guard: guard,
+    let own = path.clone();
+    Parcel::read(host, path, format, Some(guard), |sha256| match name {
+        Some(name) => named(name),
+        None => Ok(versioned(&own, sha256)),
     })
 }
 
-fn stands_alone(host: Host<'_>, path: &std::path::Path, format: ImageFormat) -> Result<()> {
+fn stands_alone(host: Host<'_>, path: &Path, format: ImageFormat) -> Result<()> {
     let trust = crate::ops::trust_for(host.hypervisor, &[], &[])?;
     let survey = image::survey(path, format, &trust);
     if survey.layers.len() > 1 {
@@ -128,7 +167,7 @@ fn stands_alone(host: Host<'_>, path: &std::path::Path, format: ImageFormat) -> 
 }
 
 /// The SHA-256 of what the image holds: that on record, if it is still what it was.
-fn sha256(host: Host<'_>, path: &std::path::Path) -> Result<String> {
+fn sha256(host: Host<'_>, path: &Path) -> Result<String> {
     if let Some(record) = host.store.seal_record(path)? {
         let now = image::identity(path)?;
         let is_same = image::compare(&record.identity, &now) == image::Comparison::Same;
@@ -150,7 +189,7 @@ fn named(name: &str) -> Result<String> {
 }
 
 /// `debian.qcow2` and a part of what it holds: `debian-0123456789ab.qcow2`.
-fn versioned(path: &std::path::Path, sha256: &str) -> String {
+fn versioned(path: &Path, sha256: &str) -> String {
     let part = |part: Option<&std::ffi::OsStr>| part.map(|p| p.to_string_lossy().into_owned());
     let stem = part(path.file_stem()).unwrap_or_default();
     let short = sha256.get(..SHORT).unwrap_or(sha256);
@@ -209,6 +248,18 @@ pub enum Before {
 /// one of files; [`Kind::Exists`] if something else has the name of the volume;
 /// [`Kind::Storage`] if there is no room.
 pub fn look(far: Host<'_>, parcel: &Parcel, pool: &str) -> Result<Delivery> {
+    find(far, parcel, pool).map_err(|error| match error.kind() {
+        Kind::Exists => error.hint("give this one another name: `--name NAME`"),
+        _ => error,
+    })
+}
+
+/// The same where the name of the volume is settled.
+///
+/// # Errors
+///
+/// Those of [`look`].
+pub(in crate::ops) fn find(far: Host<'_>, parcel: &Parcel, pool: &str) -> Result<Delivery> {
     let facts = far.hypervisor.pool_facts(pool)?;
     let Some(directory) = facts.directory else {
         return Err(Error::new(
@@ -246,16 +297,7 @@ pub fn look(far: Host<'_>, parcel: &Parcel, pool: &str) -> Result<Delivery> {
         }
         return Ok(delivery);
     };
-    let taken = || {
-        Error::new(
-            Kind::Exists,
-            format!(
-                "pool '{pool}' has a volume '{}' that is another image",
-                parcel.volume
-            ),
-        )
-        .hint("give this one another name: `--name NAME`")
-    };
+    let taken = || another(pool, &parcel.volume);
     if there.facts()?.size != size {
         return Err(taken());
     }
@@ -310,16 +352,7 @@ fn left(runs: &[Range<u64>], done: u64) -> u64 {
 pub fn deliver(far: Host<'_>, parcel: &Parcel, delivery: &Delivery, label: &str) -> Result<()> {
     let (hypervisor, store) = (far.hypervisor, far.store);
     let (pool, name) = (&delivery.pool, &delivery.volume);
-    let mut record = PushRecord {
-        uri: hypervisor.uri().to_owned(),
-        pool: pool.clone(),
-        volume: name.clone(),
-        path: delivery.path.clone(),
-        size: parcel.image.size(),
-        sha256: parcel.sha256.clone(),
-        done: 0,
-        pushed_at: None,
-    };
+    let mut record = record_of(far, parcel, delivery);
     let known = store.push_record(&record.uri, &record.path)?;
     let known = known.filter(|known| known.sha256 == record.sha256);
     let volume = match (delivery.before, hypervisor.volume_in(pool, name)?) {
@@ -340,22 +373,68 @@ pub fn deliver(far: Host<'_>, parcel: &Parcel, delivery: &Delivery, label: &str)
         }
     };
     crate::failpoint::hit("push.made")?;
-    send(far, parcel, &*volume, &mut record, label)?;
-    crate::failpoint::hit("push.sent")?;
-    let compared = format!("compare {label}");
-    let found = digest(far, &*volume, record.size, parcel.key.as_ref(), &compared)?;
-    if found != parcel.sha256 {
+    let begun = record.done;
+    let sent = transfer(far, parcel, &*volume, begun, label, &mut |done| {
+        record.done = done;
+        store.remember_push(&record)
+    });
+    let sent = sent.map_err(|error| match error.kind() {
+        Kind::Interrupted | Kind::Terminated => goes_on(parcel, record.done, error),
+        _ => error,
+    })?;
+    if !sent {
         volume.delete()?;
         store.forget_push(&record)?;
-        return Err(Error::new(
-            Kind::Unsafe,
-            format!(
-                "what {} has of {} is not what was sent, and was deleted",
-                hypervisor.uri(),
-                shown(&parcel.path)
-            ),
-        )
-        .hint("push it again; if that happens again, look at the disk of that host"));
+        return Err(not_as_sent(far, parcel)
+            .hint("push it again; if that happens again, look at the disk of that host"));
+    }
+    // Only now can libvirt tell what format it has, and how large it is.
+    far.refresh_pools(std::slice::from_ref(pool));
+    finished(far, record)
+}
+
+/// The error for what did not arrive as it was sent, and is deleted.
+pub(in crate::ops) fn not_as_sent(far: Host<'_>, parcel: &Parcel) -> Error {
+    Error::new(
+        Kind::Unsafe,
+        format!(
+            "what {} has of {} is not what was sent, and was deleted",
+            far.hypervisor.uri(),
+            shown(&parcel.path)
+        ),
+    )
+}
+
+fn goes_on(parcel: &Parcel, done: u64, error: Error) -> Error {
+    let total = parcel.data();
+    error.hint(format!(
+        "{} is there of {}; the same command goes on from there",
+        human_bytes(total.saturating_sub(left(&parcel.runs, done))),
+        human_bytes(total)
+    ))
+}
+
+/// Sends an image into a volume of its size that holds all of it up to `done` and
+/// zeros from there on, reads it back, and gives it its beginning if it is what was
+/// sent: then it is whole. `keep` is told how far it is.
+///
+/// # Errors
+///
+/// If it cannot be sent, or `keep` fails.
+pub(in crate::ops) fn transfer(
+    far: Host<'_>,
+    parcel: &Parcel,
+    volume: &dyn Volume,
+    done: u64,
+    label: &str,
+    keep: &mut dyn FnMut(u64) -> Result<()>,
+) -> Result<bool> {
+    send(far, parcel, volume, done, label, keep)?;
+    crate::failpoint::hit("push.sent")?;
+    let (size, key) = (parcel.size(), parcel.key.as_ref());
+    let compared = format!("compare {label}");
+    if digest(far, volume, size, key, &compared)? != parcel.sha256 {
+        return Ok(false);
     }
     crate::failpoint::hit("push.compared")?;
     if let Some((at, bytes)) = &parcel.key {
@@ -363,14 +442,59 @@ pub fn deliver(far: Host<'_>, parcel: &Parcel, delivery: &Delivery, label: &str)
         if volume.read(*at, bytes.len())? != *bytes {
             return Err(Error::new(
                 Kind::Storage,
-                format!("the beginning of volume '{name}' could not be written"),
+                format!("the beginning of {label} could not be written"),
             ));
         }
     }
     crate::failpoint::hit("push.whole")?;
-    // Only now can libvirt tell what format it has, and how large it is.
-    far.refresh_pools(std::slice::from_ref(pool));
-    finished(far, record)
+    Ok(true)
+}
+
+/// Whether a host has all of a base: known of a push from here, or read there.
+///
+/// # Errors
+///
+/// [`Kind::Exists`] if it has another image of that name, size and beginning.
+pub(in crate::ops) fn has_all(far: Host<'_>, parcel: &Parcel, delivery: &Delivery) -> Result<bool> {
+    if delivery.before != Before::All {
+        return Ok(false);
+    }
+    let known = far
+        .store
+        .push_record(far.hypervisor.uri(), &delivery.path)?;
+    if known.is_some_and(|known| known.pushed_at.is_some() && known.sha256 == parcel.sha256) {
+        return Ok(true);
+    }
+    let (pool, name) = (&delivery.pool, &delivery.volume);
+    let Some(volume) = far.hypervisor.volume_in(pool, name)? else {
+        return Ok(false);
+    };
+    let label = format!("compare {name}");
+    if digest(far, &*volume, parcel.size(), None, &label)? != parcel.sha256 {
+        return Err(another(pool, name));
+    }
+    finished(far, record_of(far, parcel, delivery))?;
+    Ok(true)
+}
+
+fn another(pool: &str, volume: &str) -> Error {
+    Error::new(
+        Kind::Exists,
+        format!("pool '{pool}' has a volume '{volume}' that is another image"),
+    )
+}
+
+fn record_of(far: Host<'_>, parcel: &Parcel, delivery: &Delivery) -> PushRecord {
+    PushRecord {
+        uri: far.hypervisor.uri().to_owned(),
+        pool: delivery.pool.clone(),
+        volume: delivery.volume.clone(),
+        path: delivery.path.clone(),
+        size: parcel.size(),
+        sha256: parcel.sha256.clone(),
+        done: 0,
+        pushed_at: None,
+    }
 }
 
 fn finished(far: Host<'_>, record: PushRecord) -> Result<()> {
@@ -382,30 +506,25 @@ fn finished(far: Host<'_>, record: PushRecord) -> Result<()> {
     })
 }
 
-/// Sends all data but the key, and writes down how far it is.
+/// Sends all data from `done` on but the key, and has it written down how far it is.
 fn send(
     far: Host<'_>,
     parcel: &Parcel,
     volume: &dyn Volume,
-    record: &mut PushRecord,
+    done: u64,
     label: &str,
+    keep: &mut dyn FnMut(u64) -> Result<()>,
 ) -> Result<()> {
     let total = parcel.data();
     let progress = |done| {
         far.observer
             .progress(label, total.saturating_sub(left(&parcel.runs, done)), total)
     };
-    progress(record.done);
+    progress(done);
     for run in &parcel.runs {
-        let mut at = run.start.max(record.done);
+        let mut at = run.start.max(done);
         while at < run.end {
-            far.interrupt.check().map_err(|error| {
-                error.hint(format!(
-                    "{} is there of {}; the same command goes on from there",
-                    human_bytes(total.saturating_sub(left(&parcel.runs, at))),
-                    human_bytes(total)
-                ))
-            })?;
+            far.interrupt.check()?;
             let length = run.end.saturating_sub(at).min(STRETCH);
             let mut from = Without {
                 parcel,
@@ -414,8 +533,7 @@ fn send(
             };
             volume.upload(at, length, &mut from)?;
             at = at.saturating_add(length);
-            record.done = at;
-            far.store.remember_push(record)?;
+            keep(at)?;
             crate::failpoint::hit("push.stretch")?;
         }
     }

@@ -36,7 +36,10 @@ mod tests;
 mod undo;
 
 pub use self::apply::{Cloned, Outcome, apply};
-pub(super) use self::far::{remove_volume, take_back_volumes, user_there};
+pub(super) use self::far::{
+    Contents, begins_empty, identity as identity_there, is_empty, remove_if as remove_volume_if,
+    remove_volume, take_back_volumes, user_there,
+};
 pub use self::guest::{PlannedGuest, PlannedSeed};
 pub use self::network::Origin;
 pub use self::plan::{Plan, PlannedBase, PlannedClone, PlannedDisk, plan};

@@ -126,6 +126,7 @@ fn wants(operation: &Operation, base: &Path) -> bool {
         | Operation::Relayer(_)
         | Operation::Commit(_)
         | Operation::Rename(_)
+        | Operation::Migrate(_)
         | Operation::Build { .. } => false,
     }
 }

@@ -19,11 +19,11 @@ const PIECE: usize = 1 << 20;
 
 /// The bytes of a file.
 #[derive(Debug)]
-pub(super) struct Contents {
+pub(in crate::ops) struct Contents {
     /// All up to the last that is not zero.
-    pub(super) bytes: Vec<u8>,
+    pub(in crate::ops) bytes: Vec<u8>,
     /// How long the file is, in bytes.
-    pub(super) length: u64,
+    pub(in crate::ops) length: u64,
 }
 
 impl Contents {
@@ -36,7 +36,7 @@ impl Contents {
 
     /// A new disk in one piece: each piece of its own would be three more ways there
     /// and back, and another look of libvirt at the whole pool.
-    fn of(laid_out: &OverlayContents) -> Self {
+    pub(in crate::ops) fn of(laid_out: &OverlayContents) -> Self {
         let mut bytes = Vec::new();
         for (offset, piece) in &laid_out.pieces {
             // They are in ascending order.
@@ -51,7 +51,7 @@ impl Contents {
     }
 
     /// The SHA-256 of how the file begins, as [`image::head_sha256`] tells it.
-    pub(super) fn head_sha256(&self) -> String {
+    pub(in crate::ops) fn head_sha256(&self) -> String {
         let whole = usize::try_from(self.length).unwrap_or(usize::MAX);
         let mut head = vec![0; image::HEAD.min(whole)];
         let known = head.iter_mut().zip(&self.bytes);
@@ -62,12 +62,12 @@ impl Contents {
 
 /// Whether nothing was written to a volume that begins like this. How a raw disk
 /// begins does not tell that alone.
-pub(super) fn is_empty(facts: &VolumeFacts, head: &[u8]) -> bool {
+pub(in crate::ops) fn is_empty(facts: &VolumeFacts, head: &[u8]) -> bool {
     begins_empty(head) && facts.allocated <= image::HEAD as u64
 }
 
 /// Whether a volume begins with nothing.
-pub(super) fn begins_empty(head: &[u8]) -> bool {
+pub(in crate::ops) fn begins_empty(head: &[u8]) -> bool {
     head.iter().all(|byte| *byte == 0)
 }
 

@@ -22,7 +22,11 @@ use crate::ops::{Host, KnownDomain, Usage};
 use crate::xml::domain::{self, DomainFacts};
 
 /// What an image there looks like.
-pub(super) fn identity(host: Host<'_>, path: &Path) -> Result<(VolumeFacts, BaseIdentity)> {
+///
+/// # Errors
+///
+/// [`Kind::WrongState`] if it is no volume; those of libvirt.
+pub(in crate::ops) fn identity(host: Host<'_>, path: &Path) -> Result<(VolumeFacts, BaseIdentity)> {
     let look = || {
         let gone = || Error::new(Kind::WrongState, "it is no volume any more");
         let volume = host.hypervisor.volume_at(path)?.ok_or_else(gone)?;

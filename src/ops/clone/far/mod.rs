@@ -17,6 +17,7 @@ mod take_back;
 mod tests;
 mod there;
 
-pub(in crate::ops) use self::looks::user_there;
-pub(in crate::ops) use self::take_back::{remove_volume, take_back_volumes};
+pub(in crate::ops) use self::contents::{Contents, begins_empty, is_empty};
+pub(in crate::ops) use self::looks::{identity, user_there};
+pub(in crate::ops) use self::take_back::{remove_if, remove_volume, take_back_volumes};
 pub(super) use self::there::There;

@@ -18,12 +18,29 @@ pub(super) fn take_back(
     size: u64,
     ours: impl Fn(&VolumeFacts, &[u8]) -> bool,
 ) -> Result<bool> {
+    remove_if(host, pool, name, |facts, head| {
+        facts.size == size && ours(facts, head)
+    })
+}
+
+/// Deletes a volume if `ours` says so of what it is and how it begins. Returns whether
+/// it did.
+///
+/// # Errors
+///
+/// If libvirt cannot look at it or delete it.
+pub(in crate::ops) fn remove_if(
+    host: Host<'_>,
+    pool: &str,
+    name: &str,
+    ours: impl Fn(&VolumeFacts, &[u8]) -> bool,
+) -> Result<bool> {
     let look = || -> Result<bool> {
         let Some(volume) = host.hypervisor.volume_in(pool, name)? else {
             return Ok(false);
         };
         let facts = volume.facts()?;
-        if facts.size != size || !ours(&facts, &volume.read(0, image::HEAD)?) {
+        if !ours(&facts, &volume.read(0, image::HEAD)?) {
             return Ok(false);
         }
         volume.delete().map(|()| true)
