@@ -90,6 +90,17 @@ impl Bench {
         format!("test://{}", self.path("host.xml").display())
     }
 
+    /// A storage pool 'far', which is the directory of the images.
+    fn give_pool(&self) {
+        let xml = self.path("host.xml");
+        let text = fs::read_to_string(&xml).unwrap();
+        let pool = format!(
+            "<pool type='dir'><name>far</name><target><path>{}</path></target></pool></node>",
+            self.path("images").display()
+        );
+        fs::write(&xml, text.replace("</node>", &pool)).unwrap();
+    }
+
     /// The host: a golden domain, one that runs, and those of the test, shut off.
     fn define(&self, more: &[&str]) {
         let mut xml = String::from("<node>\n");
@@ -507,6 +518,21 @@ fn a_guest_that_can_migrate_is_as_documented() {
         &["migrate", "--dry-run", "-d", "diskless", "--to", &to],
     );
     assert_eq!(planned[0]["live"], false);
+    // The test driver makes no files, so that its directories are those of nobody else.
+    there.give_pool();
+    let image = there.path("images/own.img");
+    fs::write(&image, vec![7; 1 << 20]).unwrap();
+    bench.define(&[&format!(
+        "<domain type='test'><name>own</name><memory>1024</memory><os><type>hvm</type></os>\
+         <devices><disk type='file'><driver type='raw'/><source file='{}'/><target dev='vda'/>\
+         </disk></devices></domain>",
+        image.display()
+    )]);
+    let copied = ["migrate", "--dry-run", "-d", "own", "--to", &to];
+    bench.error(Kind::WrongState, &copied);
+    let copied = bench.result("migrate", &[&copied[..], &["--copy-storage"]].concat());
+    assert_eq!(copied[0]["copied"][0]["size"], 1 << 20);
+    assert_eq!(copied[0]["left"][0], copied[0]["copied"][0]["path"]);
     let taken = ["migrate", "--dry-run", "-d", "golden", "--to", &to];
     bench.error(Kind::Exists, &taken);
 }
@@ -515,14 +541,7 @@ fn a_guest_that_can_migrate_is_as_documented() {
 fn what_is_pushed_is_as_documented() {
     let bench = Bench::new();
     let (image, uri) = (bench.path("images/golden.img"), bench.uri());
-    let pool = bench.path("images");
-    let xml = bench.path("host.xml");
-    let text = fs::read_to_string(&xml).unwrap();
-    let pool = format!(
-        "<pool type='dir'><name>far</name><target><path>{}</path></target></pool></node>",
-        pool.display()
-    );
-    fs::write(&xml, text.replace("</node>", &pool)).unwrap();
+    bench.give_pool();
     let push = [
         "base",
         "push",

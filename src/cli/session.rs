@@ -102,9 +102,14 @@ impl<'a> Session<'a> {
     }
 
     fn recover_on(&self, libvirt: &Connection) -> Result<()> {
+        self.recover_between(&[libvirt.uri()])
+    }
+
+    /// Finishes or takes back first what an earlier run left behind on several hosts
+    /// that have to do with each other.
+    pub(super) fn recover_between(&self, uris: &[&str]) -> Result<()> {
         if self.store.count_journals() > 0 {
-            let uri = libvirt.uri().to_owned();
-            for recovered in self.recover_where(&|other| other == uri)? {
+            for recovered in self.recover_where(&|other| uris.contains(&other))? {
                 self.say(&recovered);
             }
         }

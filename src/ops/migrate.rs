@@ -12,13 +12,15 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::Host;
 use super::guard::{Allowed, Wanted, WriteGuard};
+use super::guest::chain_there;
 use super::images::{chain_of, path_of, trust_for};
 use super::saved::{must_be_stored, watched};
 use super::snapshot::word;
+use super::{Host, ShutOff};
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::Migration;
+use crate::image::remote::Remote;
 use crate::image::shown;
 use crate::model::{Domain, DomainState, NewVolume, Pool, Size};
 use crate::xml::domain::{self, DomainFacts};
@@ -122,10 +124,8 @@ pub fn plan(
     domain: &Domain,
     request: &MigrateRequest,
 ) -> Result<Plan> {
-    if !from.hypervisor.is_local() {
-        return Err(
-            from.elsewhere("and what its guests have on their disks is not looked at from here")
-        );
+    if request.copy.is_some() && !from.hypervisor.is_local() {
+        return Err(from.elsewhere("and disks are copied on the host that their guest leaves"));
     }
     let name = &domain.name;
     let (here, there) = (from.hypervisor.uri(), to.hypervisor.uri());
@@ -186,7 +186,7 @@ pub fn plan(
     let copies = match request.copy {
         None => {
             let files = files_of(from, &facts, request)?;
-            on_both(to, &files)?;
+            on_both(from, to, &files)?;
             told.files = files.into_iter().collect();
             None
         }
@@ -222,12 +222,16 @@ fn files_of(
     request: &MigrateRequest,
 ) -> Result<BTreeSet<PathBuf>> {
     let trust = trust_for(from.hypervisor, &facts.disks, &request.allow_dirs)?;
+    let remote = Remote::default();
     let mut files = BTreeSet::new();
     for disk in &facts.disks {
         let Some(path) = path_of(from.hypervisor, &disk.source)? else {
             continue;
         };
-        let chain = chain_of(disk, &path, &trust)?;
+        let chain = match from.hypervisor.is_local() {
+            true => chain_of(disk, &path, &trust)?,
+            false => chain_there(from.hypervisor, &remote, disk, &path, &trust)?,
+        };
         files.extend(chain.layers().iter().map(|layer| layer.path.clone()));
     }
     files.extend(facts.nvram.as_ref().and_then(|nvram| nvram.path.clone()));
@@ -235,21 +239,22 @@ fn files_of(
 }
 
 /// Refuses a host for which these are not the same files: each has to be in a storage
-/// pool there whose directory is this one here.
-fn on_both(to: Host<'_>, files: &BTreeSet<PathBuf>) -> Result<()> {
+/// pool there whose directory is that of the host that the guest leaves.
+fn on_both(from: Host<'_>, to: Host<'_>, files: &BTreeSet<PathBuf>) -> Result<()> {
     let pools = to.hypervisor.pools()?;
     let dirs: BTreeSet<&Path> = files.iter().filter_map(|file| file.parent()).collect();
     for dir in dirs {
         let pool = pool_of(to, &pools, dir)?;
         to.interrupt.check()?;
-        if !is_shared(to, &pool.name, dir)? {
+        if !is_shared(from, to, &pool.name, dir)? {
             return Err(Error::new(
                 Kind::WrongState,
                 format!(
-                    "{} of {} is not the directory of that name here, and a guest goes only \
+                    "{} of {} is not the directory of that name on {}, and a guest goes only \
                      where its disks are",
                     dir.display(),
-                    to.hypervisor.uri()
+                    to.hypervisor.uri(),
+                    from.hypervisor.uri()
                 ),
             )
             .hint(
@@ -288,16 +293,27 @@ fn pool_of<'p>(to: Host<'_>, pools: &'p [Pool], dir: &Path) -> Result<&'p Pool> 
     })
 }
 
-/// Whether what is made in a pool of that host appears in this directory here.
-fn is_shared(to: Host<'_>, pool: &str, dir: &Path) -> Result<bool> {
+/// Whether what is made in a pool of a host appears in this directory of the other.
+fn is_shared(from: Host<'_>, to: Host<'_>, pool: &str, dir: &Path) -> Result<bool> {
     let name = format!(".vmkin-{}.probe", Uuid::new_v4());
     let probe = to
         .hypervisor
         .create_volume(pool, &NewVolume::raw(&name, 0))?;
-    // A link, too, is a file that is there.
-    let seen = dir.join(&name).symlink_metadata().is_ok();
+    let seen = sees(from, dir, &name);
     probe.delete()?;
-    Ok(seen)
+    seen
+}
+
+/// Whether a host has a file in a directory.
+fn sees(host: Host<'_>, dir: &Path, name: &str) -> Result<bool> {
+    if host.hypervisor.is_local() {
+        // A link, too, is a file that is there.
+        return Ok(dir.join(name).symlink_metadata().is_ok());
+    }
+    let pools = host.hypervisor.pools()?;
+    let pool = &pool_of(host, &pools, dir)?.name;
+    host.hypervisor.refresh_pool(pool)?;
+    Ok(host.hypervisor.volume_in(pool, name)?.is_some())
 }
 
 /// Brings the guest there.
@@ -329,9 +345,14 @@ pub fn apply(
         ..Wanted::default()
     };
     // From here on one that is shut off is not started, here or there, nor cloned.
-    let guard = match told.live {
-        true => None,
-        false => Some(WriteGuard::of_domain(from, &told.domain, wanted)?),
+    let guard = match (told.live, from.hypervisor.is_local()) {
+        (true, _) => None,
+        (false, true) => Some(WriteGuard::of_domain(from, &told.domain, wanted)?),
+        (false, false) => {
+            // There are no locks to be had from here.
+            ShutOff::check(from.hypervisor, &told.domain)?;
+            None
+        }
     };
     crate::failpoint::hit("migrate.locked")?;
     let Some(copies) = copies else {

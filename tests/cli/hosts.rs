@@ -210,6 +210,13 @@ fn a_guest_migrates_to_one_host_that_has_its_disks() {
     refused(3, "-d web-02 --to rack2");
     refused(2, "--host lab -d web-01 --to rack2").says("about one host");
     refused(8, "-d web-01 --to attic");
+    refused(3, "-d web-01 --to rack2 --copy-storage").says("pool-create-as");
+    refused(2, "-d web-01 --to rack2 --delete-source").says("--copy-storage");
+    refused(
+        2,
+        "-d web-01 --to rack2 --copy-storage-all --copy-storage-inc",
+    );
+    refused(2, "-d web-01 --to rack2 --copy-storage some");
 }
 
 #[test]

@@ -152,13 +152,29 @@ fn qemu_a_guest_goes_to_another_host_while_it_runs_and_shut_off() {
     moving.goes_on(before + 5);
     assert_eq!(far.virsh(&["domstate", name]).trim(), "running");
 
-    // Shut off, it goes by its definition; what is known of it stays.
-    far.virsh(&["destroy", name]);
-    let xml = far.virsh(&["dumpxml", "--inactive", name]);
-    let definition = lab.dir.join("mover.xml");
-    fs::write(&definition, xml).unwrap();
-    far.virsh(&["undefine", name]);
-    tool("virsh", &["-q", "define", definition.to_str().unwrap()]);
+    // And back, from a host that is not this one.
+    let target = far.images.display().to_string();
+    tool(
+        "virsh",
+        &["-q", "pool-create-as", name, "dir", "--target", &target],
+    );
+    let back = format!(
+        "-c {} migrate -d {name} --to qemu:///system --migrate-uri tcp://127.0.0.1 --unsafe",
+        far.uri
+    );
+    let before = moving.past(before + 5);
+    lab.fails(8, &format!("{back} --copy-storage"));
+    lab.ok(&back);
+    assert_eq!(moving.domains(), (true, false));
+    moving.goes_on(before + 5);
+
+    // Shut off, it goes by its definition, there and back; what is known of it stays.
+    lab.virsh_destroy(name);
+    lab.ok(&migrate);
+    assert_eq!(moving.domains(), (false, true));
+    lab.ok(&back);
+    assert_eq!(moving.domains(), (true, false));
+    tool("virsh", &["-q", "pool-destroy", name]);
     lab.ok(&migrate);
     assert_eq!(moving.domains(), (false, true));
     assert!(

@@ -167,11 +167,12 @@ fn qemu_guests_take_copies_of_their_disks_along() {
 fn the_host_dies_on_the_way(apart: &mut Apart, pool: &[&str], before: u64) {
     let going = apart.on_its_way("--copy-storage-all");
     apart.moving.far.kill();
+    // It comes back soon, and has forgotten its pool.
+    apart.moving.far.start_again();
     let stayed = Ran::new(&going.wait_with_output().unwrap());
     assert_eq!(stayed.code, Some(11), "{}", stayed.stderr);
     assert!(stayed.stderr.contains("vmkin recover"), "{}", stayed.stderr);
     apart.moving.past(before + 5);
-    apart.moving.far.start_again();
     apart.moving.far.virsh(pool);
     apart.recovers();
 }
@@ -191,11 +192,18 @@ fn vmkin_dies_on_the_way(apart: &Apart) {
         assert!(apart.disks(&apart.off)[1].exists(), "{point}");
         apart.recovers();
     }
-    // When libvirt has brought it there, it is there.
+    // The next run does that, too; and who fails or is told to stop, for itself.
+    apart.lab().vmkin_with("migrate.made=kill", &args);
     let failed = apart.lab().vmkin_with("migrate.filled=error", &args);
+    assert!(failed.stderr.contains("Recovered"), "{}", failed.stderr);
     assert_ne!(failed.code, Some(0), "{}", failed.stderr);
+    let going = apart.on_its_way("--copy-storage");
+    tool("kill", &["-INT", &going.id().to_string()]);
+    let stopped = Ran::new(&going.wait_with_output().unwrap());
+    assert_eq!(stopped.code, Some(130), "{}", stopped.stderr);
     assert_eq!(apart.lab().journals(), 0);
     assert_eq!(apart.images_there(), ["golden.qcow2"]);
+    assert_eq!(apart.domains_there().trim(), "");
 }
 
 fn one_that_is_shut_off(apart: &Apart) {

@@ -105,6 +105,9 @@ pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &MigrateArgs) ->
         )
         .hint("name one of them: `--to HOST`")
     })?;
+    if let Some(from) = fleet.only().filter(|_| !args.dry_run) {
+        session.recover_between(&[from.hypervisor.uri(), to.hypervisor.uri()])?;
+    }
     let request = MigrateRequest {
         address: args.migrate_uri.clone(),
         unsafe_cache: args.unsafe_cache,

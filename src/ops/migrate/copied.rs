@@ -89,6 +89,7 @@ pub(super) fn facts_now(from: Host<'_>, domain: &Domain) -> Result<DomainFacts> 
 
 /// The directories of a host, and which of them are those of this one.
 struct Places<'a> {
+    from: Host<'a>,
     to: Host<'a>,
     pools: Vec<Pool>,
     known: BTreeMap<PathBuf, (String, bool)>,
@@ -104,7 +105,7 @@ impl Places<'_> {
         }
         self.to.interrupt.check()?;
         let pool = pool_of(self.to, &self.pools, dir)?.name.clone();
-        let shared = is_shared(self.to, &pool, dir)?;
+        let shared = is_shared(self.from, self.to, &pool, dir)?;
         // What others have put there is to be seen, too.
         self.to.hypervisor.refresh_pool(&pool)?;
         self.known.insert(dir.to_owned(), (pool.clone(), shared));
@@ -114,7 +115,6 @@ impl Places<'_> {
 
 /// Looks at what is to be copied.
 struct Planner<'a> {
-    from: Host<'a>,
     places: Places<'a>,
     how: CopyStorage,
     live: bool,
@@ -135,8 +135,8 @@ pub(super) fn plan(
     told: &mut Migrated,
 ) -> Result<Copies> {
     let mut planner = Planner {
-        from,
         places: Places {
+            from,
             to,
             pools: to.hypervisor.pools()?,
             known: BTreeMap::new(),
@@ -268,7 +268,7 @@ impl Planner<'_> {
             return Ok(());
         };
         if delivery.before != Before::Nothing {
-            return Err(taken(&pool, &delivery.volume));
+            return Err(taken(self.places.to, &pool, &delivery.volume));
         }
         self.copied(&top.path, &pool, parcel.data(), CopiedFile::File);
         self.copies.own.push(Own {
@@ -286,7 +286,7 @@ impl Planner<'_> {
     /// What is to be sent of an image that nobody writes to, if that host does not have it.
     fn unless_there(&mut self, layer: &Layer, pool: &str) -> Result<Option<(Parcel, Delivery)>> {
         let guard = Guard::layer(layer)?;
-        let parcel = Parcel::of_layer(self.from, &layer.path, layer.format, Some(guard))?;
+        let parcel = Parcel::of_layer(self.places.from, &layer.path, layer.format, Some(guard))?;
         let delivery = push::find(self.places.to, &parcel, pool)?;
         if !push::has_all(self.places.to, &parcel, &delivery)? {
             return Ok(Some((parcel, delivery)));
@@ -346,7 +346,7 @@ impl Planner<'_> {
         let name = name_of(path)?;
         match self.places.to.hypervisor.volume_in(pool, &name)? {
             None => Ok(()),
-            Some(_) => Err(taken(pool, &name)),
+            Some(_) => Err(taken(self.places.to, pool, &name)),
         }
     }
 
@@ -400,15 +400,17 @@ fn can_be_filled(disk: &Disk, top: &Layer) -> Result<()> {
     Err(cannot(disk, &why).hint("shut it down first: `vmkin shutdown --wait`"))
 }
 
-fn taken(pool: &str, volume: &str) -> Error {
+fn taken(to: Host<'_>, pool: &str, volume: &str) -> Error {
+    let uri = to.hypervisor.uri();
     Error::new(
         Kind::Exists,
         format!(
-            "pool '{pool}' there has a volume '{volume}' already, which may be another guest's"
+            "pool '{pool}' of {uri} has a volume '{volume}' already, which may be another guest's"
         ),
     )
     .hint(format!(
-        "if nobody needs it, delete it there: `virsh vol-delete {} --pool {}`",
+        "if nobody needs it, delete it there: `virsh -c {} vol-delete {} --pool {}`",
+        word(uri),
         word(volume),
         word(pool)
     ))
