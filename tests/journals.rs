@@ -72,12 +72,16 @@ fn operation() -> impl Strategy<Value = Operation> {
     let pair = (path(), path()).prop_map(|(temp, path)| FilePair { temp, path });
     let reservations = || prop::collection::vec(reservation(), 0..3);
     let files = prop::collection::vec(pair, 0..3);
-    let volume = (text(), text(), any::<u64>()).prop_map(|(pool, name, size)| VolumeIntent {
-        pool,
-        name,
-        size,
-        head_sha256: "00".repeat(32),
-    });
+    let volume =
+        (text(), text(), any::<u64>(), any::<bool>()).prop_map(|(pool, name, size, copied)| {
+            VolumeIntent {
+                copied,
+                pool,
+                name,
+                size,
+                head_sha256: "00".repeat(32),
+            }
+        });
     let volumes = prop::collection::vec(volume, 0..3);
     let clone = (text(), any::<u128>(), files, volumes, reservations()).prop_map(
         |(name, uuid, files, volumes, reservations)| CloneFiles {

@@ -91,6 +91,10 @@ pub(crate) struct Fake {
     /// This volume that is to be made, counted from 1, is refused; 0 refuses
     /// none.
     pub(crate) refuse_create: AtomicUsize,
+    /// Nobody answers any more in the middle of the next copy.
+    pub(crate) die_at_copy: AtomicBool,
+    /// A volume is still being copied: none can be deleted.
+    pub(crate) building: Arc<AtomicBool>,
     created: AtomicUsize,
     defined: AtomicUsize,
 }
@@ -156,6 +160,7 @@ impl Fake {
             pools: self.pools.clone(),
             volumes: Arc::clone(&self.volumes),
             elsewhere: self.elsewhere,
+            building: Arc::clone(&self.building),
             ..Self::default()
         }
     }

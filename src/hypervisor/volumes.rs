@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::Result;
-use crate::model::{NewVolume, PoolFacts, PoolVolume, VolumeFacts};
+use crate::model::{NewVolume, PoolFacts, PoolVolume, VolumeFacts, VolumeName};
 
 /// The storage pools of a host, and the volumes in them.
 pub trait Volumes {
@@ -40,6 +40,21 @@ pub trait Volumes {
     /// [`Kind::Exists`](crate::error::Kind::Exists) if the pool has one of this
     /// name, or its directory a file that libvirt has not seen yet.
     fn create_volume(&self, pool: &str, new: &NewVolume) -> Result<Arc<dyn Volume>>;
+
+    /// Makes a volume that holds what this one does, which libvirt copies there by
+    /// itself. Returns when it has; there is no way to stop it. If nobody answers any
+    /// more, it may go on.
+    ///
+    /// # Errors
+    ///
+    /// As [`create_volume`](Self::create_volume). If libvirt says that it failed, it
+    /// has removed what it had made.
+    fn copy_volume(
+        &self,
+        from: &VolumeName,
+        pool: &str,
+        new: &NewVolume,
+    ) -> Result<Arc<dyn Volume>>;
 }
 
 /// A piece of a volume that is read through.
@@ -54,6 +69,9 @@ pub enum Piece<'a> {
 /// A storage volume that is read and written through libvirt, wherever that is.
 /// Threads may share it.
 pub trait Volume: fmt::Debug + Send + Sync {
+    /// The pool that it is in, and its name there.
+    fn name(&self) -> Result<VolumeName>;
+
     /// What it is now.
     fn facts(&self) -> Result<VolumeFacts>;
 
@@ -88,5 +106,9 @@ pub trait Volume: fmt::Debug + Send + Sync {
     }
 
     /// Deletes it, with what is in it.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Busy`](crate::error::Kind::Busy) if libvirt still copies to or from it.
     fn delete(&self) -> Result<()>;
 }

@@ -61,4 +61,4 @@ pub use self::ssh_key::{InvalidSshKey, SshKey};
 pub use self::state::DomainState;
 pub use self::status::{Address, AddressSource, DomainStatus, MachineSize, Stored};
 pub use self::substitution::{Substitution, SubstitutionError};
-pub use self::volume::{NewVolume, Pool, PoolFacts, PoolVolume, VolumeFacts};
+pub use self::volume::{NewVolume, Pool, PoolFacts, PoolVolume, VolumeFacts, VolumeName};

@@ -1,5 +1,6 @@
 //! Storage pools and volumes, as libvirt tells of them.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -33,6 +34,23 @@ pub struct VolumeFacts {
     pub mode: Option<u32>,
     /// The image below it, as far as libvirt has found one in its header.
     pub backing: Option<PathBuf>,
+    /// What libvirt takes it for, by its first bytes.
+    pub format: Option<String>,
+}
+
+/// The name by which libvirt finds a storage volume.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct VolumeName {
+    /// The pool that it is in.
+    pub pool: String,
+    /// Its name there.
+    pub name: String,
+}
+
+impl fmt::Display for VolumeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "volume '{}' of storage pool '{}'", self.name, self.pool)
+    }
 }
 
 /// What libvirt says of a storage pool, as of when it last looked.

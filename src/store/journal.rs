@@ -158,6 +158,10 @@ pub struct VolumeIntent {
     pub size: u64,
     /// The SHA-256 of its first 64 KiB, in hexadecimal.
     pub head_sha256: String,
+    /// Whether libvirt copies it there. What is in it nobody knows beforehand; it has a
+    /// name that nobody else chooses instead.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub copied: bool,
 }
 
 /// A base that is to be sealed.

@@ -47,6 +47,10 @@ pub fn read(xml: &str) -> Result<VolumeFacts> {
         backing: volume
             .at(&["backingStore", "path"])
             .map(|path| PathBuf::from(path.text().as_ref())),
+        format: volume
+            .at(&["target", "format"])
+            .and_then(|format| format.get("type"))
+            .map(Into::into),
     })
 }
 
@@ -91,6 +95,10 @@ mod tests {
         assert_eq!(facts.modified.as_deref(), Some("1795641300.424628956"));
         assert!(!facts.block);
         assert_eq!((facts.mode, facts.backing), (Some(0o644), None));
+        assert_eq!(facts.format, None);
+        let format = "<target><format type='qcow2'/>";
+        let facts = read(&XML.replace("<target>", format)).unwrap();
+        assert_eq!(facts.format.as_deref(), Some("qcow2"));
         let below =
             "<backingStore><path>/p/a&amp;b</path><format type='raw'/></backingStore></volume>";
         let overlay = read(&XML.replace("</volume>", below)).unwrap();

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use vmkin::error::Kind;
 use vmkin::hypervisor::{Connection, Hypervisor as _, Volumes as _};
 use vmkin::model::NewVolume;
 
 use crate::far::Far;
-use crate::lab::{Lab, header};
+use crate::lab::{Lab, Ran, header, tool};
 
 /// A host elsewhere with a golden domain, and where its images really are.
 struct There {
@@ -77,6 +79,13 @@ impl There {
         stems.filter(|name| name != "golden").collect()
     }
 
+    /// All files of its pool, but for what guests print.
+    fn all(&self) -> BTreeSet<String> {
+        let entries = fs::read_dir(&self.real).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| !name.ends_with(".log")).collect()
+    }
+
     /// Nothing of that host has been written here.
     fn nothing_here(&self) {
         let here = fs::read_dir(&self.far.images).unwrap();
@@ -113,7 +122,8 @@ fn qemu_twenty_clones_there_and_two_of_them_boot() {
     );
     assert!(running.stderr.contains("shut off"), "{}", running.stderr);
     for (code, what) in [
-        (8, "--full"),
+        (2, "--full --file /mine.qcow2"),
+        (8, "--full --reflink always"),
         (8, "--tpm copy"),
         (8, "--identity offline"),
         (2, "--dir here"),
@@ -258,6 +268,127 @@ fn qemu_clones_there_are_taken_back_after_a_kill() {
     there.nothing_here();
 }
 
+/// Lets that host end no copy as long as the file `gate` is there.
+fn hold_copies(there: &There) -> PathBuf {
+    let (gate, program) = (there.real.join("gate"), there.real.join("qemu-img"));
+    fs::copy("/usr/bin/qemu-img", there.real.join("qemu-img.real")).unwrap();
+    let script = format!(
+        "#!/bin/sh\n{0} \"$@\"\ncode=$?\nwhile [ -e {1} ]; do sleep 0.1; done\nexit $code\n",
+        there.far.at("qemu-img.real"),
+        there.far.at("gate")
+    );
+    fs::write(&program, script).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let program = there.far.at("qemu-img");
+    there
+        .far
+        .tool(&["mount", "--bind", &program, "/usr/bin/qemu-img"]);
+    gate
+}
+
+/// Waits until what libvirt copies has begun to be there.
+fn wait_for_copy(there: &There, of: &str) {
+    let since = Instant::now();
+    while !there.overlays().iter().any(|name| name.starts_with(of)) {
+        assert!(since.elapsed() < Duration::from_secs(60), "no copy begins");
+        sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+#[ignore = "needs the private libvirtd"]
+fn qemu_a_full_clone_there_is_copied_by_libvirt_and_stands_alone() {
+    let there = There::new("farfull");
+    let (lab, far) = (&there.lab, &there.far);
+    let golden = &lab.golden;
+    // An overlay, and a raw disk with a hole.
+    fs::rename(there.real.join("golden.qcow2"), there.real.join("base")).unwrap();
+    let (top, base) = (far.at("golden.qcow2"), far.at("base"));
+    let create = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2"];
+    far.tool(&[&create[..], &["-b", &base, &top]].concat());
+    let raw = fs::File::create(there.real.join("data.raw")).unwrap();
+    raw.write_all_at(&[5; 4096], 1 << 20).unwrap();
+    raw.set_len(64 << 20).unwrap();
+    far.virsh(&["pool-refresh", "far"]);
+    let disk = format!(
+        "<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='{}'/>\
+         <target dev='vdb' bus='virtio'/></disk></devices>",
+        far.at("data.raw")
+    );
+    let xml = far.virsh(&["dumpxml", "--inactive", golden]);
+    far.define(&xml.replace("</devices>", &disk));
+    let gate = hold_copies(&there);
+    let before = there.all();
+    let name = lab.name("one");
+    let clone = there.on(&format!("clone -d {golden} {name} --full"));
+
+    // Killed while libvirt copies, which goes on.
+    fs::write(&gate, "").unwrap();
+    let mut killed = lab.spawn(&clone);
+    wait_for_copy(&there, &name);
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let busy = lab.fails(11, "recover");
+    assert!(busy.stderr.contains("still copies"), "{}", busy.stderr);
+    fs::remove_file(&gate).unwrap();
+    let since = Instant::now();
+    while lab.vmkin("recover").code != Some(0) {
+        assert!(since.elapsed() < Duration::from_secs(60), "it stays");
+        sleep(Duration::from_millis(100));
+    }
+    assert_eq!(there.all(), before);
+
+    // Interrupted.
+    fs::write(&gate, "").unwrap();
+    let stopped = lab.spawn(&clone);
+    wait_for_copy(&there, &name);
+    tool("kill", &["-INT", &stopped.id().to_string()]);
+    sleep(Duration::from_secs(1));
+    fs::remove_file(&gate).unwrap();
+    let stopped = Ran::new(&stopped.wait_with_output().unwrap());
+    assert_eq!(stopped.code, Some(130), "{}", stopped.stderr);
+    assert!(
+        stopped.stderr.contains("cannot be stopped"),
+        "{}",
+        stopped.stderr
+    );
+    assert_eq!(there.all(), before);
+    assert!(there.domains().is_empty());
+
+    let made = lab.ok(&clone);
+    let says = made.stderr.matches("Libvirt copies").count();
+    assert_eq!(says, 2, "{}", made.stderr);
+    let new: Vec<String> = there.all().difference(&before).cloned().collect();
+    let [data, disk] = [".raw", ".qcow2"].map(|end| {
+        let mut new = new.iter().filter(|new| new.ends_with(end));
+        new.next().unwrap_or_else(|| panic!("{end}: {new:?}"))
+    });
+    let told = header(&there.real.join(disk));
+    assert!(told["backing-filename"].is_null(), "{told}");
+    assert_eq!(told["format-specific"]["data"]["compat"], "1.1", "{told}");
+    let compare = ["qemu-img.real", "compare", "-f", "qcow2", "-F", "qcow2"];
+    let compare = compare.map(|word| word.replace("qemu-img.real", &far.at("qemu-img.real")));
+    let mut words: Vec<&str> = compare.iter().map(String::as_str).collect();
+    let copy = far.at(disk);
+    words.extend([copy.as_str(), &top]);
+    far.tool(&words);
+    let [one, other] = [data.as_str(), "data.raw"].map(|name| there.real.join(name));
+    assert!(fs::read(&one).unwrap() == fs::read(other).unwrap());
+    let takes = fs::metadata(&one).unwrap().blocks() * 512;
+    assert!(takes < 1 << 20, "the hole is filled: {takes}");
+
+    // It has all that it needs.
+    fs::rename(there.real.join("base"), there.real.join("gone")).unwrap();
+    lab.ok(&there.on(&format!("start -d {name}")));
+    let guest = lab.ready_within(&format!("farfull/{name}"), Duration::from_secs(120));
+    let xml = far.virsh(&["dumpxml", &name]);
+    assert!(xml.contains(&guest["mac"]), "{xml}");
+    lab.ok(&there.on(&format!("delete -y --destroy -d {name}")));
+    fs::rename(there.real.join("gone"), there.real.join("base")).unwrap();
+    assert_eq!(there.all(), before);
+    there.nothing_here();
+}
+
 #[test]
 #[ignore = "needs the private libvirtd"]
 fn qemu_guests_are_imported_there_and_one_boots() {
@@ -270,12 +401,7 @@ fn qemu_guests_are_imported_there_and_one_boots() {
     let (golden, above) = (far.at("golden.qcow2"), far.at("above.qcow2"));
     far.tool(&[&create[..], &["-b", &golden, &above]].concat());
     far.virsh(&["pool-refresh", "far"]);
-    let files = || {
-        let entries = fs::read_dir(&there.real).unwrap();
-        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        let names: BTreeSet<String> = names.filter(|name| !name.ends_with(".log")).collect();
-        names
-    };
+    let files = || there.all();
     let before = files();
     let base = fs::read(there.real.join("base.qcow2")).unwrap();
     let xml = far.virsh(&["dumpxml", &lab.golden]);
@@ -326,7 +452,8 @@ fn qemu_guests_are_imported_there_and_one_boots() {
     let clone = there.on(&format!("clone --base {} {three}", far.at("base.qcow2")));
     let steps = lab.ok(&format!("{clone} --dry-run"));
     assert!(steps.stdout.contains("create overlay"), "{}", steps.stdout);
-    lab.fails(8, &format!("{clone} --full"));
+    let steps = lab.ok(&format!("{clone} --full --dry-run"));
+    assert!(steps.stdout.contains("copy "), "{}", steps.stdout);
     assert_eq!(files(), before);
     for (point, whole) in [
         ("clone.journal", false),

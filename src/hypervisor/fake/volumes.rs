@@ -5,12 +5,13 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::Fake;
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::{Piece, Volume, Volumes};
-use crate::model::{NewVolume, Pool, PoolFacts, PoolVolume, VolumeFacts};
+use crate::model::{NewVolume, Pool, PoolFacts, PoolVolume, VolumeFacts, VolumeName};
 
 /// The paths of volumes, and which file here each is.
 pub(crate) type Files = Arc<Mutex<BTreeMap<PathBuf, PathBuf>>>;
@@ -39,7 +40,9 @@ impl Volumes for Fake {
             Arc::new(FakeVolume {
                 path: path.to_owned(),
                 file: file.clone(),
+                pools: self.pools.clone(),
                 all: Arc::clone(&self.volumes),
+                building: Arc::clone(&self.building),
             }) as Arc<dyn Volume>
         }))
     }
@@ -82,11 +85,8 @@ impl Volumes for Fake {
     fn create_volume(&self, pool: &str, new: &NewVolume) -> Result<Arc<dyn Volume>> {
         let (_, dir) = self.pool_of(pool)?;
         let path = dir.join(&new.name);
-        let number = self
-            .created
-            .fetch_add(1, std::sync::atomic::Ordering::SeqCst)
-            + 1;
-        if number == self.refuse_create.load(std::sync::atomic::Ordering::SeqCst) {
+        let number = self.created.fetch_add(1, Ordering::SeqCst) + 1;
+        if number == self.refuse_create.load(Ordering::SeqCst) {
             return Err(Error::new(Kind::Libvirt, "there is no room"));
         }
         let taken = |e| Error::io("no volume", e).with_kind(Kind::Exists);
@@ -95,16 +95,51 @@ impl Volumes for Fake {
         self.has_volume(&path, &path);
         Ok(self.volume_at(&path)?.expect("it was made"))
     }
+
+    fn copy_volume(
+        &self,
+        from: &VolumeName,
+        pool: &str,
+        new: &NewVolume,
+    ) -> Result<Arc<dyn Volume>> {
+        let gone = || Error::new(Kind::NotFound, "there is no such volume");
+        let original = self.volume_in(&from.pool, &from.name)?.ok_or_else(gone)?;
+        let bytes = original.read(0, usize::try_from(original.facts()?.size).expect("small"))?;
+        let made = self.create_volume(pool, &NewVolume::raw(&new.name, bytes.len() as u64))?;
+        let half = self.die_at_copy.load(Ordering::SeqCst);
+        made.write(0, &bytes[..bytes.len() / if half { 2 } else { 1 }])?;
+        if half {
+            self.dead.store(true, Ordering::SeqCst);
+        }
+        self.answer()?;
+        Ok(made)
+    }
 }
 
 #[derive(Debug)]
 struct FakeVolume {
     path: PathBuf,
     file: PathBuf,
+    pools: Vec<Pool>,
     all: Files,
+    building: Arc<AtomicBool>,
 }
 
 impl Volume for FakeVolume {
+    fn name(&self) -> Result<VolumeName> {
+        let mut pools = self.pools.iter();
+        let pool = pools.find(|pool| pool.path.as_deref() == self.path.parent());
+        Ok(VolumeName {
+            pool: pool.expect("it is in one").name.clone(),
+            name: self
+                .path
+                .file_name()
+                .expect("a name")
+                .to_string_lossy()
+                .into(),
+        })
+    }
+
     fn facts(&self) -> Result<VolumeFacts> {
         facts(&self.file)
     }
@@ -154,6 +189,9 @@ impl Volume for FakeVolume {
     }
 
     fn delete(&self) -> Result<()> {
+        if self.building.load(Ordering::SeqCst) {
+            return Err(Error::new(Kind::Busy, "it is still being allocated"));
+        }
         fs::remove_file(&self.file).map_err(|e| Error::io("not deleted", e))?;
         self.all.lock().expect("nobody fails").remove(&self.path);
         Ok(())
@@ -162,6 +200,15 @@ impl Volume for FakeVolume {
 
 fn facts(file: &Path) -> Result<VolumeFacts> {
     let meta = file.metadata().map_err(|e| Error::io("no facts", e))?;
+    let mut magic = [0; 4];
+    let opened = File::open(file).map_err(|e| Error::io("no facts", e))?;
+    let read = opened
+        .read_at(&mut magic, 0)
+        .map_err(|e| Error::io("no facts", e))?;
+    let format = match &magic[..read] {
+        b"QFI\xfb" => "qcow2",
+        _ => "raw",
+    };
     Ok(VolumeFacts {
         block: false,
         size: meta.len(),
@@ -169,6 +216,7 @@ fn facts(file: &Path) -> Result<VolumeFacts> {
         modified: Some(format!("{}.{:09}", meta.mtime(), meta.mtime_nsec())),
         mode: Some(meta.mode() & 0o7777),
         backing: None,
+        format: Some(format.to_owned()),
     })
 }
 

@@ -231,9 +231,13 @@ calls! {
         pool: virStoragePoolPtr, volumes: *mut *mut virStorageVolPtr, flags: c_uint
     ) -> c_int;
     fn virStoragePoolLookupByName(conn: virConnectPtr, name: *const c_char) -> virStoragePoolPtr;
+    fn virStoragePoolLookupByVolume(vol: virStorageVolPtr) -> virStoragePoolPtr;
     fn virStoragePoolRefresh(pool: virStoragePoolPtr, flags: c_uint) -> c_int;
     fn virStorageVolCreateXML(
         pool: virStoragePoolPtr, xml: *const c_char, flags: c_uint
+    ) -> virStorageVolPtr;
+    fn virStorageVolCreateXMLFrom(
+        pool: virStoragePoolPtr, xml: *const c_char, clonevol: virStorageVolPtr, flags: c_uint
     ) -> virStorageVolPtr;
     fn virStorageVolDelete(vol: virStorageVolPtr, flags: c_uint) -> c_int;
     fn virStorageVolDownload(

@@ -14,7 +14,7 @@ use virt::stream::Stream;
 use super::{Libvirt, failed, sparse};
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::{Piece, Volume, Volumes};
-use crate::model::{NewVolume, PoolFacts, PoolVolume, VolumeFacts};
+use crate::model::{NewVolume, PoolFacts, PoolVolume, VolumeFacts, VolumeName};
 use crate::xml::{pool, volume};
 
 /// How much is sent at once, in bytes. One message of libvirt has room for
@@ -100,19 +100,44 @@ impl Volumes for Libvirt {
         let name = &new.name;
         let what = || format!("cannot make the volume '{name}' in pool '{pool}'");
         let handle = self.pool_handle(pool)?;
-        match StorageVol::create_xml(&handle, &volume::new(new)?, 0) {
-            Ok(made) => Ok(self.pieces(made, name)),
-            // Of a file that it has not seen before, libvirt says no more.
-            Err(e)
-                if matches!(
-                    e.code(),
-                    Known(Code::OperationFailed | Code::OperationInvalid)
-                ) && e.message().contains("already exists") =>
-            {
-                Err(failed(&e, what()).with_kind(Kind::Exists))
-            }
-            Err(e) => Err(failed(&e, what())),
-        }
+        let made = StorageVol::create_xml(&handle, &volume::new(new)?, 0);
+        let made = made.map_err(|e| not_made(&e, what()))?;
+        Ok(self.pieces(made, name))
+    }
+
+    fn copy_volume(
+        &self,
+        from: &VolumeName,
+        pool: &str,
+        new: &NewVolume,
+    ) -> Result<Arc<dyn Volume>> {
+        let name = &new.name;
+        let original = self
+            .pool_handle(&from.pool)?
+            .lookup_storage_vol_by_name(&from.name)
+            .map_err(|e| failed(&e, format!("cannot look up {from}")))?;
+        let handle = self.pool_handle(pool)?;
+        let made = StorageVol::create_xml_from(&handle, &volume::new(new)?, &original, 0);
+        let made = made.map_err(|e| {
+            let what = format!("cannot copy {from} to '{name}' in pool '{pool}'");
+            not_made(&e, what)
+        })?;
+        Ok(self.pieces(made, name))
+    }
+}
+
+/// The error for a volume that libvirt has not made.
+fn not_made(error: &VirError, what: String) -> Error {
+    // Of a file that it has not seen before, libvirt says no more; and of a copy whose
+    // name is taken, that it is an internal error.
+    let taken = match error.code() {
+        Known(Code::OperationFailed | Code::OperationInvalid) => "already exists",
+        Known(Code::InternalError) => "already in use",
+        _ => return failed(error, what),
+    };
+    match error.message().contains(taken) {
+        true => failed(error, what).with_kind(Kind::Exists),
+        false => failed(error, what),
     }
 }
 
@@ -130,6 +155,18 @@ impl fmt::Debug for Pieces {
 }
 
 impl Volume for Pieces {
+    fn name(&self) -> Result<VolumeName> {
+        let told = || {
+            Ok(VolumeName {
+                pool: self.handle.lookup_storage_pool()?.name()?,
+                name: self.handle.name()?,
+            })
+        };
+        told().map_err(|e: VirError| {
+            failed(&e, format!("cannot look up the pool of {:?}", self.path))
+        })
+    }
+
     fn facts(&self) -> Result<VolumeFacts> {
         // Libvirt looks at the file again for this.
         let xml = self
@@ -200,9 +237,13 @@ impl Volume for Pieces {
     }
 
     fn delete(&self) -> Result<()> {
-        self.handle
-            .delete(0)
-            .map_err(|e| failed(&e, format!("cannot delete the volume {:?}", self.path)))
+        self.handle.delete(0).map_err(|e| {
+            let error = failed(&e, format!("cannot delete the volume {:?}", self.path));
+            match e.code() {
+                Known(Code::OperationInvalid) => error.with_kind(Kind::Busy),
+                _ => error,
+            }
+        })
     }
 }
 
@@ -295,8 +336,18 @@ mod tests {
         // The driver knows no streams: an error, and no success.
         assert!(volume.write(0, b"abc").is_err());
         volume.write(0, b"").unwrap();
+        let from = volume.name().unwrap();
+        assert_eq!((from.pool.as_str(), from.name.as_str()), (pool, "made.img"));
+        let copied = NewVolume::raw("copied.img", 1 << 20);
+        let copy = libvirt.copy_volume(&from, pool, &copied).unwrap();
+        assert_eq!(copy.name().unwrap().name, "copied.img");
+        let again = libvirt.copy_volume(&from, pool, &copied).unwrap_err();
+        assert_eq!(again.kind(), Kind::Exists, "{again}");
+        copy.delete().unwrap();
         volume.delete().unwrap();
         assert!(libvirt.volume_in(pool, "made.img").unwrap().is_none());
+        let gone = libvirt.copy_volume(&from, pool, &copied).unwrap_err();
+        assert_eq!(gone.kind(), Kind::NotFound, "{gone}");
         let none = libvirt.create_volume("none", &new).unwrap_err();
         assert_eq!(none.kind(), Kind::NotFound);
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Connection;
 use crate::error::Result;
 use crate::hypervisor::{Volume, Volumes};
-use crate::model::{NewVolume, PoolFacts, PoolVolume};
+use crate::model::{NewVolume, PoolFacts, PoolVolume, VolumeName};
 
 // What is read of or written to a volume after the connection was lost is an
 // error: the host may have been away for long, and the disk be another by now.
@@ -33,5 +33,14 @@ impl Volumes for Connection {
 
     fn create_volume(&self, pool: &str, new: &NewVolume) -> Result<Arc<dyn Volume>> {
         self.now().create_volume(pool, new)
+    }
+
+    fn copy_volume(
+        &self,
+        from: &VolumeName,
+        pool: &str,
+        new: &NewVolume,
+    ) -> Result<Arc<dyn Volume>> {
+        self.now().copy_volume(from, pool, new)
     }
 }

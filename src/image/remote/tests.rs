@@ -98,6 +98,7 @@ impl Ranges for Handle {
             modified: file.modified,
             mode: None,
             backing: None,
+            format: None,
         })
     }
 

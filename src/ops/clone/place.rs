@@ -62,6 +62,11 @@ impl<'a> Placing<'a> {
         self.site
     }
 
+    /// What a copy is called that would have this name at home.
+    fn copy_name(&self, name: String) -> String {
+        self.site.copy_name(name, self.batch)
+    }
+
     /// The directory that the user names for all files.
     pub(super) fn dir(&self) -> Option<&Path> {
         self.dir.as_deref()
@@ -211,7 +216,12 @@ pub(super) fn place(
                         None => placing.dir_for(*source)?,
                     };
                     let from = source.named.unwrap_or(Path::new(""));
-                    dir.join(file_name(&identity.name, disk, index, format, from))
+                    let name = file_name(&identity.name, disk, index, format, from);
+                    let copied = request.mode == CloneMode::Full;
+                    match source.origin {
+                        Origin::Image(_) if copied => dir.join(placing.copy_name(name)),
+                        _ => dir.join(name),
+                    }
                 }
             };
             let (path, temp) = claim(path)?;

@@ -6,6 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use super::as_they_are;
 use super::files;
 use super::network::Origin;
@@ -54,6 +56,9 @@ pub(super) trait Site: fmt::Debug + Send + Sync {
         path: &Path,
         trust: &Trust,
     ) -> Result<()>;
+
+    /// What a copy is called that would have this name if nobody else could take it.
+    fn copy_name(&self, name: String, batch: Uuid) -> String;
 
     /// Refuses a path that something is at. Returns it free of symbolic links,
     /// as far as they can be seen.
@@ -147,6 +152,10 @@ impl Site for Here {
         trust: &Trust,
     ) -> Result<()> {
         as_they_are::may_be_given(usage, disk, path, trust)
+    }
+
+    fn copy_name(&self, name: String, _: Uuid) -> String {
+        name
     }
 
     fn claim(&self, _: Host<'_>, path: &Path) -> Result<PathBuf> {

@@ -87,6 +87,7 @@ fn intent(host: Host<'_>, path: &Path) -> Result<Option<VolumeIntent>> {
         name: name.to_owned(),
         size: volume.facts()?.size,
         head_sha256: image::head_sha256(&volume.read(0, image::HEAD)?),
+        copied: false,
     }))
 }
 

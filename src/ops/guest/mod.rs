@@ -13,4 +13,4 @@ mod watch;
 
 pub(in crate::ops) use self::hand_over::to_guestfish;
 pub use self::open::{Engine, Guest, View, domains, domains_of_each};
-pub(in crate::ops) use self::there::{chain_there, must_be_plain, no_volume};
+pub(in crate::ops) use self::there::{chain_there, image_there, must_be_plain, no_volume};

@@ -9,7 +9,7 @@ use crate::error::{Error, Kind, Result};
 use crate::hypervisor::{Hypervisor, Volume};
 use crate::image::remote::{Finder, Ranges, Remote};
 use crate::image::{Trust, shell_word, shown};
-use crate::model::{Chain, Disk, Pool, VolumeFacts};
+use crate::model::{Chain, Disk, ImageFormat, Pool, VolumeFacts};
 use crate::ops::images::chain_by;
 
 /// The chain of a disk there.
@@ -25,10 +25,24 @@ pub(in crate::ops) fn chain_there(
     path: &Path,
     trust: &Trust,
 ) -> Result<Chain> {
-    let finder = Volumes(hypervisor);
-    let resolve = |trust: &Trust| remote.resolve(&finder, path, disk.format, trust);
+    let resolve = |trust: &Trust| image_there(hypervisor, remote, path, disk.format, trust);
     // Names are all that is known of files there.
     chain_by(disk, trust, &resolve, &|one, other| one == other)
+}
+
+/// The chain of an image there, whatever domains say of it.
+///
+/// # Errors
+///
+/// As [`chain_there`].
+pub(in crate::ops) fn image_there(
+    hypervisor: &dyn Hypervisor,
+    remote: &Remote,
+    path: &Path,
+    format: ImageFormat,
+    trust: &Trust,
+) -> Result<Chain> {
+    remote.resolve(&Volumes(hypervisor), path, format, trust)
 }
 
 /// Refuses a path of another host that does not say by itself where it leads.

@@ -80,7 +80,7 @@ pub(super) fn paths(clone: &PlannedClone) -> impl Iterator<Item = &Path> {
 }
 
 impl There {
-    /// What is in the files of a clone.
+    /// What is in the files of a clone that are filled from here.
     pub(super) fn contents(
         &self,
         host: Host<'_>,
@@ -89,6 +89,8 @@ impl There {
         let mut all = Vec::new();
         for disk in &clone.disks {
             let laid_out = match &disk.source {
+                // Libvirt copies it.
+                Origin::Image(_) if self.full => continue,
                 Origin::Image(chain) => {
                     let base = chain.top();
                     let overlay = Overlay {

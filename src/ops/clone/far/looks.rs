@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::copies;
 use super::there::{There, locked};
 use crate::error::{Error, Kind, Result};
 use crate::image::{self, shown};
 use crate::model::{
-    BaseIdentity, BaseRecord, Chain, Disk, DomainState, Layer, LineageDisk, VolumeFacts,
+    BaseIdentity, BaseRecord, Chain, CloneMode, Disk, DomainState, Layer, LineageDisk, VolumeFacts,
 };
 use crate::ops::base::has_children;
 use crate::ops::clone::as_they_are::{overlay_instead, taken, writes_to_base};
@@ -53,6 +54,9 @@ pub(super) fn bases(
         let mut records = Vec::new();
         for layer in chain.layers() {
             let (facts, identity) = identity(host, &layer.path)?;
+            if request.mode == CloneMode::Full && records.is_empty() {
+                copies::same_format(layer, &facts)?;
+            }
             if facts.mode.is_some_and(|mode| mode & 0o004 != 0) {
                 locked(&there.readable).insert(layer.path.clone());
             }

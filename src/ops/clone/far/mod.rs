@@ -7,10 +7,12 @@
 //!
 //! * `there`: the place, as [`Site`](super::site::Site) has it;
 //! * `contents`: what is in the files of a clone;
+//! * `copies`: disks that libvirt copies there by itself;
 //! * `looks`: what can be known of bases there;
 //! * `take_back`: removing volumes that were made, now or by the next run.
 
 mod contents;
+mod copies;
 mod looks;
 mod take_back;
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Removing volumes of another host that vmkin has made, and no others.
 
-use super::contents;
 use super::looks::user_there;
+use super::{contents, copies};
 use crate::error::{Error, Result};
 use crate::image;
 use crate::model::VolumeFacts;
@@ -61,7 +61,8 @@ pub(in crate::ops) fn remove_volume(host: Host<'_>, intent: &VolumeIntent) -> Re
 
 /// Deletes the volumes of a clone that was not made to its end. Before they are
 /// put on record as `made`, nothing is written to any: one with something in it is
-/// somebody else's. A raw disk stays empty until its guest has it.
+/// somebody else's. A raw disk stays empty until its guest has it. What libvirt copies is
+/// known by its name.
 ///
 /// # Errors
 ///
@@ -86,6 +87,10 @@ pub(in crate::ops) fn take_back_volumes(
             continue;
         }
         let (pool, name) = (&intent.pool, &intent.name);
+        if intent.copied {
+            copies::take_back(host, pool, name)?;
+            continue;
+        }
         take_back(host, pool, name, intent.size, |facts, head| {
             if contents::begins_empty(head) {
                 contents::is_empty(facts, head)

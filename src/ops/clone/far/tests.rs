@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use super::*;
 use crate::error::{Kind, Result};
 use crate::hypervisor::Volumes as _;
-use crate::image::Overlay;
+use crate::image::{Overlay, ReflinkRule};
 use crate::model::{CloneMode, DomainState, IdentityChannel, ImageFormat, NewVolume};
 use crate::ops::Usage;
 use crate::ops::clone::request::{CloneRequest, Placement, TpmRule};
@@ -159,6 +159,85 @@ fn a_volume_that_was_filled_before_it_was_on_record_is_not_ours() {
     assert_eq!(bench.files(), ["b.qcow2", "really.raw"]);
 }
 
+fn copy(bench: &Bench, golden: &str, names: &[&str]) -> Result<Outcome> {
+    let request = CloneRequest {
+        mode: CloneMode::Full,
+        ..bench.request(golden, names)
+    };
+    apply(bench.host(), plan(bench.host(), &request)?)
+}
+
+#[test]
+fn a_full_clone_there_is_copied_there_under_a_name_of_its_own() {
+    let bench = Bench::elsewhere();
+    // Somebody's, of the name that it has at home.
+    fs::write(bench.path("a.raw"), "mine").unwrap();
+    let outcome = copy(&bench, "golden", &["a", "b"]).unwrap();
+    assert_eq!(outcome.done.len(), 2);
+    for made in &outcome.done {
+        let path = &made.disks[0];
+        let name = path.file_name().unwrap().to_str().unwrap();
+        assert!(name.starts_with(&format!("{}-", made.name)), "{name}");
+        assert_eq!(name.len(), "a-0123456789ab.raw".len(), "{name}");
+        assert_eq!(fs::read(path).unwrap(), [7; 1 << 20]);
+        let facts = domain::read(&bench.domain_xml(&made.name)).unwrap();
+        let lineage = facts.lineage.unwrap();
+        assert_eq!(lineage.mode, CloneMode::Full);
+        assert_eq!(lineage.disks[0].path, *path);
+        assert!(lineage.disks[0].bases.is_empty());
+    }
+    let said = bench.said.0.lock().unwrap().join("\n");
+    assert_eq!(said.matches("Libvirt copies ").count(), 2, "{said}");
+    assert_eq!(fs::read(bench.path("a.raw")).unwrap(), b"mine");
+}
+
+#[test]
+fn what_libvirt_would_copy_otherwise_is_refused_or_taken_back() {
+    // A guest has made its raw disk begin like an image.
+    let bench = Bench::elsewhere();
+    let mut bytes = vec![0; 1 << 20];
+    bytes[..4].copy_from_slice(b"QFI\xfb");
+    fs::write(bench.path("really.raw"), bytes).unwrap();
+    let error = copy(&bench, "golden", &["a"]).unwrap_err();
+    assert_eq!(error.kind(), Kind::Unsafe, "{error}");
+    assert!(error.to_string().contains("'qcow2'"), "{error}");
+    assert_eq!(bench.files(), ["really.raw"]);
+
+    // A libvirt that copies an overlay as it is.
+    let bench = Bench::elsewhere();
+    clone(&bench, &["over"]).unwrap();
+    let error = copy(&bench, "over", &["a"]).unwrap_err();
+    assert!(error.to_string().contains("no whole copy"), "{error}");
+    assert_eq!(bench.files(), ["over.qcow2", "really.raw"]);
+    assert_eq!(bench.fake.names(), ["golden", "over"]);
+    assert_eq!(bench.store.count_journals(), 0);
+}
+
+#[test]
+fn a_copy_that_was_broken_off_goes_when_libvirt_is_done_with_it() {
+    let bench = Bench::elsewhere();
+    fs::write(bench.path("a.raw"), "mine").unwrap();
+    bench
+        .fake
+        .has_volume(bench.path("a.raw"), bench.path("a.raw"));
+    bench.fake.die_at_copy.store(true, Ordering::SeqCst);
+    let error = copy(&bench, "golden", &["a"]).unwrap_err();
+    assert_eq!(error.kind(), Kind::NotUndone, "{error}");
+    let half = bench.files();
+    assert_eq!(half.len(), 3, "{half:?}");
+    bench.fake.dead.store(false, Ordering::SeqCst);
+    bench.fake.building.store(true, Ordering::SeqCst);
+    let error = bench.recovered().unwrap_err();
+    assert_eq!(error.kind(), Kind::NotUndone, "{error}");
+    assert!(error.to_string().contains("still copies"), "{error}");
+    assert_eq!((bench.files(), bench.store.count_journals()), (half, 1));
+    bench.fake.building.store(false, Ordering::SeqCst);
+    bench.recovered().unwrap();
+    assert_eq!(bench.files(), ["a.raw", "really.raw"]);
+    assert_eq!(fs::read(bench.path("a.raw")).unwrap(), b"mine");
+    assert_eq!(bench.store.count_journals(), 0);
+}
+
 #[test]
 fn a_golden_domain_that_is_started_meanwhile_stops_it() {
     let bench = Bench::elsewhere();
@@ -180,8 +259,15 @@ fn what_goes_through_libvirt_alone_is_refused_where_it_cannot() {
         change(&mut request);
         plan(bench.host(), &request).unwrap_err()
     };
-    let full = refused(&|request| request.mode = CloneMode::Full);
-    assert!(full.to_string().contains("full copy"), "{full}");
+    let named = refused(&|request| {
+        request.mode = CloneMode::Full;
+        request.files = vec![bench.path("mine.qcow2")];
+    });
+    assert_eq!(named.kind(), Kind::Usage, "{named}");
+    refused(&|request| {
+        request.mode = CloneMode::Full;
+        request.reflink = ReflinkRule::Always;
+    });
     refused(&|request| request.tpm = TpmRule::Copy);
     refused(&|request| request.identity.channel = Some(IdentityChannel::Offline));
     let relative = refused(&|request| request.placement = Placement::Dir("here".into()));

@@ -4,18 +4,20 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use uuid::Uuid;
+
 use super::contents::{self, Contents};
-use super::{looks, take_back};
+use super::{copies, looks, take_back};
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::Volume;
 use crate::image::remote::Remote;
-use crate::image::{Guard, Trust, shown};
+use crate::image::{Guard, ReflinkRule, Trust, shown};
 use crate::model::{
     BaseIdentity, Chain, CloneMode, Disk, Domain, FileId, IdentityChannel, Layer, NewVolume, Pool,
 };
 use crate::ops::clone::network::Origin;
-use crate::ops::clone::plan::{Plan, PlannedBase, PlannedClone, still_as_read};
-use crate::ops::clone::request::{CloneRequest, Golden, Placement, TpmRule};
+use crate::ops::clone::plan::{Plan, PlannedBase, PlannedClone, PlannedDisk, still_as_read};
+use crate::ops::clone::request::{CloneRequest, Golden, Placement, TpmRule, usage};
 use crate::ops::clone::site::{Images, Site};
 use crate::ops::guest::{chain_there, must_be_plain, no_volume};
 use crate::ops::threads::each;
@@ -34,6 +36,8 @@ pub(in crate::ops::clone) struct There {
     remote: Remote,
     golden: Option<Domain>,
     secrets: bool,
+    /// Whether disks are copied.
+    pub(super) full: bool,
     /// The names of volumes, of the pools that were asked.
     names: Mutex<HashMap<String, Arc<HashSet<String>>>>,
     /// The images that everybody may read.
@@ -69,6 +73,7 @@ impl There {
                 Golden::Xml(_) | Golden::Blueprint(_) => None,
             },
             secrets: request.secrets,
+            full: request.mode == CloneMode::Full,
             names: Mutex::default(),
             readable: Mutex::default(),
             copied: Mutex::default(),
@@ -83,7 +88,7 @@ impl There {
         Some((pool, path.file_name()?.to_str()?.to_owned()))
     }
 
-    fn must_have_pool(&self, host: Host<'_>, path: &Path) -> Result<(&str, String)> {
+    pub(super) fn must_have_pool(&self, host: Host<'_>, path: &Path) -> Result<(&str, String)> {
         match self.pool_of(path) {
             Some(found) => Ok(found),
             None => Err(no_volume(
@@ -107,9 +112,18 @@ impl There {
     /// Makes the volume of one file, with nothing in it.
     fn create(&self, host: Host<'_>, path: &Path, contents: &Contents) -> Result<()> {
         let (pool, name) = self.must_have_pool(host, path)?;
-        locked(&self.made).insert(path.to_owned(), Made::Perhaps);
         let new = NewVolume::raw(name, contents.length);
-        match host.hypervisor.create_volume(pool, &new) {
+        self.make_volume(path, || host.hypervisor.create_volume(pool, &new))
+    }
+
+    /// Keeps in mind that a volume is made.
+    pub(super) fn make_volume(
+        &self,
+        path: &Path,
+        make: impl FnOnce() -> Result<Arc<dyn Volume>>,
+    ) -> Result<()> {
+        locked(&self.made).insert(path.to_owned(), Made::Perhaps);
+        match make() {
             Ok(volume) => {
                 locked(&self.made).insert(path.to_owned(), Made::Ours(volume));
                 Ok(())
@@ -122,6 +136,18 @@ impl There {
                 Err(error)
             }
         }
+    }
+
+    /// The disks of a clone that libvirt copies, and what of.
+    pub(super) fn copies<'a>(
+        &self,
+        clone: &'a PlannedClone,
+    ) -> impl Iterator<Item = (&'a PlannedDisk, &'a Chain)> {
+        let disks = clone.disks.iter().filter(|_| self.full);
+        disks.filter_map(|disk| match &disk.source {
+            Origin::Image(chain) => Some((disk, &**chain)),
+            Origin::Export { .. } | Origin::Blank { .. } => None,
+        })
     }
 
     /// Fills the volumes of one clone.
@@ -189,6 +215,10 @@ impl Site for There {
         looks::may_be_given(host, usage, disk, &chain.top().path, &self.pools)
     }
 
+    fn copy_name(&self, name: String, batch: Uuid) -> String {
+        copies::named(&name, batch)
+    }
+
     fn claim(&self, host: Host<'_>, path: &Path) -> Result<PathBuf> {
         must_be_plain(path)?;
         let (pool, name) = self.must_have_pool(host, path)?;
@@ -231,9 +261,13 @@ impl Site for There {
             Some(golden) => format!("start '{}'", golden.name),
             None => "let anybody write to them".to_owned(),
         };
+        let (locked, while_) = match self.full {
+            true => ("locked", "they are copied"),
+            false => ("locked or sealed", "there are clones"),
+        };
         vec![format!(
-            "Images on {uri} cannot be locked or sealed from here: never {golden} while there are \
-             clones, and let no other machine make clones there at the same time."
+            "Images on {uri} cannot be {locked} from here: never {golden} while {while_}, and let \
+             no other machine make clones there at the same time."
         )]
     }
 
@@ -271,7 +305,12 @@ impl Site for There {
                 name,
                 size: contents.length,
                 head_sha256: contents.head_sha256(),
+                copied: false,
             });
+        }
+        for (disk, chain) in self.copies(clone) {
+            let (pool, name) = self.must_have_pool(host, &disk.path)?;
+            volumes.push(copies::intent(pool, name, chain));
         }
         Ok((Vec::new(), volumes))
     }
@@ -282,6 +321,7 @@ impl Site for There {
             self.create(host, &path, &contents)?;
             crate::failpoint::hit("clone.file")?;
         }
+        self.copy_all(host, clone)?;
         Ok(Vec::new())
     }
 
@@ -307,15 +347,29 @@ impl Site for There {
             })?;
             locked(&self.made).remove(&path);
         }
+        for (disk, _) in self.copies(clone) {
+            if locked(&self.made).contains_key(&disk.path) {
+                let (pool, name) = self.must_have_pool(host, &disk.path)?;
+                copies::take_back(host, pool, &name)?;
+                locked(&self.made).remove(&disk.path);
+            }
+        }
         Ok(())
     }
 }
 
 /// Refuses what takes more than libvirt offers from afar.
 fn refuse(host: Host<'_>, request: &CloneRequest) -> Result<()> {
-    let why = if request.mode == CloneMode::Full {
-        "and a full copy would have to go through this one; overlays are made there without \
-         `--full`"
+    let full = request.mode == CloneMode::Full;
+    if full && !request.files.is_empty() {
+        return Err(usage(
+            "what libvirt copies on another host has to have a name that nobody else chooses, and \
+             `--file` gives it one",
+        )
+        .hint("name the place alone: `--dir DIR` or `--pool POOL`"));
+    }
+    let why = if full && request.reflink == ReflinkRule::Always {
+        "whose libvirt copies disks without sharing blocks; `--reflink auto` allows that"
     } else if request.tpm == TpmRule::Copy {
         "whose TPMs cannot be copied from here; `--tpm fresh` gives clones empty ones"
     } else if request.identity.channel == Some(IdentityChannel::Offline) {
