@@ -16,8 +16,8 @@ use super::{Hypervisor, Networks, SnapshotCall, SnapshotRecords, Start, Undefine
 use crate::error::{Error, Kind, Result};
 use crate::model::{
     Address, AddressSource, Capabilities, DhcpHost, DnsHost, Domain, DomainRef, DomainState,
-    DomainStatus, GuestAbility, HostRoom, Lease, Network, Pool, Reservation, SecretText, Size,
-    Stored,
+    DomainStatus, GuestAbility, HostRoom, Lease, Network, Pool, PoolFacts, Reservation, SecretText,
+    Size, Stored,
 };
 use crate::xml::{domain, snapshot};
 
@@ -56,6 +56,8 @@ impl std::fmt::Debug for Meanwhile {
 pub(crate) struct Fake {
     domains: Mutex<Vec<FakeDomain>>,
     pub(crate) pools: Vec<Pool>,
+    /// What those of them are that are no directories.
+    pub(crate) special: Vec<(String, PoolFacts)>,
     /// How often it was asked for something, or to do something.
     pub(crate) asked: AtomicUsize,
     /// Its only network.
@@ -158,6 +160,7 @@ impl Fake {
             domains: Mutex::new(self.all().clone()),
             network: Arc::clone(&self.network),
             pools: self.pools.clone(),
+            special: self.special.clone(),
             volumes: Arc::clone(&self.volumes),
             elsewhere: self.elsewhere,
             building: Arc::clone(&self.building),
@@ -444,11 +447,7 @@ impl Hypervisor for Fake {
     }
 
     fn volume_path(&self, pool: &str, volume: &str) -> Result<PathBuf> {
-        let found = self.pools.iter().find(|p| p.name == pool);
-        found
-            .and_then(|p| p.path.as_ref())
-            .map(|path| path.join(volume))
-            .ok_or_else(|| Error::new(Kind::NotFound, format!("no pool '{pool}'")))
+        Ok(self.pool_of(pool)?.join(volume))
     }
 
     fn pools(&self) -> Result<Vec<Pool>> {

@@ -12,6 +12,9 @@ pub struct NetworkSource {
     pub protocol: String,
     /// The export, image or path on the other side.
     pub name: Option<String>,
+    /// Whether the disk is all that goes by this name, and no part or snapshot of it.
+    #[serde(skip)]
+    pub whole: bool,
     /// The export that clones can be based on, or why it is none: a clause
     /// about the disk that begins with a verb.
     #[serde(skip)]
@@ -23,6 +26,7 @@ impl From<NbdExport> for NetworkSource {
         Self {
             protocol: "nbd".to_owned(),
             name: Some(export.name.clone()).filter(|name| !name.is_empty()),
+            whole: true,
             export: Ok(export),
         }
     }

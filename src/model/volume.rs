@@ -60,6 +60,9 @@ pub struct PoolFacts {
     pub kind: String,
     /// The directory, for the kinds of pool whose volumes are files in one.
     pub directory: Option<PathBuf>,
+    /// What the paths of its volumes begin with, of the kinds in which libvirt clones
+    /// volumes.
+    pub place: Option<PathBuf>,
     /// What it has room for, in bytes.
     pub capacity: u64,
     /// How much of that is free, in bytes.

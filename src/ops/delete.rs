@@ -189,7 +189,10 @@ pub fn plan_with(
         plan.add_branches(usage, request.storage)?;
     }
     for (disk, layers) in known.facts.disks.iter().zip(&known.layers) {
-        plan.add_disk(usage, index, known, disk, layers, request.storage)?;
+        match far::of_no_directory(host, known, disk, layers)? {
+            Some(path) => far::add_one(&mut plan, host, usage, known, path)?,
+            None => plan.add_disk(usage, index, known, disk, layers, request.storage)?,
+        }
     }
     plan.add_nvram(usage, index, known, request.storage)?;
     plan.pools = pools_over(&hypervisor.pools()?, plan.remove.iter());

@@ -116,6 +116,10 @@ fn with_declared(hypervisor: &dyn Hypervisor, all: &Trust, facts: &DomainFacts) 
     trust
 }
 
+fn is_volume(source: &DiskSource) -> bool {
+    matches!(source, DiskSource::Volume { .. })
+}
+
 /// One use of a file.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Use {
@@ -274,6 +278,8 @@ impl Usage {
             return (Vec::new(), None);
         }
         let path = match path_of(hypervisor, &disk.source) {
+            // An image of Ceph has a name for a path.
+            Ok(Some(path)) if path.is_relative() && is_volume(&disk.source) => None,
             Ok(path) => path,
             Err(e) => {
                 self.problem(domain, &disk.target, &e, true);

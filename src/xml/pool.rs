@@ -29,12 +29,18 @@ pub fn read(xml: &str) -> Result<PoolFacts> {
     let pool = document.root();
     let kind = pool.and_then(|pool| pool.get("type")).unwrap_or_default();
     let target = pool.and_then(|pool| pool.at(&["target", "path"]));
+    let target = target.map(|path| PathBuf::from(path.text().trim()));
+    let name = pool.and_then(|pool| pool.at(&["source", "name"]));
     let bytes = |name| pool.and_then(|pool| pool.child(name)).and_then(bytes);
     Ok(PoolFacts {
         kind: kind.to_owned(),
-        directory: target
-            .filter(|_| DIRECTORIES.contains(&kind))
-            .map(|path| PathBuf::from(path.text().trim())),
+        directory: target.clone().filter(|_| DIRECTORIES.contains(&kind)),
+        place: match kind {
+            // Of Ceph, paths are names of images in its pools.
+            "rbd" => name.map(|name| PathBuf::from(name.text().trim())),
+            "logical" => target,
+            _ => target.filter(|_| DIRECTORIES.contains(&kind)),
+        },
         capacity: bytes("capacity").unwrap_or(0),
         available: bytes("available").unwrap_or(0),
     })
@@ -55,6 +61,14 @@ mod tests {
         let facts = read(&logical.replace("<source/>", room)).unwrap();
         assert_eq!((facts.kind.as_str(), facts.capacity), ("logical", 8192));
         assert_eq!(facts.available, 4096);
+        assert_eq!(facts.place, Some(PathBuf::from("/a&b")));
+        let rbd = xml.replace("'dir'", "'rbd'");
+        assert_eq!(read(&rbd).unwrap().place, None);
+        let named = rbd.replace("<source/>", "<source><name>ceph</name></source>");
+        let facts = read(&named).unwrap();
+        assert_eq!(facts.place, Some(PathBuf::from("ceph")));
+        assert_eq!(facts.directory, None);
+        assert_eq!(read(&xml.replace("'dir'", "'zfs'")).unwrap().place, None);
         assert!(directory("<network/>").is_err());
     }
 }

@@ -475,7 +475,8 @@ fn disks_that_are_no_images() {
     }
     // Nobody listens on port 1.
     for (source, code, why) in [
-        ("protocol='rbd' name='p/x'", 4, "by the protocol 'rbd'"),
+        ("protocol='rbd' name='p/x'", 4, "qemu+ssh://localhost"),
+        ("protocol='iscsi' name='p/x'", 4, "by the protocol 'iscsi'"),
         ("protocol='nbd' tls='yes'", 4, "behind TLS"),
         ("protocol='nbd' name='x'", 8, "nbd://127.0.0.1:1/x"),
     ] {
@@ -486,6 +487,22 @@ fn disks_that_are_no_images() {
         let before = host.world();
         host.vmkin("clone -d golden web-01").fails(code, why);
         assert_eq!(host.world(), before);
+    }
+    // A volume that libvirt alone can reach.
+    host.pool_of(
+        "rbd",
+        "rack",
+        "<capacity>1073741824</capacity><source><name>ceph</name><host name='mon'/></source>\
+         <volume><name>x</name><capacity>1048576</capacity><target><path>ceph/x</path></target>\
+         </volume>",
+    );
+    host.add(Guest::new("golden").device(
+        "<disk type='volume' device='disk'><driver name='qemu' type='raw'/>\
+         <source pool='rack' volume='x'/><target dev='vda' bus='virtio'/></disk>",
+    ));
+    for way in ["", "--full", "--full --pool rack"] {
+        let outcome = host.vmkin(&format!("clone -d golden web-01 {way}"));
+        outcome.fails(4, "disk vda, volume 'x' of pool 'rack', is no file");
     }
 }
 

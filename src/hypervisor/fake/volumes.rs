@@ -23,12 +23,24 @@ impl Fake {
         volumes.insert(path.into(), file.into());
     }
 
-    fn pool_of(&self, name: &str) -> Result<(&Pool, &Path)> {
+    /// What the paths of the volumes of a pool begin with.
+    pub(super) fn pool_of(&self, name: &str) -> Result<&Path> {
         self.answer()?;
-        let mut pools = self.pools.iter();
-        pools
-            .find_map(|pool| Some((pool, pool.path.as_deref()?)).filter(|_| pool.name == name))
+        let mut places = self.places();
+        let place = places.find(|(pool, _)| *pool == name);
+        place
+            .map(|(_, place)| place)
             .ok_or_else(|| Error::new(Kind::NotFound, format!("no pool '{name}'")))
+    }
+
+    fn places(&self) -> impl Iterator<Item = (&str, &Path)> {
+        let pools = self.pools.iter();
+        let directories =
+            pools.filter_map(|pool| Some((pool.name.as_str(), pool.path.as_deref()?)));
+        let special = self.special.iter();
+        let special =
+            special.filter_map(|(pool, facts)| Some((pool.as_str(), facts.place.as_deref()?)));
+        directories.chain(special)
     }
 }
 
@@ -40,7 +52,10 @@ impl Volumes for Fake {
             Arc::new(FakeVolume {
                 path: path.to_owned(),
                 file: file.clone(),
-                pools: self.pools.clone(),
+                pool: self
+                    .places()
+                    .find(|(_, at)| path.parent() == Some(at))
+                    .map(|(pool, _)| pool.to_owned()),
                 all: Arc::clone(&self.volumes),
                 building: Arc::clone(&self.building),
             }) as Arc<dyn Volume>
@@ -48,16 +63,19 @@ impl Volumes for Fake {
     }
 
     fn volume_in(&self, pool: &str, name: &str) -> Result<Option<Arc<dyn Volume>>> {
-        self.volume_at(&self.pool_of(pool)?.1.join(name))
+        self.volume_at(&self.pool_of(pool)?.join(name))
     }
 
     fn volume_names(&self, pool: &str) -> Result<Vec<String>> {
-        let volumes = self.volumes_of(pool)?.into_iter();
-        Ok(volumes.map(|volume| volume.name).collect())
+        let dir = self.pool_of(pool)?;
+        let volumes = self.volumes.lock().expect("nobody fails");
+        let here = volumes.keys().filter(|path| path.parent() == Some(dir));
+        let names = here.filter_map(|path| path.file_name());
+        Ok(names.map(|name| name.to_string_lossy().into()).collect())
     }
 
     fn volumes_of(&self, pool: &str) -> Result<Vec<PoolVolume>> {
-        let (_, dir) = self.pool_of(pool)?;
+        let dir = self.pool_of(pool)?;
         let volumes = self.volumes.lock().expect("nobody fails");
         let here = volumes
             .iter()
@@ -66,33 +84,45 @@ impl Volumes for Fake {
             Ok(PoolVolume {
                 name: path.file_name().expect("a name").to_string_lossy().into(),
                 path: path.clone(),
-                facts: facts(file)?,
+                facts: facts(path, file)?,
             })
         })
         .collect()
     }
 
     fn pool_facts(&self, pool: &str) -> Result<PoolFacts> {
-        let (_, dir) = self.pool_of(pool)?;
+        let dir = self.pool_of(pool)?;
+        let mut special = self.special.iter();
+        if let Some((_, facts)) = special.find(|(name, _)| name == pool) {
+            return Ok(facts.clone());
+        }
         Ok(PoolFacts {
             kind: "dir".to_owned(),
             directory: Some(dir.to_owned()),
+            place: Some(dir.to_owned()),
             capacity: 2 << 30,
             available: 1 << 30,
         })
     }
 
     fn create_volume(&self, pool: &str, new: &NewVolume) -> Result<Arc<dyn Volume>> {
-        let (_, dir) = self.pool_of(pool)?;
+        let dir = self.pool_of(pool)?;
         let path = dir.join(&new.name);
+        // Beside the others of this pool.
+        let volumes = self.volumes.lock().expect("nobody fails").clone();
+        let mut others = volumes
+            .iter()
+            .filter(|(other, _)| other.parent() == Some(dir));
+        let beside = others.next().and_then(|(_, file)| file.parent());
+        let file_path = beside.unwrap_or(dir).join(&new.name);
         let number = self.created.fetch_add(1, Ordering::SeqCst) + 1;
         if number == self.refuse_create.load(Ordering::SeqCst) {
             return Err(Error::new(Kind::Libvirt, "there is no room"));
         }
         let taken = |e| Error::io("no volume", e).with_kind(Kind::Exists);
-        let file = File::create_new(&path).map_err(taken)?;
+        let file = File::create_new(&file_path).map_err(taken)?;
         file.set_len(new.capacity).expect("room");
-        self.has_volume(&path, &path);
+        self.has_volume(&path, &file_path);
         Ok(self.volume_at(&path)?.expect("it was made"))
     }
 
@@ -104,7 +134,8 @@ impl Volumes for Fake {
     ) -> Result<Arc<dyn Volume>> {
         let gone = || Error::new(Kind::NotFound, "there is no such volume");
         let original = self.volume_in(&from.pool, &from.name)?.ok_or_else(gone)?;
-        let bytes = original.read(0, usize::try_from(original.facts()?.size).expect("small"))?;
+        // Larger than all that there is.
+        let bytes = original.read(0, 2 << 20)?;
         let made = self.create_volume(pool, &NewVolume::raw(&new.name, bytes.len() as u64))?;
         let half = self.die_at_copy.load(Ordering::SeqCst);
         made.write(0, &bytes[..bytes.len() / if half { 2 } else { 1 }])?;
@@ -120,17 +151,15 @@ impl Volumes for Fake {
 struct FakeVolume {
     path: PathBuf,
     file: PathBuf,
-    pools: Vec<Pool>,
+    pool: Option<String>,
     all: Files,
     building: Arc<AtomicBool>,
 }
 
 impl Volume for FakeVolume {
     fn name(&self) -> Result<VolumeName> {
-        let mut pools = self.pools.iter();
-        let pool = pools.find(|pool| pool.path.as_deref() == self.path.parent());
         Ok(VolumeName {
-            pool: pool.expect("it is in one").name.clone(),
+            pool: self.pool.clone().expect("it is in one"),
             name: self
                 .path
                 .file_name()
@@ -141,7 +170,7 @@ impl Volume for FakeVolume {
     }
 
     fn facts(&self) -> Result<VolumeFacts> {
-        facts(&self.file)
+        facts(&self.path, &self.file)
     }
 
     fn read(&self, offset: u64, length: usize) -> Result<Vec<u8>> {
@@ -160,7 +189,7 @@ impl Volume for FakeVolume {
     }
 
     fn read_through(&self, take: &mut dyn FnMut(Piece<'_>) -> Result<()>) -> Result<()> {
-        let size = facts(&self.file)?.size;
+        let size = self.facts()?.size;
         let mut at = 0;
         while at < size {
             let mut bytes = self.read(at, 1 << 20)?;
@@ -198,7 +227,14 @@ impl Volume for FakeVolume {
     }
 }
 
-fn facts(file: &Path) -> Result<VolumeFacts> {
+fn facts(path: &Path, file: &Path) -> Result<VolumeFacts> {
+    // Images of Ceph have no paths.
+    if path.is_relative() {
+        return Err(Error::new(
+            Kind::WrongState,
+            "it is a volume of the type 'network'",
+        ));
+    }
     let meta = file.metadata().map_err(|e| Error::io("no facts", e))?;
     let mut magic = [0; 4];
     let opened = File::open(file).map_err(|e| Error::io("no facts", e))?;
@@ -210,7 +246,7 @@ fn facts(file: &Path) -> Result<VolumeFacts> {
         _ => "raw",
     };
     Ok(VolumeFacts {
-        block: false,
+        block: path.starts_with("/dev"),
         size: meta.len(),
         allocated: meta.blocks() * 512,
         modified: Some(format!("{}.{:09}", meta.mtime(), meta.mtime_nsec())),

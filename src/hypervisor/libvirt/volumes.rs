@@ -351,4 +351,38 @@ mod tests {
         let none = libvirt.create_volume("none", &new).unwrap_err();
         assert_eq!(none.kind(), Kind::NotFound);
     }
+
+    #[test]
+    fn volumes_are_copied_in_pools_that_are_no_directories() {
+        let dir = tempfile::tempdir().unwrap();
+        let room = "<capacity>1073741824</capacity>";
+        let volume = |path: &str| {
+            format!(
+                "<volume><name>golden</name><capacity>1048576</capacity>\
+                 <target><path>{path}/golden</path></target></volume>"
+            )
+        };
+        let host = format!(
+            "<node><pool type='rbd'><name>rack</name>{room}<source><name>ceph</name>\
+             <host name='mon'/></source>{}</pool><pool type='logical'><name>vg</name>{room}<source>\
+             <name>vg</name></source><target><path>/dev/vg</path></target>{}</pool></node>",
+            volume("ceph"),
+            volume("/dev/vg")
+        );
+        let file = dir.path().join("host.xml");
+        std::fs::write(&file, host).unwrap();
+        let libvirt = Libvirt::open(Some(&format!("test://{}", file.display()))).unwrap();
+        for (pool, place) in [("rack", "ceph"), ("vg", "/dev/vg")] {
+            let facts = libvirt.pool_facts(pool).unwrap();
+            assert_eq!(facts.place.as_deref(), Some(Path::new(place)));
+            let golden = Path::new(place).join("golden");
+            let golden = libvirt.volume_at(&golden).unwrap().unwrap();
+            let name = golden.name().unwrap();
+            assert_eq!((name.pool.as_str(), name.name.as_str()), (pool, "golden"));
+            let new = NewVolume::raw("a-0123456789ab", 0);
+            let copy = libvirt.copy_volume(&name, pool, &new).unwrap();
+            assert_eq!(copy.name().unwrap().pool, pool);
+            copy.delete().unwrap();
+        }
+    }
 }

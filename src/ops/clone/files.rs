@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use super::network::Origin;
+use super::network::{Origin, no_file};
 use super::parent;
 use super::plan::{Plan, PlannedClone, PlannedDisk};
 use crate::error::Result;
@@ -75,6 +75,7 @@ fn image_of(
     let stop = host.interrupt.flag();
     let new = match (&disk.source, plan.linked()) {
         (Origin::Blank { size, format, .. }, _) => image::write_blank(&disk.temp, *size, *format),
+        (Origin::Volume { .. }, _) => Err(no_file(&disk.source)),
         (Origin::Image(chain), true) => {
             let base = chain.top();
             let overlay = Overlay {

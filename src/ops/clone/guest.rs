@@ -152,7 +152,8 @@ fn paths(clone: &PlannedClone) -> Vec<PathBuf> {
     disks.chain(others.map(|file| file.path.clone())).collect()
 }
 
-/// Beside the first disk, or where all disks go.
+/// Beside the first disk, or where all disks go, if files can be there; else where new
+/// images go.
 fn seed_path(placing: &Placing<'_>, clone: &PlannedClone) -> Result<PathBuf> {
     let first = clone.disks.first().map(|disk| parent(&disk.path));
     let dir = placing.dir().map(Path::to_owned).or(first).ok_or_else(|| {
@@ -166,7 +167,13 @@ fn seed_path(placing: &Placing<'_>, clone: &PlannedClone) -> Result<PathBuf> {
         )
         .hint("say where: `--dir /var/lib/libvirt/images` or `--pool default`")
     })?;
-    Ok(dir.join(format!("{}-seed.img", clone.name)))
+    let name = format!("{}-seed.img", clone.name);
+    let path = dir.join(&name);
+    // Disks need not be files.
+    match (placing.site().must_be_file(&path), placing.default_dir()) {
+        (Err(_), Some(dir)) => Ok(dir.join(name)),
+        (may_be, _) => may_be.map(|()| path),
+    }
 }
 
 /// What a dry run prints of it.

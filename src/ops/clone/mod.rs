@@ -37,8 +37,8 @@ mod undo;
 
 pub use self::apply::{Cloned, Outcome, apply};
 pub(super) use self::far::{
-    Contents, begins_empty, identity as identity_there, is_empty, remove_if as remove_volume_if,
-    remove_volume, take_back_volumes, user_there,
+    Contents, begins_empty, copied, identity as identity_there, is_empty, path_there,
+    remove_if as remove_volume_if, remove_volume, take_back_volumes, user_there,
 };
 pub use self::guest::{PlannedGuest, PlannedSeed};
 pub use self::network::Origin;

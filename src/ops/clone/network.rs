@@ -1,7 +1,8 @@
-//! What the disks of clones come from: an image of this host, or an export of
-//! an NBD server.
+//! What the disks of clones come from: an image, an export of an NBD server, or a
+//! volume that libvirt alone can clone.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -9,7 +10,9 @@ use uuid::Uuid;
 use super::request::{CloneRequest, Golden, usage};
 use crate::error::{Error, Kind, Result};
 use crate::image::{self, ReflinkRule};
-use crate::model::{Chain, CloneMode, Disk, DiskSource, ImageFormat, NbdExport, human_bytes};
+use crate::model::{
+    Chain, CloneMode, Disk, DiskSource, DiskTarget, ImageFormat, NbdExport, VolumeName, human_bytes,
+};
 use crate::ops::{Host, Usage};
 
 /// What a disk of the golden domain is.
@@ -23,6 +26,13 @@ pub enum Origin {
         export: NbdExport,
         /// Its size, in bytes.
         virtual_size: u64,
+    },
+    /// A volume of another host that nobody but its libvirt can read.
+    Volume {
+        /// Which.
+        volume: VolumeName,
+        /// Its path, as libvirt spells it.
+        path: PathBuf,
     },
     /// Nothing: the disk is new and empty.
     Blank {
@@ -61,7 +71,7 @@ impl Origin {
     pub fn chain(&self) -> Option<&Arc<Chain>> {
         match self {
             Self::Image(chain) => Some(chain),
-            Self::Export { .. } | Self::Blank { .. } => None,
+            Self::Export { .. } | Self::Volume { .. } | Self::Blank { .. } => None,
         }
     }
 
@@ -70,7 +80,7 @@ impl Origin {
         match self {
             Self::Image(chain) => chain.export(),
             Self::Export { export, .. } => Some(export),
-            Self::Blank { .. } => None,
+            Self::Volume { .. } | Self::Blank { .. } => None,
         }
     }
 
@@ -78,7 +88,7 @@ impl Origin {
     /// to be read to make it: then it is one qcow2 image.
     pub(super) fn copy_format(&self) -> ImageFormat {
         match self {
-            Self::Export { .. } => ImageFormat::Raw,
+            Self::Export { .. } | Self::Volume { .. } => ImageFormat::Raw,
             Self::Blank { format, .. } => *format,
             Self::Image(chain) => {
                 let top = chain.top();
@@ -96,6 +106,7 @@ impl fmt::Display for Origin {
         match self {
             Self::Image(chain) => chain.top().path.display().fmt(f),
             Self::Export { export, .. } => export.fmt(f),
+            Self::Volume { path, .. } => path.display().fmt(f),
             Self::Blank { size, .. } => write!(f, "{} of nothing", human_bytes(*size)),
         }
     }
@@ -104,6 +115,10 @@ impl fmt::Display for Origin {
 /// The export that a disk is on, if clones can be made of it.
 fn cloneable(disk: &Disk) -> Result<&NbdExport> {
     let why_not = match &disk.source {
+        DiskSource::Network(network) if network.protocol == "rbd" => {
+            let what = format!("disk {}, {},", disk.target, disk.source);
+            return Err(through_libvirt(no_file(&what), disk));
+        }
         DiskSource::Network(network) => match &network.export {
             Ok(export) if disk.format == ImageFormat::Raw => return Ok(export),
             Ok(export) => format!(
@@ -115,12 +130,31 @@ fn cloneable(disk: &Disk) -> Result<&NbdExport> {
         DiskSource::Other(word) => format!("is of type '{word}', which has no image to clone"),
         _ => "has no image".to_owned(),
     };
-    Err(
-        Error::new(Kind::WrongState, format!("disk {} {why_not}", disk.target)).hint(format!(
-            "let the clones share it, if what is on it can take that: `--share {}`",
-            disk.target
-        )),
-    )
+    let error = Error::new(Kind::WrongState, format!("disk {} {why_not}", disk.target));
+    Err(error.hint(share_it(&disk.target)))
+}
+
+/// What to type where clones cannot have a disk of their own.
+pub(super) fn share_it(target: &DiskTarget) -> String {
+    format!("let the clones share it, if what is on it can take that: `--share {target}`")
+}
+
+/// The same where libvirt may be able to clone the disk by itself.
+pub(super) fn through_libvirt(error: Error, disk: &Disk) -> Error {
+    error
+        .hint(
+            "have libvirt clone it in its pool, as on another host: `vmkin -c \
+             qemu+ssh://localhost/system clone … --full`",
+        )
+        .hint(share_it(&disk.target))
+}
+
+/// The error for what is no file or device of this host.
+pub(super) fn no_file(what: &dyn fmt::Display) -> Error {
+    let what = format!(
+        "{what} is no file or device of this host, and clones can only be made of those here"
+    );
+    Error::new(Kind::WrongState, what)
 }
 
 /// Refuses two disks on one export: each clone would have two overlays that

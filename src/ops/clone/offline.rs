@@ -78,7 +78,7 @@ pub(super) fn check(host: Host<'_>, clones: &[PlannedClone]) -> Result<Vec<Strin
         match &disk.source {
             Origin::Image(chain) => disks.push((disk.target.to_string(), Chain::clone(chain))),
             Origin::Blank { .. } => {}
-            Origin::Export { .. } => {
+            Origin::Export { .. } | Origin::Volume { .. } => {
                 return Err(refused("is on another host's disk", clone));
             }
         }
@@ -153,7 +153,7 @@ fn made(disk: &PlannedDisk) -> Result<Chain> {
             .iter()
             .map(|layer| layer.path.clone())
             .collect(),
-        Origin::Export { .. } | Origin::Blank { .. } => Vec::new(),
+        Origin::Export { .. } | Origin::Volume { .. } | Origin::Blank { .. } => Vec::new(),
     };
     let trust = Trust::new([] as [&std::path::Path; 0], below);
     image::resolve(&disk.temp, disk.format, &trust)

@@ -50,7 +50,11 @@ impl<'a> Placing<'a> {
                 placing.dir = Some(absolute(dir)?);
             }
             Placement::Pool(name) => {
-                placing.dir = Some(pool_dir(pools, name, "a directory: `--dir DIR`")?);
+                let dir = match site.place_of(name) {
+                    Some(place) => place,
+                    None => pool_dir(pools, name, "a directory: `--dir DIR`")?,
+                };
+                placing.dir = Some(dir);
                 placing.pool = Some(name.clone());
             }
         }
@@ -60,11 +64,6 @@ impl<'a> Placing<'a> {
     /// Where the files are made.
     pub(super) fn site(&self) -> &'a dyn Site {
         self.site
-    }
-
-    /// What a copy is called that would have this name at home.
-    fn copy_name(&self, name: String) -> String {
-        self.site.copy_name(name, self.batch)
     }
 
     /// The directory that the user names for all files.
@@ -78,8 +77,16 @@ impl<'a> Placing<'a> {
         if let Some(dir) = &self.dir {
             return Ok(dir.clone());
         }
+        if let Some(dir) = self.site.beside(from.origin, from.named) {
+            return Ok(dir);
+        }
         match (from.origin, from.named) {
             (Origin::Export { export, .. }, _) => Err(network::no_place(disk, export)),
+            (Origin::Volume { path, .. }, _) => Err(usage(format!(
+                "nothing says where the clone of disk {}, {}, goes",
+                disk.target,
+                path.display()
+            ))),
             (Origin::Blank { .. }, _) => self.default_dir().ok_or_else(|| {
                 usage(format!(
                     "nothing says where the new disk {} goes",
@@ -98,7 +105,7 @@ impl<'a> Placing<'a> {
     }
 
     /// Where a new and empty image goes if nothing is said.
-    fn default_dir(&self) -> Option<PathBuf> {
+    pub(super) fn default_dir(&self) -> Option<PathBuf> {
         let mut active = self.pools.iter().filter(|pool| pool.active);
         active
             .find(|pool| pool.name == DEFAULT_POOL)
@@ -219,7 +226,10 @@ pub(super) fn place(
                     let name = file_name(&identity.name, disk, index, format, from);
                     let copied = request.mode == CloneMode::Full;
                     match source.origin {
-                        Origin::Image(_) if copied => dir.join(placing.copy_name(name)),
+                        Origin::Image(_) | Origin::Volume { .. } if copied => {
+                            let (site, batch) = (placing.site, placing.batch);
+                            site.copy_path(source.origin, &dir, &name, batch)?
+                        }
                         _ => dir.join(name),
                     }
                 }
@@ -230,7 +240,10 @@ pub(super) fn place(
                 source: source.origin.clone(),
                 format,
                 grown: grown(drive, source.origin)?,
-                xml_source: placing.xml_source(&disk.source, &path),
+                xml_source: placing
+                    .site
+                    .source_of_copy(&disk.source, &path)
+                    .unwrap_or_else(|| placing.xml_source(&disk.source, &path)),
                 path,
                 temp,
             });
@@ -243,6 +256,7 @@ pub(super) fn place(
                     Some(path) => absolute(path)?,
                     None => parent(old).join(nvram_name(&identity.name, &facts.name, old)),
                 };
+                placing.site.must_be_file(&path)?;
                 let (path, temp) = claim(path)?;
                 Some(PlannedFile {
                     // Libvirt makes it from its template at the first start.

@@ -211,6 +211,11 @@ pub fn plan(host: Host<'_>, request: &CloneRequest) -> Result<Plan> {
             origins.push(blank);
             continue;
         }
+        if let Some(volume) = site.volume(host, request, disk)? {
+            named.push(None);
+            origins.push(volume);
+            continue;
+        }
         let path = path_of(hypervisor, &disk.source)?;
         named.push(path.clone());
         let Some(path) = path else {

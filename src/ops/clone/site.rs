@@ -10,14 +10,14 @@ use uuid::Uuid;
 
 use super::as_they_are;
 use super::files;
-use super::network::Origin;
+use super::network::{self, Origin};
 use super::place::{free, there, writable};
 use super::plan::{self, Plan, PlannedBase, PlannedClone};
 use super::request::CloneRequest;
 use super::{parent, undo};
 use crate::error::Result;
 use crate::image::{self, Guard, Trust};
-use crate::model::{BaseIdentity, Chain, Disk, FileId, Layer, Pool};
+use crate::model::{BaseIdentity, Chain, Disk, DiskSource, FileId, Layer, Pool};
 use crate::ops::images::{chain_of, dirs_of, open_dirs, pools_over, real};
 use crate::ops::{Host, Usage};
 use crate::store::{FilePair, VolumeIntent};
@@ -57,8 +57,35 @@ pub(super) trait Site: fmt::Debug + Send + Sync {
         trust: &Trust,
     ) -> Result<()>;
 
-    /// What a copy is called that would have this name if nobody else could take it.
-    fn copy_name(&self, name: String, batch: Uuid) -> String;
+    /// What a disk comes from that only libvirt there can clone; `None` if it is an
+    /// image or an export.
+    fn volume(&self, host: Host<'_>, request: &CloneRequest, disk: &Disk)
+    -> Result<Option<Origin>>;
+
+    /// The path of a copy that would be this file if nobody else could take it.
+    fn copy_path(&self, _: &Origin, dir: &Path, name: &str, _: Uuid) -> Result<PathBuf> {
+        Ok(dir.join(name))
+    }
+
+    /// Where volumes of this pool are, if it is no directory and copies can go there.
+    fn place_of(&self, _pool: &str) -> Option<PathBuf> {
+        None
+    }
+
+    /// Where the copy of a disk goes by itself that is no file, if it can.
+    fn beside(&self, _: &Origin, _named: Option<&Path>) -> Option<PathBuf> {
+        None
+    }
+
+    /// How the XML names a copy that is no file.
+    fn source_of_copy(&self, _old: &DiskSource, _path: &Path) -> Option<DiskSource> {
+        None
+    }
+
+    /// Refuses a place where there can be no files.
+    fn must_be_file(&self, _path: &Path) -> Result<()> {
+        Ok(())
+    }
 
     /// Refuses a path that something is at. Returns it free of symbolic links,
     /// as far as they can be seen.
@@ -154,8 +181,16 @@ impl Site for Here {
         as_they_are::may_be_given(usage, disk, path, trust)
     }
 
-    fn copy_name(&self, name: String, _: Uuid) -> String {
-        name
+    fn volume(&self, host: Host<'_>, _: &CloneRequest, disk: &Disk) -> Result<Option<Origin>> {
+        let DiskSource::Volume { pool, volume } = &disk.source else {
+            return Ok(None);
+        };
+        // Of Ceph and its like, libvirt has no paths.
+        if host.hypervisor.volume_path(pool, volume)?.is_absolute() {
+            return Ok(None);
+        }
+        let what = format!("disk {}, volume '{volume}' of pool '{pool}',", disk.target);
+        Err(network::through_libvirt(network::no_file(&what), disk))
     }
 
     fn claim(&self, _: Host<'_>, path: &Path) -> Result<PathBuf> {

@@ -2,13 +2,12 @@
 //! it. Who else uses one is known by what the domains there say; an overlay on it
 //! that no domain has is not seen from here.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{DeletePlan, Storage};
 use crate::error::{Error, Kind, Result};
 use crate::image;
-use crate::model::DiskSource;
-use crate::ops::images::path_of;
+use crate::model::{Disk, Layer, Pool, VolumeName};
 use crate::ops::{Host, KnownDomain, Usage, clone};
 use crate::store::VolumeIntent;
 
@@ -19,16 +18,10 @@ pub(super) fn add(
     usage: &Usage,
     known: &KnownDomain,
 ) -> Result<()> {
-    let lineage = known.facts.lineage.as_ref();
-    let made = lineage.into_iter().flat_map(|lineage| {
-        let disks = lineage.disks.iter().map(|disk| &disk.path);
-        disks.chain(&lineage.files)
-    });
-    let made: Vec<&Path> = made.map(AsRef::as_ref).collect();
     let mut own = Vec::new();
     for disk in &known.facts.disks {
         if disk.is_private() || known.facts.is_seed(disk) {
-            own.extend(there(host, &disk.source));
+            own.extend(clone::path_there(host, &disk.source));
         }
     }
     own.extend(
@@ -38,54 +31,93 @@ pub(super) fn add(
             .iter()
             .filter_map(|nvram| nvram.path.clone()),
     );
-    for path in own {
-        let why = if !made.contains(&path.as_path()) {
-            Some("it is on another host, and was not made for the domain".to_owned())
-        } else if plan.request.storage == Storage::Keep {
-            Some("--keep-storage".to_owned())
-        } else {
-            let other = clone::user_there(host, usage, &path, known.domain.uuid)?;
-            other.map(|other| format!("domain '{other}' uses it too"))
-        };
-        if let Some(why) = why {
-            plan.keep(&path, why);
-            continue;
+    own.into_iter()
+        .try_for_each(|path| add_one(plan, host, usage, known, path))
+}
+
+/// Decides about one of them.
+pub(super) fn add_one(
+    plan: &mut DeletePlan,
+    host: Host<'_>,
+    usage: &Usage,
+    known: &KnownDomain,
+    path: PathBuf,
+) -> Result<()> {
+    let why = if !made_for(known).any(|made| *made == path) {
+        Some("it is on another host, and was not made for the domain".to_owned())
+    } else if plan.request.storage == Storage::Keep {
+        Some("--keep-storage".to_owned())
+    } else {
+        let other = clone::user_there(host, usage, &path, known.domain.uuid)?;
+        other.map(|other| format!("domain '{other}' uses it too"))
+    };
+    if let Some(why) = why {
+        plan.keep(&path, why);
+        return Ok(());
+    }
+    usage
+        .must_tell(&path, |own| own.domain == known.domain.uuid)
+        .map_err(|e| e.hint("to delete the guest and keep its files: `--keep-storage`"))?;
+    match intent(host, &path)? {
+        Some(volume) => {
+            plan.remove.push(path);
+            plan.volumes.push(volume);
         }
-        usage
-            .must_tell(&path, |own| own.domain == known.domain.uuid)
-            .map_err(|e| e.hint("to delete the guest and keep its files: `--keep-storage`"))?;
-        match intent(host, &path)? {
-            Some(volume) => {
-                plan.remove.push(path);
-                plan.volumes.push(volume);
-            }
-            None => plan.keep(&path, "it is no volume of an active pool of that host"),
-        }
+        None => plan.keep(&path, "it is no volume of an active pool of that host"),
     }
     Ok(())
 }
 
-/// The path of a disk there, if it has one.
-fn there(host: Host<'_>, source: &DiskSource) -> Option<std::path::PathBuf> {
-    path_of(host.hypervisor, source).ok().flatten()
+/// The files and volumes that were made for a domain.
+fn made_for(known: &KnownDomain) -> impl Iterator<Item = &PathBuf> {
+    let lineage = known.facts.lineage.iter();
+    lineage.flat_map(|lineage| {
+        let disks = lineage.disks.iter().map(|disk| &disk.path);
+        disks.chain(&lineage.files)
+    })
+}
+
+/// The path of a disk that libvirt has cloned in a pool that is no directory. On this
+/// host, too, nobody else can remove it.
+pub(super) fn of_no_directory(
+    host: Host<'_>,
+    known: &KnownDomain,
+    disk: &Disk,
+    layers: &[Layer],
+) -> Result<Option<PathBuf>> {
+    let made = || clone::path_there(host, &disk.source).filter(|_| disk.is_private());
+    let path = match layers.first() {
+        Some(layer) if !layer.block => None,
+        _ => made().filter(|path| made_for(known).any(|made| made == path)),
+    };
+    let Some(path) = path else {
+        return Ok(None);
+    };
+    let Some(volume) = host.hypervisor.volume_at(&path)? else {
+        return Ok(None);
+    };
+    let pool = volume.name()?.pool;
+    let pools = host.hypervisor.pools()?;
+    let is_it = |known: &Pool| known.name == pool && known.path.is_none();
+    Ok(pools.iter().any(is_it).then_some(path))
 }
 
 /// The volume of this path, as it looks now.
 fn intent(host: Host<'_>, path: &Path) -> Result<Option<VolumeIntent>> {
-    let pools = host.hypervisor.pools()?;
-    let mut pools = pools.iter().filter(|pool| pool.active);
-    let pool = pools.find(|pool| pool.path.as_deref() == path.parent());
-    let name = path.file_name().and_then(|name| name.to_str());
-    let (Some(pool), Some(name)) = (pool, name) else {
+    let Some(volume) = host.hypervisor.volume_at(path)? else {
         return Ok(None);
     };
-    let Some(volume) = host.hypervisor.volume_in(&pool.name, name)? else {
-        return Ok(None);
+    let VolumeName { pool, name } = volume.name()?;
+    let facts = match volume.facts() {
+        // Of Ceph, nothing can be read. Its name tells that it was made for the domain:
+        // one that nobody else chooses.
+        Err(e) if e.kind() == Kind::WrongState => return Ok(Some(clone::copied(&pool, name))),
+        facts => facts?,
     };
     Ok(Some(VolumeIntent {
-        pool: pool.name.clone(),
-        name: name.to_owned(),
-        size: volume.facts()?.size,
+        pool,
+        name,
+        size: facts.size,
         head_sha256: image::head_sha256(&volume.read(0, image::HEAD)?),
         copied: false,
     }))

@@ -4,6 +4,9 @@ use crate::model::{NbdExport, NbdServer, NetworkSource};
 use crate::xml::escape::shown;
 use crate::xml::span::Node;
 
+/// What a `<source>` says of the way to a disk, and not of the disk.
+const WAYS: [&str; 5] = ["auth", "config", "host", "reconnect", "timeout"];
+
 /// What a `<source>` of a network disk says; `None` if it names no protocol.
 pub(super) fn source(node: Node<'_, '_>) -> Option<NetworkSource> {
     let get = |name| {
@@ -14,6 +17,7 @@ pub(super) fn source(node: Node<'_, '_>) -> Option<NetworkSource> {
     let protocol = get("protocol")?;
     Some(NetworkSource {
         name: get("name"),
+        whole: node.children().all(|child| WAYS.contains(&child.name())),
         export: match protocol.as_str() {
             "nbd" => export(node),
             other => Err(format!(

@@ -119,12 +119,14 @@ impl Host {
     /// Adds an active storage pool over a directory.
     pub(crate) fn pool(&self, name: &str, dir: &Path) {
         let dir = dir.display();
-        self.part(
-            &format!("pool {name}"),
-            format!(
-                "<pool type='dir'><name>{name}</name><target><path>{dir}</path></target></pool>"
-            ),
-        );
+        let target = format!("<target><path>{dir}</path></target>");
+        self.pool_of("dir", name, &target);
+    }
+
+    /// Adds an active storage pool of this kind that has this in it.
+    pub(crate) fn pool_of(&self, kind: &str, name: &str, inner: &str) {
+        let xml = format!("<pool type='{kind}'><name>{name}</name>{inner}</pool>");
+        self.part(&format!("pool {name}"), xml);
     }
 
     /// Takes a domain off the host.

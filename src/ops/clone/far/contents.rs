@@ -102,7 +102,7 @@ impl There {
                 }
                 Origin::Blank { size, format } => image::blank(*size, *format)?,
                 // What is no image is refused before.
-                Origin::Export { .. } => continue,
+                Origin::Export { .. } | Origin::Volume { .. } => continue,
             };
             all.push((disk.path.clone(), Arc::new(Contents::of(&laid_out))));
         }

@@ -11,12 +11,17 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::pools::Holds;
 use super::there::There;
 use crate::error::{Error, Kind, Result};
 use crate::image::remote::Remote;
 use crate::image::{Trust, shown};
-use crate::model::{Chain, ImageFormat, Layer, NewVolume, VolumeFacts, VolumeName, human_bytes};
+use crate::model::{
+    Chain, CloneMode, Disk, DiskSource, ImageFormat, Layer, NewVolume, VolumeFacts, VolumeName,
+    human_bytes,
+};
 use crate::ops::Host;
+use crate::ops::clone::network::{Origin, share_it};
 use crate::ops::clone::plan::{PlannedClone, PlannedDisk};
 use crate::ops::guest::image_there;
 use crate::store::VolumeIntent;
@@ -76,11 +81,11 @@ pub(super) fn same_format(layer: &Layer, facts: &VolumeFacts) -> Result<()> {
 }
 
 /// What the journal has to know of a disk that is copied.
-pub(super) fn intent(pool: &str, name: String, chain: &Chain) -> VolumeIntent {
+pub(in crate::ops) fn intent(pool: &str, name: String) -> VolumeIntent {
     VolumeIntent {
         pool: pool.to_owned(),
         name,
-        size: chain.top().virtual_size,
+        size: 0,
         head_sha256: String::new(),
         copied: true,
     }
@@ -89,40 +94,34 @@ pub(super) fn intent(pool: &str, name: String, chain: &Chain) -> VolumeIntent {
 impl There {
     /// Has libvirt copy the disks of a clone, one after the other.
     pub(super) fn copy_all(&self, host: Host<'_>, clone: &PlannedClone) -> Result<()> {
-        for (disk, chain) in self.copies(clone) {
+        for disk in self.copies(clone) {
             host.interrupt.check()?;
-            self.copy(host, clone, disk, chain)?;
+            self.copy(host, clone, disk)?;
             crate::failpoint::hit("clone.file")?;
         }
         // It may have taken long.
         host.interrupt.check()
     }
 
-    fn copy(
-        &self,
-        host: Host<'_>,
-        clone: &PlannedClone,
-        disk: &PlannedDisk,
-        chain: &Chain,
-    ) -> Result<()> {
-        let (pool, name) = self.must_have_pool(host, &disk.path)?;
-        let takes = chain.layers().iter().map(|layer| match layer.block {
-            true => layer.virtual_size,
-            false => layer.allocated,
-        });
-        let takes = takes.fold(0, u64::saturating_add);
-        must_have_room(host, pool, &disk.path, takes)?;
+    fn copy(&self, host: Host<'_>, clone: &PlannedClone, disk: &PlannedDisk) -> Result<()> {
+        let (place, name) = self.must_have_pool(host, &disk.path)?;
+        let pool = &place.name;
+        let original = Original::of(host, disk)?;
+        must_have_room(host, pool, &disk.path, original.takes)?;
         let new = NewVolume {
             name,
-            capacity: chain.top().virtual_size,
-            allocation: 0,
+            capacity: original.size,
+            allocation: match place.holds {
+                // Else it would be one that can run out of room.
+                Holds::Devices => original.size,
+                Holds::Files | Holds::Rbd => 0,
+            },
             format: disk.format,
             mode: None,
         };
-        let from = named_there(host, &chain.top().path)?;
         host.observer.status(&format!(
             "Libvirt copies {} to {} on {}.",
-            shown(&chain.top().path),
+            disk.source,
             shown(&disk.path),
             host.hypervisor.uri()
         ));
@@ -131,13 +130,104 @@ impl There {
             pool,
             name: &new.name,
             what: format!("{} ({})", clone.name, disk.target),
-            takes,
+            takes: original.takes,
         };
         self.make_volume(&disk.path, || {
-            watch.over(|| host.hypervisor.copy_volume(&from, pool, &new))
+            watch.over(|| host.hypervisor.copy_volume(&original.name, pool, &new))
         })?;
-        is_whole(host, disk, chain)
+        match &disk.source {
+            Origin::Image(chain) => is_whole(host, disk, chain),
+            // Nobody but libvirt can read it.
+            Origin::Volume { .. } | Origin::Export { .. } | Origin::Blank { .. } => Ok(()),
+        }
     }
+}
+
+/// What is copied.
+struct Original {
+    name: VolumeName,
+    /// Its size as a disk, in bytes; 0 for the one that libvirt knows.
+    size: u64,
+    /// About how much a copy takes, in bytes.
+    takes: u64,
+}
+
+impl Original {
+    fn of(host: Host<'_>, disk: &PlannedDisk) -> Result<Self> {
+        let chain = match &disk.source {
+            Origin::Image(chain) => chain,
+            Origin::Volume { volume, .. } => {
+                return Ok(Self {
+                    name: volume.clone(),
+                    size: 0,
+                    takes: 0,
+                });
+            }
+            Origin::Export { .. } | Origin::Blank { .. } => {
+                let what = format!("{} is no volume", disk.source);
+                return Err(Error::new(Kind::WrongState, what));
+            }
+        };
+        let takes = chain.layers().iter().map(|layer| match layer.block {
+            true => layer.virtual_size,
+            false => layer.allocated,
+        });
+        Ok(Self {
+            name: named_there(host, &chain.top().path)?,
+            size: chain.top().virtual_size,
+            takes: takes.fold(0, u64::saturating_add),
+        })
+    }
+}
+
+/// What a disk comes from that is an image of Ceph: a volume of an rbd pool.
+pub(super) fn of_ceph(host: Host<'_>, mode: CloneMode, disk: &Disk) -> Result<Option<Origin>> {
+    let target = &disk.target;
+    let refused = |why: &str| {
+        let what = format!("disk {target} is {}, {why}", disk.source);
+        Error::new(Kind::WrongState, what)
+    };
+    let volume = match &disk.source {
+        DiskSource::Network(network) if network.protocol == "rbd" => {
+            if !network.whole {
+                return Err(
+                    refused("of which it has only a part or a snapshot").hint(share_it(target))
+                );
+            }
+            let name = network.name.as_deref().unwrap_or_default();
+            let found = host.hypervisor.volume_at(Path::new(name))?;
+            let found = found.map(|volume| volume.name()).transpose()?;
+            found.ok_or_else(|| {
+                let why = format!(
+                    "which is no volume of an active storage pool of {}",
+                    host.hypervisor.uri()
+                );
+                refused(&why)
+                    .hint("make an rbd pool of it there: `virsh pool-create FILE`")
+                    .hint(share_it(target))
+            })?
+        }
+        DiskSource::Volume { pool, volume } => {
+            if host.hypervisor.pool_facts(pool)?.kind != "rbd" {
+                return Ok(None);
+            }
+            VolumeName {
+                pool: pool.clone(),
+                name: volume.clone(),
+            }
+        }
+        _ => return Ok(None),
+    };
+    if mode == CloneMode::Linked {
+        return Err(refused("on which there can be no overlay")
+            .hint("have libvirt clone it in its pool: `--full`")
+            .hint(share_it(target)));
+    }
+    if disk.format != ImageFormat::Raw {
+        return Err(refused(&format!("and holds a {} image", disk.format)).hint(share_it(target)));
+    }
+    let path = host.hypervisor.volume_path(&volume.pool, &volume.name)?;
+    Ok(Some(Origin::Volume { volume, path }))
 }
 
 fn named_there(host: Host<'_>, path: &Path) -> Result<VolumeName> {

@@ -12,7 +12,8 @@ use super::there::{There, locked};
 use crate::error::{Error, Kind, Result};
 use crate::image::{self, shown};
 use crate::model::{
-    BaseIdentity, BaseRecord, Chain, CloneMode, Disk, DomainState, Layer, LineageDisk, VolumeFacts,
+    BaseIdentity, BaseRecord, Chain, CloneMode, Disk, DiskSource, DomainState, LineageDisk,
+    VolumeFacts,
 };
 use crate::ops::base::has_children;
 use crate::ops::clone::as_they_are::{overlay_instead, taken, writes_to_base};
@@ -49,6 +50,9 @@ pub(super) fn bases(
     images: &[(&Disk, Arc<Chain>)],
     warnings: &mut Vec<String>,
 ) -> Result<Vec<PlannedBase>> {
+    for path in locked(&there.unread).iter() {
+        nobody_uses(host, request, usage, path, warnings)?;
+    }
     let mut bases = Vec::new();
     for (_, chain) in images {
         let mut records = Vec::new();
@@ -61,7 +65,7 @@ pub(super) fn bases(
                 locked(&there.readable).insert(layer.path.clone());
             }
             compare_with_known(host, usage, &layer.path, &identity)?;
-            nobody_uses(host, request, usage, layer, warnings)?;
+            nobody_uses(host, request, usage, &layer.path, warnings)?;
             records.push(BaseRecord {
                 path: layer.path.clone(),
                 format: layer.format,
@@ -121,7 +125,7 @@ fn may_depend(host: Host<'_>, known: &KnownDomain, made: &LineageDisk, path: &Pa
     let Some(disk) = disks.find(|disk| disk.target == made.target) else {
         return false;
     };
-    let named = |source| path_of(host.hypervisor, source).ok().flatten();
+    let named = |source| path_there(host, source);
     let mut declared = disk.declared.iter().map(|layer| named(&layer.source));
     let open = disk.declared.is_empty() && !disk.declared_whole;
     named(&disk.source).as_ref() == Some(&made.path)
@@ -134,11 +138,11 @@ fn nobody_uses(
     host: Host<'_>,
     request: &CloneRequest,
     usage: &Usage,
-    layer: &Layer,
+    image: &Path,
     warnings: &mut Vec<String>,
 ) -> Result<()> {
-    let path = shown(&layer.path);
-    for known in writers(host, usage, &layer.path)? {
+    let path = shown(image);
+    for known in writers(host, usage, image)? {
         let name = &known.domain.name;
         if is_golden(&request.golden, known.domain.uuid) {
             continue;
@@ -185,15 +189,15 @@ impl Now {
 /// As [`may_be_given`](crate::ops::clone::as_they_are) on this host, by what domains
 /// and volumes say: refuses an image that another domain has, and one that others are
 /// based on to a guest that would write to it.
-pub(super) fn may_be_given(
+pub(super) fn may_be_given<'a>(
     host: Host<'_>,
     usage: &Usage,
     disk: &Disk,
     path: &Path,
-    pools: &[(String, PathBuf)],
+    pools: impl Iterator<Item = &'a str>,
 ) -> Result<()> {
     let now = Now::of(host)?;
-    let named = |source| path_of(host.hypervisor, source).ok().flatten();
+    let named = |source| path_there(host, source);
     let is_it = |source| named(source).as_deref() == Some(path);
     let mut children = Vec::new();
     for known in &usage.domains {
@@ -226,7 +230,7 @@ pub(super) fn may_be_given(
     children.dedup();
     let mut overlays = Vec::new();
     // Those that have a domain are told by its name.
-    for (pool, _) in pools.iter().filter(|_| children.is_empty()) {
+    for pool in pools.filter(|_| children.is_empty()) {
         let volumes = host.hypervisor.volumes_of(pool)?.into_iter();
         let above = volumes.filter(|volume| volume.facts.backing.as_deref() == Some(path));
         overlays.extend(above.map(|volume| volume.path));
@@ -271,6 +275,17 @@ fn writers<'a>(host: Host<'_>, usage: &'a Usage, path: &Path) -> Result<Vec<&'a 
     Ok(domains.filter(writes).collect())
 }
 
+/// The path of a source there, as libvirt spells those of volumes: an image of Ceph
+/// has one, too, `POOL/IMAGE`.
+pub(in crate::ops) fn path_there(host: Host<'_>, source: &DiskSource) -> Option<PathBuf> {
+    match source {
+        DiskSource::Network(network) if network.protocol == "rbd" => {
+            network.name.as_ref().map(PathBuf::from)
+        }
+        _ => path_of(host.hypervisor, source).ok().flatten(),
+    }
+}
+
 /// A domain there, other than this one, that has the image of this path in some
 /// part, by what it says: as a disk, below one, or as its UEFI variables.
 pub(in crate::ops) fn user_there<'a>(
@@ -288,7 +303,7 @@ pub(in crate::ops) fn user_there<'a>(
         let nvram = facts.nvram.as_ref().and_then(|nvram| nvram.path.as_deref());
         nvram == Some(path)
             || sources.any(|source| {
-                let named = path_of(host.hypervisor, source).ok().flatten();
+                let named = path_there(host, source);
                 named.as_deref() == Some(path)
             })
             || made.any(|disk| disk.bases.iter().any(|base| base.path == path))

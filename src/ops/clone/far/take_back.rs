@@ -54,6 +54,9 @@ pub(in crate::ops) fn remove_if(
 ///
 /// If libvirt cannot look at it or delete it.
 pub(in crate::ops) fn remove_volume(host: Host<'_>, intent: &VolumeIntent) -> Result<bool> {
+    if intent.copied {
+        return copies::take_back(host, &intent.pool, &intent.name).map(|()| true);
+    }
     take_back(host, &intent.pool, &intent.name, intent.size, |_, head| {
         image::head_sha256(head) == intent.head_sha256
     })

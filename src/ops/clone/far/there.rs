@@ -7,13 +7,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use uuid::Uuid;
 
 use super::contents::{self, Contents};
+use super::pools::{Holds, Place, Pools};
 use super::{copies, looks, take_back};
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::Volume;
 use crate::image::remote::Remote;
 use crate::image::{Guard, ReflinkRule, Trust, shown};
 use crate::model::{
-    BaseIdentity, Chain, CloneMode, Disk, Domain, FileId, IdentityChannel, Layer, NewVolume, Pool,
+    BaseIdentity, Chain, CloneMode, Disk, DiskSource, Domain, FileId, IdentityChannel, Layer,
+    NewVolume, Pool,
 };
 use crate::ops::clone::network::Origin;
 use crate::ops::clone::plan::{Plan, PlannedBase, PlannedClone, PlannedDisk, still_as_read};
@@ -30,8 +32,7 @@ const AT_ONCE: usize = 16;
 /// Another host.
 #[derive(Debug)]
 pub(in crate::ops::clone) struct There {
-    /// The active pools whose volumes are files of a directory.
-    pools: Vec<(String, PathBuf)>,
+    pools: Pools,
     /// What is read of its images.
     remote: Remote,
     golden: Option<Domain>,
@@ -44,6 +45,8 @@ pub(in crate::ops::clone) struct There {
     pub(super) readable: Mutex<HashSet<PathBuf>>,
     /// Files that are copied.
     pub(super) copied: Mutex<HashMap<PathBuf, Arc<Contents>>>,
+    /// The paths of disks that only libvirt there can read.
+    pub(super) unread: Mutex<Vec<PathBuf>>,
     /// What was made, or may have been.
     made: Mutex<HashMap<PathBuf, Made>>,
 }
@@ -61,12 +64,8 @@ impl There {
     /// Refuses what cannot be done from afar, and looks which pools there are.
     pub(in crate::ops::clone) fn new(host: Host<'_>, request: &CloneRequest) -> Result<Self> {
         refuse(host, request)?;
-        let active = host.hypervisor.pools()?.into_iter();
-        let active = active.filter(|pool| pool.active);
         Ok(Self {
-            pools: active
-                .filter_map(|pool| Some((pool.name, pool.path?)))
-                .collect(),
+            pools: Pools::of(host, request.mode)?,
             remote: Remote::default(),
             golden: match &request.golden {
                 Golden::Domain(domain) => Some(domain.clone()),
@@ -77,19 +76,14 @@ impl There {
             names: Mutex::default(),
             readable: Mutex::default(),
             copied: Mutex::default(),
+            unread: Mutex::default(),
             made: Mutex::default(),
         })
     }
 
-    /// The pool that a file there is a volume of, and its name in that.
-    fn pool_of(&self, path: &Path) -> Option<(&str, String)> {
-        let mut pools = self.pools.iter();
-        let (pool, _) = pools.find(|(_, dir)| path.parent() == Some(dir))?;
-        Some((pool, path.file_name()?.to_str()?.to_owned()))
-    }
-
-    pub(super) fn must_have_pool(&self, host: Host<'_>, path: &Path) -> Result<(&str, String)> {
-        match self.pool_of(path) {
+    /// The pool that something there is a volume of, and its name in that.
+    pub(super) fn must_have_pool(&self, host: Host<'_>, path: &Path) -> Result<(&Place, String)> {
+        match self.pools.over(path) {
             Some(found) => Ok(found),
             None => Err(no_volume(
                 host.hypervisor.uri(),
@@ -113,7 +107,7 @@ impl There {
     fn create(&self, host: Host<'_>, path: &Path, contents: &Contents) -> Result<()> {
         let (pool, name) = self.must_have_pool(host, path)?;
         let new = NewVolume::raw(name, contents.length);
-        self.make_volume(path, || host.hypervisor.create_volume(pool, &new))
+        self.make_volume(path, || host.hypervisor.create_volume(&pool.name, &new))
     }
 
     /// Keeps in mind that a volume is made.
@@ -138,15 +132,15 @@ impl There {
         }
     }
 
-    /// The disks of a clone that libvirt copies, and what of.
+    /// The disks of a clone that libvirt copies.
     pub(super) fn copies<'a>(
         &self,
         clone: &'a PlannedClone,
-    ) -> impl Iterator<Item = (&'a PlannedDisk, &'a Chain)> {
+    ) -> impl Iterator<Item = &'a PlannedDisk> {
         let disks = clone.disks.iter().filter(|_| self.full);
-        disks.filter_map(|disk| match &disk.source {
-            Origin::Image(chain) => Some((disk, &**chain)),
-            Origin::Export { .. } | Origin::Blank { .. } => None,
+        disks.filter(|disk| match &disk.source {
+            Origin::Image(_) | Origin::Volume { .. } => true,
+            Origin::Export { .. } | Origin::Blank { .. } => false,
         })
     }
 
@@ -212,16 +206,63 @@ impl Site for There {
         trust: &Trust,
     ) -> Result<()> {
         let chain = self.chain(host, disk, path, trust)?;
-        looks::may_be_given(host, usage, disk, &chain.top().path, &self.pools)
+        let pools = self.pools.directories();
+        looks::may_be_given(host, usage, disk, &chain.top().path, pools)
     }
 
-    fn copy_name(&self, name: String, batch: Uuid) -> String {
-        copies::named(&name, batch)
+    fn volume(
+        &self,
+        host: Host<'_>,
+        request: &CloneRequest,
+        disk: &Disk,
+    ) -> Result<Option<Origin>> {
+        let volume = copies::of_ceph(host, request.mode, disk)?;
+        if let Some(Origin::Volume { path, .. }) = &volume {
+            locked(&self.unread).push(path.clone());
+        }
+        Ok(volume)
+    }
+
+    fn copy_path(&self, origin: &Origin, dir: &Path, name: &str, batch: Uuid) -> Result<PathBuf> {
+        self.pools.may_copy(origin, dir)?;
+        let files = self
+            .pools
+            .at(dir)
+            .is_none_or(|place| place.holds == Holds::Files);
+        let stem = || Path::new(name).file_stem().and_then(|stem| stem.to_str());
+        let name = if files { name } else { stem().unwrap_or(name) };
+        Ok(dir.join(copies::named(name, batch)))
+    }
+
+    fn place_of(&self, pool: &str) -> Option<PathBuf> {
+        let place = self.pools.named(pool)?;
+        (place.holds != Holds::Files).then(|| place.at.clone())
+    }
+
+    fn beside(&self, origin: &Origin, named: Option<&Path>) -> Option<PathBuf> {
+        self.pools
+            .beside(origin, named)
+            .map(|place| place.at.clone())
+    }
+
+    fn source_of_copy(&self, old: &DiskSource, path: &Path) -> Option<DiskSource> {
+        self.pools.source_of(old, path)
+    }
+
+    fn must_be_file(&self, path: &Path) -> Result<()> {
+        match self.pools.over(path) {
+            Some((place, _)) => place.must_be_files(path),
+            None => Ok(()),
+        }
     }
 
     fn claim(&self, host: Host<'_>, path: &Path) -> Result<PathBuf> {
-        must_be_plain(path)?;
-        let (pool, name) = self.must_have_pool(host, path)?;
+        let found = self.pools.over(path);
+        if found.is_none_or(|(place, _)| place.holds != Holds::Rbd) {
+            must_be_plain(path)?;
+        }
+        let (place, name) = self.must_have_pool(host, path)?;
+        let pool = &place.name;
         if self.names(host, pool)?.contains(&name) {
             return Err(Error::new(
                 Kind::Exists,
@@ -253,7 +294,7 @@ impl Site for There {
     }
 
     fn warnings(&self, host: Host<'_>, images: &Images<'_>, _: &[PlannedClone]) -> Vec<String> {
-        if images.is_empty() {
+        if images.is_empty() && locked(&self.unread).is_empty() {
             return Vec::new();
         }
         let uri = host.hypervisor.uri();
@@ -273,7 +314,7 @@ impl Site for There {
 
     fn refresh(&self, _: &[Pool], clones: &[PlannedClone]) -> Vec<String> {
         let files = clones.iter().flat_map(contents::paths);
-        let pools = files.filter_map(|path| self.pool_of(path).map(|(pool, _)| pool.to_owned()));
+        let pools = files.filter_map(|path| Some(self.pools.over(path)?.0.name.clone()));
         let pools: HashSet<String> = pools.collect();
         let mut pools: Vec<String> = pools.into_iter().collect();
         pools.sort();
@@ -301,16 +342,16 @@ impl Site for There {
         for (path, contents) in self.contents(host, clone)? {
             let (pool, name) = self.must_have_pool(host, &path)?;
             volumes.push(VolumeIntent {
-                pool: pool.to_owned(),
+                pool: pool.name.clone(),
                 name,
                 size: contents.length,
                 head_sha256: contents.head_sha256(),
                 copied: false,
             });
         }
-        for (disk, chain) in self.copies(clone) {
+        for disk in self.copies(clone) {
             let (pool, name) = self.must_have_pool(host, &disk.path)?;
-            volumes.push(copies::intent(pool, name, chain));
+            volumes.push(copies::intent(&pool.name, name));
         }
         Ok((Vec::new(), volumes))
     }
@@ -342,15 +383,15 @@ impl Site for There {
             };
             let (pool, name) = self.must_have_pool(host, &path)?;
             let ours = matches!(made, Made::Ours(_));
-            take_back::take_back(host, pool, &name, contents.length, |facts, head| {
+            take_back::take_back(host, &pool.name, &name, contents.length, |facts, head| {
                 contents::is_empty(facts, head) || ours
             })?;
             locked(&self.made).remove(&path);
         }
-        for (disk, _) in self.copies(clone) {
+        for disk in self.copies(clone) {
             if locked(&self.made).contains_key(&disk.path) {
                 let (pool, name) = self.must_have_pool(host, &disk.path)?;
-                copies::take_back(host, pool, &name)?;
+                copies::take_back(host, &pool.name, &name)?;
                 locked(&self.made).remove(&disk.path);
             }
         }

@@ -101,6 +101,55 @@ fn replace(
             ),
         ));
     }
+    match (&disk.source, &new.source) {
+        (DiskSource::Network(old), DiskSource::Network(network)) => {
+            put_name(work, node, old, network, &new.target)?;
+        }
+        _ => put_place(work, node, disk, new)?,
+    }
+    if let Some(wwn) = node.child("wwn") {
+        work.edits.set_text(wwn, &wwn_of(work.spec.uuid, index));
+        work.note(
+            NoteKind::Reset,
+            format!("disk {} got a new WWN", disk.target),
+        );
+    }
+    Ok(())
+}
+
+/// Names another image that is reached in the same way.
+fn put_name(
+    work: &mut Work<'_>,
+    node: Node<'_, '_>,
+    old: &NetworkSource,
+    new: &NetworkSource,
+    target: &DiskTarget,
+) -> Result<()> {
+    let (Some(source), Some(name)) = (node.child("source"), &new.name) else {
+        return Err(Error::new(
+            Kind::WrongState,
+            format!("disk '{target}' has no name"),
+        ));
+    };
+    if old.protocol != new.protocol || !old.whole {
+        return Err(Error::new(
+            Kind::WrongState,
+            format!(
+                "disk '{target}' cannot be on {}",
+                DiskSource::Network(new.clone())
+            ),
+        ));
+    }
+    work.edits.set(source, "name", plain_text(name)?);
+    work.edits.unset(source, "index");
+    for backing in node.all("backingStore") {
+        work.remove(backing);
+    }
+    Ok(())
+}
+
+/// Puts the disk where the new image is.
+fn put_place(work: &mut Work<'_>, node: Node<'_, '_>, disk: &Disk, new: &NewDisk) -> Result<()> {
     let place = Place::of(&new.source, &new.target)?;
     work.edits.set(node, "type", place.kind);
     let passes_through = place.kind == "block" && new.format == ImageFormat::Raw;
@@ -121,15 +170,7 @@ fn replace(
     for auth in node.all("auth") {
         work.remove(auth);
     }
-    put_image(work, node, new, &place)?;
-    if let Some(wwn) = node.child("wwn") {
-        work.edits.set_text(wwn, &wwn_of(work.spec.uuid, index));
-        work.note(
-            NoteKind::Reset,
-            format!("disk {} got a new WWN", disk.target),
-        );
-    }
-    Ok(())
+    put_image(work, node, new, &place)
 }
 
 /// Writes driver, source and backing chain; those that are missing go where

@@ -54,7 +54,8 @@ pub enum HostdevRule {
 pub struct NewDisk {
     /// Which disk of the domain it is.
     pub target: DiskTarget,
-    /// Where it is: a file, a volume or a block device.
+    /// Where it is: a file, a volume or a block device; or, where the golden domain's
+    /// disk is on the network, another name there.
     pub source: DiskSource,
     /// Its format.
     pub format: ImageFormat,
