@@ -555,6 +555,7 @@ impl Copies {
                 name: own.volume.clone(),
                 size,
                 head_sha256,
+                copied: false,
             })
         })
         .collect()

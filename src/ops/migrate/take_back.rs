@@ -127,6 +127,7 @@ mod tests {
             name: "n".to_owned(),
             size,
             head_sha256: image::head_sha256(head),
+            copied: false,
         }
     }
 
@@ -138,6 +139,7 @@ mod tests {
             modified: None,
             mode: None,
             backing: None,
+            format: None,
         }
     }
 
