@@ -66,6 +66,7 @@ file:/usr/share/OVMF/OVMF_CODE*.fd /usr/share/edk2/ovmf/OVMF_CODE*.fd | ovmf | e
 cmd:swtpm | swtpm | swtpm
 cmd:swtpm_setup | swtpm-tools | swtpm-tools
 cmd:losetup | mount | util-linux
+cmd:bindfs | bindfs | bindfs
 cmd:lsattr | e2fsprogs | e2fsprogs
 cmd:chattr | e2fsprogs | e2fsprogs
 cmd:setpriv | util-linux | util-linux

@@ -47,6 +47,7 @@ mod compare;
 mod copy;
 mod create;
 mod details;
+pub(crate) mod exclusive;
 mod fat;
 mod file;
 mod files;

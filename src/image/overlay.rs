@@ -12,10 +12,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, Gid, Mode, OFlags, RenameFlags, Uid};
+use rustix::fs::{CWD, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 use uuid::Uuid;
 
+use super::exclusive::{self, Entry};
 use super::file::{ImageFile, ShownBytes, file_id, id_of_name, shown};
 use super::lock::Lease;
 use super::look;
@@ -437,25 +438,24 @@ pub fn put_back(kept: &Path, path: &Path) -> Result<()> {
 /// # Errors
 ///
 /// [`Kind::Exists`] if something of that name is there, [`Kind::Environment`]
-/// if the file system cannot rename without replacing.
+/// if the file system cannot rename without replacing, and has no second names.
 pub fn publish(temp: &Path, to: &Path) -> Result<()> {
-    rustix::fs::renameat_with(CWD, temp, CWD, to, RenameFlags::NOREPLACE).map_err(|errno| {
-        match errno {
-            Errno::EXIST => exists(to),
-            Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP => Error::wrap(
-                Kind::Environment,
-                format_args!(
-                    "the file system of {} cannot give a file a name only if that is free",
-                    shown(to)
-                ),
-                io::Error::from(errno),
-            )
-            .hint("use a directory on a local file system"),
-            errno => Error::io(
-                format_args!("cannot rename {} to {}", shown(temp), shown(to)),
-                errno.into(),
+    let [from, name] = [temp, to].map(|name| Entry { dir: CWD, name });
+    exclusive::rename(from, name).map_err(|errno| match errno {
+        Errno::EXIST => exists(to),
+        Errno::OPNOTSUPP => Error::wrap(
+            Kind::Environment,
+            format_args!(
+                "the file system of {} cannot give a file a name only if that is free",
+                shown(to)
             ),
-        }
+            io::Error::from(errno),
+        )
+        .hint("use a directory on another file system"),
+        errno => Error::io(
+            format_args!("cannot rename {} to {}", shown(temp), shown(to)),
+            errno.into(),
+        ),
     })
 }
 

@@ -213,7 +213,9 @@ fn finish(
     }
     crate::failpoint::hit("relayer.defined")?;
     for (disk, file) in intent.disks.iter().zip(files) {
-        if image::file_id(&disk.path)? != Some(*file) {
+        let has_name = image::file_id(&disk.path)? == Some(*file);
+        // It can have both, where giving a name takes two steps.
+        if !has_name || image::file_id(&disk.temp)? == Some(*file) {
             image::publish(&disk.temp, &disk.path)?;
         }
         crate::failpoint::hit("relayer.published")?;

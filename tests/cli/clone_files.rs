@@ -604,3 +604,60 @@ fn a_base_where_everybody_can_put_another() {
         }
     }
 }
+
+/// A directory that is another one through FUSE, until this is dropped.
+struct Mounted(std::path::PathBuf);
+
+impl Mounted {
+    fn over(real: &Path, place: &Path) -> Self {
+        fs::create_dir(real).unwrap();
+        fs::create_dir(place).unwrap();
+        tool("bindfs", &args![real, place]);
+        Self(place.to_owned())
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        tool("fusermount3", &args!["-u", "-z", &self.0]);
+    }
+}
+
+#[test]
+fn clones_are_made_where_a_name_takes_two_steps() {
+    let host = Host::golden();
+    let (real, place) = (host.image("real"), host.image("mounted"));
+    let _mounted = Mounted::over(&real, &place);
+    // As on NFS.
+    fs::write(place.join("one"), "").unwrap();
+    let [one, two] = ["one", "two"].map(|name| place.join(name));
+    let flags = rustix::fs::RenameFlags::NOREPLACE;
+    let refused = rustix::fs::renameat_with(rustix::fs::CWD, &one, rustix::fs::CWD, &two, flags);
+    assert_eq!(refused, Err(rustix::io::Errno::INVAL));
+    fs::remove_file(one).unwrap();
+
+    let clone = |names: &str| {
+        host.vmkin(&format!(
+            "clone -d golden {names} --dir {}",
+            place.display()
+        ))
+    };
+    clone("web-01 web-02").success();
+    clone("web-03 --full").success();
+    fs::write(real.join("web-04.qcow2"), "mine").unwrap();
+    clone("web-04").fails(5, "web-04.qcow2");
+    assert_eq!(fs::read(real.join("web-04.qcow2")).unwrap(), b"mine");
+    let names = fs::read_dir(&real).unwrap();
+    let mut names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    let wanted = [
+        "web-01.qcow2",
+        "web-02.qcow2",
+        "web-03.qcow2",
+        "web-04.qcow2",
+    ];
+    assert_eq!(names, wanted);
+    let golden = host.image("golden.qcow2");
+    same((&golden, "qcow2"), (&place.join("web-01.qcow2"), "qcow2"));
+    assert!(host.world().journals().is_empty());
+}

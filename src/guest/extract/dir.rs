@@ -3,14 +3,13 @@
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{
-    AtFlags, Gid, Mode, OFlags, RenameFlags, ResolveFlags, Timespec, Timestamps, Uid, XattrFlags,
-};
+use rustix::fs::{AtFlags, Gid, Mode, OFlags, ResolveFlags, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
 
 use super::copy::cannot_write;
 use crate::error::{Error, Kind, Result};
 use crate::guest::native::fs::{Stat, Time, name_is_sound};
+use crate::image::exclusive::{self, Entry};
 use crate::image::shown;
 
 /// A directory of the user's.
@@ -97,13 +96,11 @@ impl Scratch<'_> {
 
     /// Gives something that is done its place, if nobody has taken it.
     pub(super) fn hand_over(&self, name: &[u8]) -> Result<()> {
-        let to = &self.parent.fd;
-        rustix::fs::renameat_with(&self.fd, name, to, name, RenameFlags::NOREPLACE).map_err(
-            |errno| match errno {
-                Errno::EXIST => self.parent.taken(name),
-                errno => cannot_write(&[name.to_vec()], errno),
-            },
-        )
+        let [from, to] = [&self.fd, &self.parent.fd].map(|dir| Entry { dir, name });
+        exclusive::rename(from, to).map_err(|errno| match errno {
+            Errno::EXIST => self.parent.taken(name),
+            errno => cannot_write(&[name.to_vec()], errno),
+        })
     }
 }
 

@@ -145,7 +145,11 @@ pub(super) fn run(
         }
     }
     let count: usize = made.iter().map(|of| of.what.len()).sum();
-    ui.status(&format!("Cloned {count} domains from '{which}'."));
+    match count {
+        0 => {}
+        1 => ui.status(&format!("Cloned one domain from '{which}'.")),
+        count => ui.status(&format!("Cloned {count} domains from '{which}'.")),
+    }
     print_all(ui, &made)?;
     fleet.with_lost(batch_of("hosts", failed, whole, "finished"))
 }
