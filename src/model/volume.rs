@@ -25,6 +25,9 @@ pub struct VolumeFacts {
     pub block: bool,
     /// The size of the file, or the capacity of the device, in bytes.
     pub size: u64,
+    /// The size of the disk in it, in bytes, as far as libvirt knows: of an image, it is in
+    /// its header.
+    pub capacity: u64,
     /// What it takes on its host, in bytes.
     pub allocated: u64,
     /// When it was written to last, as libvirt spells it: seconds since 1970,

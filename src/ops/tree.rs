@@ -1,6 +1,9 @@
 //! Who depends on which image: bases → overlays → domains.
 
+mod there;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::Hash;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -67,13 +70,14 @@ pub struct User {
     pub state: String,
 }
 
-/// What is known of an image before the tree is put together.
-struct Found {
+/// What is known of an image before the tree is put together. `K` tells images apart.
+struct Found<K> {
     path: PathBuf,
     format: ImageFormat,
     virtual_size: u64,
     allocated: Option<u64>,
-    below: Option<FileId>,
+    sealed: bool,
+    below: Option<K>,
     users: BTreeSet<User>,
 }
 
@@ -83,18 +87,12 @@ struct Found {
 ///
 /// If libvirt does not answer.
 pub fn tree(host: Host<'_>) -> Result<Tree> {
+    if !host.hypervisor.is_local() {
+        return there::tree(host);
+    }
     let usage = Usage::read(host.hypervisor)?;
-    let stored: Vec<Stored> = usage.domains.iter().map(KnownDomain::stored).collect();
-    let states: Vec<Option<DomainState>> = host
-        .hypervisor
-        .status_of(&stored)?
-        .into_iter()
-        .map(|status| status.map(|status| status.state))
-        .collect();
     let mut found = HashMap::new();
-    for (known, state) in usage.domains.iter().zip(states) {
-        // Without a state it is gone by now.
-        let Some(state) = state else { continue };
+    for (known, state) in users_of(host, &usage)? {
         for (disk, layers) in known.facts.disks.iter().zip(&known.layers) {
             // Nothing is based on it, and it would stand beside each clone.
             if known.facts.is_seed(disk) {
@@ -112,19 +110,33 @@ pub fn tree(host: Host<'_>) -> Result<Tree> {
     }
     let mut problems: Vec<String> = usage.problems.iter().map(|p| p.text.clone()).collect();
     problems.extend(add_orphans(&mut found));
+    for image in found.values_mut() {
+        image.sealed = image::seal_state(&image.path).is_ok_and(|state| state.sealed);
+    }
     Ok(Tree {
         roots: grow(found),
         problems,
     })
 }
 
-fn add_layers(found: &mut HashMap<FileId, Found>, layers: &[Layer]) {
+/// The domains, and what each is doing; those that are gone by now are left out.
+fn users_of<'u>(host: Host<'_>, usage: &'u Usage) -> Result<Vec<(&'u KnownDomain, DomainState)>> {
+    let stored: Vec<Stored> = usage.domains.iter().map(KnownDomain::stored).collect();
+    let statuses = host.hypervisor.status_of(&stored)?;
+    let all = usage.domains.iter().zip(statuses);
+    Ok(all
+        .filter_map(|(known, status)| Some((known, status?.state)))
+        .collect())
+}
+
+fn add_layers(found: &mut HashMap<FileId, Found<FileId>>, layers: &[Layer]) {
     for (index, layer) in layers.iter().enumerate() {
         found.entry(layer.file).or_insert_with(|| Found {
             path: layer.path.clone(),
             format: layer.format,
             virtual_size: layer.virtual_size,
             allocated: (!layer.block).then_some(layer.allocated),
+            sealed: false,
             below: layers.get(index + 1).map(|below| below.file),
             users: BTreeSet::new(),
         });
@@ -133,7 +145,7 @@ fn add_layers(found: &mut HashMap<FileId, Found>, layers: &[Layer]) {
 
 /// Adds the overlays beside the images that no domain uses; what could not be
 /// looked at, as sentences.
-fn add_orphans(found: &mut HashMap<FileId, Found>) -> Vec<String> {
+fn add_orphans(found: &mut HashMap<FileId, Found<FileId>>) -> Vec<String> {
     let dirs: BTreeSet<PathBuf> = found
         .values()
         .filter_map(|image| image.path.parent().map(Path::to_owned))
@@ -154,6 +166,7 @@ fn add_orphans(found: &mut HashMap<FileId, Found>) -> Vec<String> {
                         format: ImageFormat::Qcow2,
                         virtual_size: overlay.virtual_size,
                         allocated: None,
+                        sealed: false,
                         below: Some(below),
                         users: BTreeSet::new(),
                     });
@@ -166,18 +179,19 @@ fn add_orphans(found: &mut HashMap<FileId, Found>) -> Vec<String> {
 }
 
 /// Makes trees of what was found. An image whose base is not known is a root.
-fn grow(mut found: HashMap<FileId, Found>) -> Vec<Node> {
-    let mut above: BTreeMap<FileId, Vec<FileId>> = BTreeMap::new();
+fn grow<K: Clone + Hash + Ord>(mut found: HashMap<K, Found<K>>) -> Vec<Node> {
+    let mut above: BTreeMap<K, Vec<K>> = BTreeMap::new();
     let mut roots = Vec::new();
     for (file, image) in &found {
-        match image.below.filter(|below| found.contains_key(below)) {
-            Some(below) => above.entry(below).or_default().push(*file),
-            None => roots.push(*file),
+        let below = image.below.as_ref();
+        match below.filter(|below| found.contains_key(below)) {
+            Some(below) => above.entry(below.clone()).or_default().push(file.clone()),
+            None => roots.push(file.clone()),
         }
     }
     let mut nodes: Vec<Node> = roots
         .into_iter()
-        .filter_map(|root| node(root, &mut found, &above, 0))
+        .filter_map(|root| node(&root, &mut found, &above, 0))
         .collect();
     nodes.sort_by(|a, b| a.path.cmp(&b.path));
     nodes
@@ -185,23 +199,23 @@ fn grow(mut found: HashMap<FileId, Found>) -> Vec<Node> {
 
 /// The tree above one image. Taking it out of `found` ends a loop of headers,
 /// should somebody have made one.
-fn node(
-    file: FileId,
-    found: &mut HashMap<FileId, Found>,
-    above: &BTreeMap<FileId, Vec<FileId>>,
+fn node<K: Clone + Hash + Ord>(
+    file: &K,
+    found: &mut HashMap<K, Found<K>>,
+    above: &BTreeMap<K, Vec<K>>,
     depth: usize,
 ) -> Option<Node> {
-    let image = found.remove(&file)?;
+    let image = found.remove(file)?;
     let mut overlays: Vec<Node> = above
-        .get(&file)
+        .get(file)
         .into_iter()
         .flatten()
         .filter(|_| depth < MAX_DEPTH)
-        .filter_map(|overlay| node(*overlay, found, above, depth + 1))
+        .filter_map(|overlay| node(overlay, found, above, depth + 1))
         .collect();
     overlays.sort_by(|a, b| a.path.cmp(&b.path));
     Some(Node {
-        sealed: image::seal_state(&image.path).is_ok_and(|state| state.sealed),
+        sealed: image.sealed,
         path: image.path,
         format: image.format,
         virtual_size: Size(image.virtual_size),

@@ -37,6 +37,7 @@ pub fn read(xml: &str) -> Result<VolumeFacts> {
         block,
         // Left out of an empty file.
         size: bytes("physical"),
+        capacity: bytes("capacity"),
         allocated: if block { 0 } else { bytes("allocation") },
         modified: modified
             .filter(|_| !block)
@@ -52,6 +53,20 @@ pub fn read(xml: &str) -> Result<VolumeFacts> {
             .and_then(|format| format.get("type"))
             .map(Into::into),
     })
+}
+
+/// Where the XML of a volume says that it is.
+///
+/// # Errors
+///
+/// [`Kind::Usage`] if it does not.
+pub fn path(xml: &str) -> Result<PathBuf> {
+    let document = Document::parse(xml, "volume")?;
+    let path = document
+        .root()
+        .and_then(|volume| volume.at(&["target", "path"]));
+    let path = path.ok_or_else(|| Error::new(Kind::Usage, "the XML of a volume has no path"))?;
+    Ok(PathBuf::from(path.text().as_ref()))
 }
 
 /// The document that a volume is made of.
@@ -92,6 +107,8 @@ mod tests {
     fn the_size_is_that_of_the_file_and_not_of_the_disk() {
         let facts = read(XML).unwrap();
         assert_eq!((facts.size, facts.allocated), (196_624, 200_704));
+        assert_eq!(facts.capacity, 1 << 30);
+        assert_eq!(path(XML).unwrap(), PathBuf::from("/p/a"));
         assert_eq!(facts.modified.as_deref(), Some("1795641300.424628956"));
         assert!(!facts.block);
         assert_eq!((facts.mode, facts.backing), (Some(0o644), None));

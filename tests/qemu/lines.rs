@@ -138,6 +138,18 @@ fn qemu_what_is_done_over_long_lines_is_what_is_done_beside_them() {
             assert!(!row[field].is_null(), "{field}");
         }
     }
+    let tree = json(&format!("-c {} tree --json", near.uri()));
+    let [root] = tree["roots"].as_array().unwrap().as_slice() else {
+        panic!("{tree}");
+    };
+    assert_eq!(root["path"], one.at("golden.qcow2"));
+    assert_eq!(root["users"][0]["domain"], golden.as_str());
+    let above = root["overlays"].as_array().unwrap();
+    assert_eq!(above.len(), 6, "{tree}");
+    for overlay in above {
+        assert_eq!(overlay["virtual_size"], root["virtual_size"]);
+        assert_eq!(overlay["users"][0]["state"], "shut off");
+    }
     let overlays = |dir: &Path| {
         let names = fs::read_dir(dir)
             .unwrap()

@@ -236,22 +236,32 @@ fn facts(path: &Path, file: &Path) -> Result<VolumeFacts> {
         ));
     }
     let meta = file.metadata().map_err(|e| Error::io("no facts", e))?;
-    let mut magic = [0; 4];
+    let mut head = [0; 4096];
     let opened = File::open(file).map_err(|e| Error::io("no facts", e))?;
     let read = opened
-        .read_at(&mut magic, 0)
+        .read_at(&mut head, 0)
         .map_err(|e| Error::io("no facts", e))?;
-    let format = match &magic[..read] {
-        b"QFI\xfb" => "qcow2",
-        _ => "raw",
+    let is_image = read >= 4 && head.starts_with(b"QFI\xfb");
+    let number = |at: usize, length: usize| {
+        let bytes = head[at..at + length].iter();
+        bytes.fold(0_u64, |all, byte| all << 8 | u64::from(*byte))
     };
+    let below = (is_image && number(16, 4) > 0).then(|| {
+        let [at, length] =
+            [number(8, 8), number(16, 4)].map(|n| usize::try_from(n).expect("in the head"));
+        String::from_utf8_lossy(&head[at..at + length])
+            .as_ref()
+            .into()
+    });
+    let format = if is_image { "qcow2" } else { "raw" };
     Ok(VolumeFacts {
+        capacity: if is_image { number(24, 8) } else { meta.len() },
         block: path.starts_with("/dev"),
         size: meta.len(),
         allocated: meta.blocks() * 512,
         modified: Some(format!("{}.{:09}", meta.mtime(), meta.mtime_nsec())),
         mode: Some(meta.mode() & 0o7777),
-        backing: None,
+        backing: below,
         format: Some(format.to_owned()),
     })
 }

@@ -11,6 +11,7 @@ use virt::error::{Error as VirError, ErrorNumber as Code};
 use virt::storage_vol::StorageVol;
 use virt::stream::Stream;
 
+use super::many::of_many;
 use super::{Libvirt, failed, sparse};
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::{Piece, Volume, Volumes};
@@ -70,25 +71,21 @@ impl Volumes for Libvirt {
     fn volumes_of(&self, pool: &str) -> Result<Vec<PoolVolume>> {
         let what = |e| failed(&e, format!("cannot list the volumes of pool '{pool}'"));
         let handles = self.pool_handle(pool)?.list_all_volumes(0).map_err(what)?;
-        let mut volumes = Vec::new();
-        for handle in handles {
-            let told = handle.xml_desc(0).and_then(|xml| {
-                let path = handle.path()?.into();
-                Ok((handle.name()?, path, xml))
-            });
-            match told {
-                Ok((name, path, xml)) => match volume::read(&xml) {
-                    Ok(facts) => volumes.push(PoolVolume { name, path, facts }),
-                    // A directory, or what a network has.
-                    Err(e) if e.kind() == Kind::WrongState => {}
-                    Err(e) => return Err(e.context(format!("volume '{name}' of pool '{pool}'"))),
-                },
-                // It has gone since.
-                Err(e) if e.code().is(Code::NoStorageVolume) => {}
-                Err(e) => return Err(what(e)),
-            }
-        }
-        Ok(volumes)
+        // One that has gone since is left out.
+        let told = of_many(&handles, self.askers(), |handle| {
+            let xml = handle.xml_desc(0).map_err(what)?;
+            let name = handle.name().map_err(what)?;
+            let of = |e: Error| e.context(format!("volume '{name}' of pool '{pool}'"));
+            let facts = match volume::read(&xml) {
+                Ok(facts) => facts,
+                // A directory, or what a network has.
+                Err(e) if e.kind() == Kind::WrongState => return Ok(None),
+                Err(e) => return Err(of(e)),
+            };
+            let path = volume::path(&xml).map_err(of)?;
+            Ok(Some(PoolVolume { name, path, facts }))
+        })?;
+        Ok(told.into_iter().flatten().flatten().collect())
     }
 
     fn pool_facts(&self, pool: &str) -> Result<PoolFacts> {

@@ -94,6 +94,7 @@ impl Ranges for Handle {
         Ok(VolumeFacts {
             block: file.block,
             size: file.bytes.len() as u64,
+            capacity: file.bytes.len() as u64,
             allocated: 0,
             modified: file.modified,
             mode: None,

@@ -135,6 +135,7 @@ mod tests {
         VolumeFacts {
             block: false,
             size,
+            capacity: size,
             allocated: 0,
             modified: None,
             mode: None,
