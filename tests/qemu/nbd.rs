@@ -258,7 +258,11 @@ fn qemu_nbd_and_other_networks_that_cannot_be_a_base_are_refused() {
     let dir = lab.dir.display().to_string();
     let host = "<host name='127.0.0.1' port='1'/>";
     for (source, format, why) in [
-        (format!("protocol='rbd' name='p/i'>{host}"), "raw", "'rbd'"),
+        (
+            format!("protocol='rbd' name='p/i'>{host}"),
+            "raw",
+            "rbd:p/i",
+        ),
         (
             format!("protocol='iscsi' name='iqn.2013-07.com.example:t/1'>{host}"),
             "raw",
