@@ -163,12 +163,26 @@ impl Far {
         fs::copy(original, self.images.join(name)).unwrap();
     }
 
+    /// A daemon that has locked itself up is not waited for.
     fn try_virsh(&self, args: &[&str]) -> Ran {
-        let mut words = vec!["-q", "-c", &self.uri];
+        let mut words = vec!["60", "virsh", "-q", "-c", &self.uri];
         words.extend(args);
         #[expect(clippy::disallowed_methods, reason = "it may fail")]
-        let output = Command::new("virsh").args(words).output().unwrap();
+        let output = Command::new("timeout").args(words).output().unwrap();
         Ran::new(&output)
+    }
+
+    /// Starts the host anew if its daemon does not answer any more, and says whether it did: of
+    /// its definitions nothing is left then. Libvirt (11.3) sometimes locks itself up when a
+    /// client dies while it sends: what closes a client takes a lock that
+    /// `daemonStreamEvent` holds.
+    pub fn revived(&mut self) -> bool {
+        let stuck = self.try_virsh(&["version"]).code != Some(0);
+        if stuck {
+            self.kill();
+            self.start_again();
+        }
+        stuck
     }
 
     /// Runs virsh there, which must succeed.

@@ -32,10 +32,14 @@ fn hosts(lab: &Lab) -> [(Far, PathBuf); 2] {
         let dir = lab.dir.join(name);
         fs::create_dir(&dir).unwrap();
         let far = Far::start(&lab.name(name), &dir);
-        let target = far.images.display().to_string();
-        far.virsh(&["pool-create-as", "default", "dir", "--target", &target]);
+        give_pool(&far);
         (far, dir)
     })
+}
+
+fn give_pool(far: &Far) {
+    let target = far.images.display().to_string();
+    far.virsh(&["pool-create-as", "default", "dir", "--target", &target]);
 }
 
 /// The only file of a directory.
@@ -51,7 +55,7 @@ fn only(dir: &Path) -> PathBuf {
 fn qemu_a_base_is_pushed_to_hosts_and_goes_on_where_it_was_broken_off() {
     let lab = Lab::new("push");
     let base = base(&lab);
-    let [(one, one_dir), (mut two, two_dir)] = hosts(&lab);
+    let [(mut one, one_dir), (mut two, two_dir)] = hosts(&lab);
     let push = format!("base push {} --to {} {}", base.display(), one.uri, two.uri);
     let json = |args: &str| -> Value { serde_json::from_str(&lab.ok(args).stdout).unwrap() };
     let planned = json(&format!("{push} --dry-run --json"));
@@ -61,6 +65,11 @@ fn qemu_a_base_is_pushed_to_hosts_and_goes_on_where_it_was_broken_off() {
     // Killed in the second of three stretches.
     let killed = lab.vmkin_with("push.stretch@2=kill", &push);
     assert_eq!(killed.code, None, "{}", killed.stderr);
+    for far in [&mut one, &mut two] {
+        if far.revived() {
+            give_pool(far);
+        }
+    }
     let there = only(&one_dir);
     let name = there.file_name().unwrap().to_str().unwrap().to_owned();
     assert!(
@@ -95,8 +104,7 @@ fn qemu_a_base_is_pushed_to_hosts_and_goes_on_where_it_was_broken_off() {
         &[&base.display().to_string(), &there.display().to_string()],
     );
     two.start_again();
-    let target = two.images.display().to_string();
-    two.virsh(&["pool-create-as", "default", "dir", "--target", &target]);
+    give_pool(&two);
     let done = lab.ok(&push);
     assert!(done.stderr.contains("is there already"), "{}", done.stderr);
     let other = only(&two_dir);

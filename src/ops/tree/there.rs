@@ -48,11 +48,12 @@ impl There {
     }
 
     fn found(&self, path: &Path, format: Option<ImageFormat>) -> Option<Found<PathBuf>> {
-        let facts = &self.volumes.get(path)?.facts;
+        let PoolVolume { path, facts, .. } = self.volumes.get(path)?;
         let known = facts.format.as_deref();
         let looks = known.and_then(|format| format.parse().ok());
         Some(Found {
-            path: path.to_owned(),
+            // As libvirt spells it: headers and definitions say the same in several ways.
+            path: path.clone(),
             format: format.or(looks).unwrap_or(ImageFormat::Raw),
             virtual_size: facts.capacity,
             allocated: (!facts.block).then_some(facts.allocated),
