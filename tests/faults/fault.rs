@@ -191,7 +191,7 @@ pub(crate) static ROWS: &[Row] = {
         row(
             NoExclusiveRename,
             "F11b",
-            "no exclusive rename on that file system",
+            "no exclusive rename and no second names on that file system",
             calls::no_exclusive_rename,
         ),
         row(

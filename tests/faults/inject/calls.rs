@@ -173,14 +173,23 @@ pub(crate) fn no_locks(cell: &Cell) -> Tally {
     Tally::runs(errors.len())
 }
 
-/// The file system cannot rename without replacing.
+/// The file system cannot rename without replacing, and has no second names, by which that
+/// could be had as well.
 pub(crate) fn no_exclusive_rename(cell: &Cell) -> Tally {
-    let errors = ["EINVAL", "ENOSYS"];
-    for error in errors {
+    let errors = [("EINVAL", "EPERM"), ("ENOSYS", "ENOSYS")];
+    // What does without such a rename needs the second names for itself.
+    let renames = !cell.codes.contains(&0);
+    for (rename, link) in errors {
         let scene = Scene::new(cell.operation);
-        let inject = format!("inject=renameat2:error={error}");
-        let outcome = traced(&scene, &["-e", "trace=renameat2", "-e", &inject], SHORT);
-        assert_world(cell, &scene, &outcome, &Mend::Gone, &inject);
+        let rename = format!("inject=renameat2:error={rename}");
+        let link = format!("inject=linkat:error={link}");
+        let mut calls = vec!["-e", "trace=renameat2,linkat", "-e", &rename];
+        if renames {
+            calls.extend(["-e", &link]);
+        }
+        let outcome = traced(&scene, &calls, SHORT);
+        let what = format!("{rename} {link}");
+        assert_world(cell, &scene, &outcome, &Mend::Gone, &what);
     }
     Tally::runs(errors.len())
 }
