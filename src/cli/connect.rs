@@ -8,9 +8,9 @@ use crate::hypervisor::Connection;
 
 /// How long a host may take to answer. One that is switched off would else be waited for
 /// as long as TCP does: two minutes.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Connects to one host, or to what libvirt picks.
+/// Connects to the only host of a command, or to what libvirt picks.
 ///
 /// # Errors
 ///
@@ -18,10 +18,20 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) fn connect(uri: Option<&str>) -> Result<Connection> {
     let picked = std::env::var("LIBVIRT_DEFAULT_URI").ok();
     match uri.or(picked.as_deref()) {
-        Some(named) if !may_ask(named, stdin().is_terminal()) => {
-            Connection::open_within(named, PATIENCE)
-        }
-        _ => Connection::open(uri),
+        Some(named) if may_ask(named, stdin().is_terminal()) => Connection::open(uri),
+        named => connect_unasked(named),
+    }
+}
+
+/// Connects where nobody is asked anything: to one of several hosts.
+///
+/// # Errors
+///
+/// As above.
+pub(super) fn connect_unasked(uri: Option<&str>) -> Result<Connection> {
+    match uri {
+        Some(uri) => Connection::open_within(uri, PATIENCE),
+        None => Connection::open(None),
     }
 }
 

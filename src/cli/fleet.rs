@@ -7,7 +7,7 @@ use std::thread;
 
 use serde::Serialize;
 
-use super::connect::{PATIENCE, connect};
+use super::connect::{connect, connect_unasked};
 use super::hosts::HostName;
 use super::session::{Session, batch_of, batch_result, one_host};
 use crate::error::{Error, Kind, Result};
@@ -521,11 +521,7 @@ fn open_all(hosts: &[HostName]) -> Vec<Result<Connection>> {
             let Some(host) = hosts.get(turn) else {
                 return opened;
             };
-            let answer = match &host.uri {
-                Some(uri) => Connection::open_within(uri, PATIENCE),
-                None => Connection::open(None),
-            };
-            opened.push((turn, answer));
+            opened.push((turn, connect_unasked(host.uri.as_deref())));
         }
     };
     let mut opened: Vec<_> = thread::scope(|scope| {

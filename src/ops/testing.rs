@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::clone::request::Golden;
 use super::clone::{self, CloneRequest, NameChoice, Placement, TpmRule};
+use super::delete::{DeleteRequest, Storage};
 use super::recover::{Recovered, Recovery, recover};
 use super::{Host, Observer};
 use crate::error::Result;
@@ -18,6 +19,15 @@ use crate::image::ReflinkRule;
 use crate::interrupt::Interrupt;
 use crate::model::{CloneMode, Domain, GuestIdentity, Pool};
 use crate::store::Store;
+
+/// Deletes a guest that is shut off, with what was made for it.
+pub(super) const DELETE_OWN: DeleteRequest = DeleteRequest {
+    storage: Storage::Own,
+    destroy: false,
+    managed_save: false,
+    snapshots: false,
+    allow_dirs: Vec::new(),
+};
 
 /// A directory with a golden image, a store, and a fake hypervisor.
 pub(super) struct Bench {

@@ -15,9 +15,30 @@ use crate::model::{NewVolume, VolumeFacts};
 /// is neither a file nor a block device.
 pub fn read(xml: &str) -> Result<VolumeFacts> {
     let document = Document::parse(xml, "volume")?;
-    let volume = document
+    facts(root(&document)?)
+}
+
+/// The same of a volume in a list, and where it is.
+///
+/// # Errors
+///
+/// Those of [`read`]; [`Kind::Usage`] if it does not say where.
+pub fn listed(xml: &str) -> Result<(PathBuf, VolumeFacts)> {
+    let document = Document::parse(xml, "volume")?;
+    let volume = root(&document)?;
+    let facts = facts(volume)?;
+    let path = volume.at(&["target", "path"]);
+    let path = path.ok_or_else(|| Error::new(Kind::Usage, "the XML of a volume has no path"))?;
+    Ok((PathBuf::from(path.text().as_ref()), facts))
+}
+
+fn root<'d>(document: &'d Document<'_>) -> Result<Node<'d, 'd>> {
+    document
         .root()
-        .ok_or_else(|| Error::new(Kind::Usage, "the XML of a volume is empty"))?;
+        .ok_or_else(|| Error::new(Kind::Usage, "the XML of a volume is empty"))
+}
+
+fn facts(volume: Node<'_, '_>) -> Result<VolumeFacts> {
     let block = match volume.get("type") {
         // Before libvirt 1.2 there was no such attribute.
         Some("file") | None => false,
@@ -53,20 +74,6 @@ pub fn read(xml: &str) -> Result<VolumeFacts> {
             .and_then(|format| format.get("type"))
             .map(Into::into),
     })
-}
-
-/// Where the XML of a volume says that it is.
-///
-/// # Errors
-///
-/// [`Kind::Usage`] if it does not.
-pub fn path(xml: &str) -> Result<PathBuf> {
-    let document = Document::parse(xml, "volume")?;
-    let path = document
-        .root()
-        .and_then(|volume| volume.at(&["target", "path"]));
-    let path = path.ok_or_else(|| Error::new(Kind::Usage, "the XML of a volume has no path"))?;
-    Ok(PathBuf::from(path.text().as_ref()))
 }
 
 /// The document that a volume is made of.
@@ -108,7 +115,7 @@ mod tests {
         let facts = read(XML).unwrap();
         assert_eq!((facts.size, facts.allocated), (196_624, 200_704));
         assert_eq!(facts.capacity, 1 << 30);
-        assert_eq!(path(XML).unwrap(), PathBuf::from("/p/a"));
+        assert_eq!(listed(XML).unwrap(), (PathBuf::from("/p/a"), facts.clone()));
         assert_eq!(facts.modified.as_deref(), Some("1795641300.424628956"));
         assert!(!facts.block);
         assert_eq!((facts.mode, facts.backing), (Some(0o644), None));

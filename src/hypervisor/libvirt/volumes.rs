@@ -76,14 +76,12 @@ impl Volumes for Libvirt {
             let xml = handle.xml_desc(0).map_err(what)?;
             let name = handle.name().map_err(what)?;
             let of = |e: Error| e.context(format!("volume '{name}' of pool '{pool}'"));
-            let facts = match volume::read(&xml) {
-                Ok(facts) => facts,
+            match volume::listed(&xml) {
+                Ok((path, facts)) => Ok(Some(PoolVolume { name, path, facts })),
                 // A directory, or what a network has.
-                Err(e) if e.kind() == Kind::WrongState => return Ok(None),
-                Err(e) => return Err(of(e)),
-            };
-            let path = volume::path(&xml).map_err(of)?;
-            Ok(Some(PoolVolume { name, path, facts }))
+                Err(e) if e.kind() == Kind::WrongState => Ok(None),
+                Err(e) => Err(of(e)),
+            }
         })?;
         Ok(told.into_iter().flatten().flatten().collect())
     }

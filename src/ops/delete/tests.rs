@@ -3,18 +3,13 @@ use std::sync::atomic::Ordering;
 
 use super::*;
 use crate::ops::recover::{Recovery, recover};
-use crate::ops::testing::Bench;
-
-const OWN: DeleteRequest = DeleteRequest {
-    storage: Storage::Own,
-    destroy: false,
-    managed_save: false,
-    snapshots: false,
-    allow_dirs: Vec::new(),
-};
+use crate::ops::testing::{Bench, DELETE_OWN};
 
 fn plan_of(bench: &Bench, name: &str, storage: Storage) -> Result<DeletePlan> {
-    let request = DeleteRequest { storage, ..OWN };
+    let request = DeleteRequest {
+        storage,
+        ..DELETE_OWN
+    };
     plan(bench.host(), &bench.domain(name), &request)
 }
 

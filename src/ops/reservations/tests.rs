@@ -4,9 +4,9 @@ use super::*;
 use crate::hypervisor::{Hypervisor as _, Networks as _};
 use crate::model::{DhcpHost, DomainState, NetworkFacts};
 use crate::ops::clone::{self, CloneRequest, Outcome};
-use crate::ops::delete::{self, DeleteRequest, Storage};
+use crate::ops::delete;
 use crate::ops::recover::{Recovery, recover};
-use crate::ops::testing::Bench;
+use crate::ops::testing::{Bench, DELETE_OWN};
 
 /// A host whose network `default` has DHCP in 192.168.122.0/24.
 fn bench() -> Bench {
@@ -77,14 +77,7 @@ fn refused(bench: &Bench, names: &[&str], addresses: &[&str]) -> (Kind, String) 
 }
 
 fn delete(bench: &Bench, name: &str) -> Result<()> {
-    let request = DeleteRequest {
-        storage: Storage::Own,
-        destroy: false,
-        managed_save: false,
-        snapshots: false,
-        allow_dirs: Vec::new(),
-    };
-    let plan = delete::plan(bench.host(), &bench.domain(name), &request)?;
+    let plan = delete::plan(bench.host(), &bench.domain(name), &DELETE_OWN)?;
     delete::apply(bench.host(), &[plan]).remove(0)
 }
 

@@ -179,8 +179,8 @@ mod tests {
     };
     use crate::ops::clone::request::{CloneRequest, Placement};
     use crate::ops::clone::{Outcome, apply, plan, steps};
-    use crate::ops::delete::{self, DeleteRequest, Storage};
-    use crate::ops::testing::Bench;
+    use crate::ops::delete;
+    use crate::ops::testing::{Bench, DELETE_OWN};
     use crate::xml::domain;
 
     const BY_NAME: &str = "<disk type='network' device='disk'><driver name='qemu' type='raw'/>\
@@ -239,14 +239,7 @@ mod tests {
 
     /// Deletes the clone with what was made for it.
     fn delete(bench: &Bench, left: &[&str]) {
-        let request = DeleteRequest {
-            storage: Storage::Own,
-            destroy: false,
-            managed_save: false,
-            snapshots: false,
-            allow_dirs: Vec::new(),
-        };
-        let planned = delete::plan(bench.host(), &bench.domain("a"), &request).unwrap();
+        let planned = delete::plan(bench.host(), &bench.domain("a"), &DELETE_OWN).unwrap();
         assert_eq!(planned.remove.len(), 1);
         let results = delete::apply(bench.host(), &[planned]);
         assert!(results[0].is_ok(), "{results:?}");

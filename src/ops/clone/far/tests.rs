@@ -9,8 +9,8 @@ use crate::model::{CloneMode, DomainState, IdentityChannel, ImageFormat, NewVolu
 use crate::ops::Usage;
 use crate::ops::clone::request::{CloneRequest, Placement, TpmRule};
 use crate::ops::clone::{Outcome, apply, plan, steps, xml};
-use crate::ops::delete::{self, DeleteRequest, Storage};
-use crate::ops::testing::Bench;
+use crate::ops::delete::{self, DeleteRequest};
+use crate::ops::testing::{Bench, DELETE_OWN};
 use crate::xml::domain;
 
 fn clone(bench: &Bench, names: &[&str]) -> Result<Outcome> {
@@ -281,13 +281,7 @@ fn what_goes_through_libvirt_alone_is_refused_where_it_cannot() {
 fn a_clone_there_goes_with_its_volumes() {
     let bench = Bench::elsewhere();
     clone(&bench, &["a", "b"]).unwrap();
-    let request = DeleteRequest {
-        storage: Storage::Own,
-        destroy: false,
-        managed_save: false,
-        snapshots: false,
-        allow_dirs: Vec::new(),
-    };
+    let request = DELETE_OWN;
     let planned = delete::plan(bench.host(), &bench.domain("a"), &request).unwrap();
     assert_eq!(planned.remove, [bench.path("a.qcow2")]);
     let results = delete::apply(bench.host(), &[planned]);
