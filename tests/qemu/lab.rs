@@ -284,6 +284,18 @@ impl Lab {
             .unwrap()
     }
 
+    /// A command that has come as far as this failpoint, and the file that it waits for the
+    /// end of.
+    pub fn at_gate(&self, step: &str, args: &str) -> (Child, PathBuf) {
+        let mut running = self.spawn_with(&format!("{step}=wait"), args);
+        let gate = self.dir.join(step.split('@').next().unwrap());
+        while !gate.exists() {
+            assert_eq!(running.try_wait().unwrap(), None, "it has ended: {args}");
+            sleep(Duration::from_millis(5));
+        }
+        (running, gate)
+    }
+
     /// The names of the domains of this test, sorted, but for the golden one.
     pub fn clones(&self) -> Vec<String> {
         let mut names: Vec<String> = self

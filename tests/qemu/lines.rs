@@ -81,17 +81,6 @@ fn proxy(here: &Path, there: &Path, trip: u32) -> Child {
     proxy
 }
 
-/// A command that has come as far as this step, and the file that it waits for the end of.
-fn at_gate(lab: &Lab, step: &str, args: &str) -> (Child, PathBuf) {
-    let mut running = lab.spawn_with(&format!("{step}=wait"), args);
-    let gate = lab.dir.join(step.split('@').next().unwrap());
-    while !gate.exists() {
-        assert_eq!(running.try_wait().unwrap(), None, "it has ended: {args}");
-        sleep(Duration::from_millis(5));
-    }
-    (running, gate)
-}
-
 #[test]
 #[ignore = "needs the private libvirtd"]
 fn qemu_what_is_done_over_long_lines_is_what_is_done_beside_them() {
@@ -162,7 +151,7 @@ fn qemu_what_is_done_over_long_lines_is_what_is_done_beside_them() {
 
     // Cut while volumes are made there: the disk may be another by the time it is mended.
     let one_more = format!("-c {} clone -d {golden} {}", far.uri(), lab.name("cut"));
-    let (cloning, gate) = at_gate(&lab, "clone.made", &one_more);
+    let (cloning, gate) = lab.at_gate("clone.made", &one_more);
     far.cut();
     far.mend();
     fs::remove_file(gate).unwrap();
@@ -190,7 +179,7 @@ fn qemu_what_is_done_over_long_lines_is_what_is_done_beside_them() {
         plan[0]["sent"].as_u64().unwrap()
     };
     let whole = planned(&push);
-    let (pushing, gate) = at_gate(&lab, "push.stretch@2", &push);
+    let (pushing, gate) = lab.at_gate("push.stretch@2", &push);
     far.cut();
     fs::remove_file(gate).unwrap();
     let ran = Ran::new(&pushing.wait_with_output().unwrap());

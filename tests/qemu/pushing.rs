@@ -3,8 +3,6 @@
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::thread::sleep;
-use std::time::Duration;
 
 use serde_json::Value;
 
@@ -85,11 +83,7 @@ fn qemu_a_base_is_pushed_to_hosts_and_goes_on_where_it_was_broken_off() {
     assert!(missing(&rest[0]) + missing(&rest[1]) < 2 * missing(&planned[0]));
 
     // A host dies in the middle, and the other gets it.
-    let pushing = lab.spawn_with("push.stretch=wait", &push);
-    let gate = lab.dir.join("push.stretch");
-    while !gate.exists() {
-        sleep(Duration::from_millis(5));
-    }
+    let (pushing, gate) = lab.at_gate("push.stretch", &push);
     two.kill();
     fs::remove_file(gate).unwrap();
     let partial = Ran::new(&pushing.wait_with_output().unwrap());

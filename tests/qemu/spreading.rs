@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::thread::sleep;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -25,14 +24,10 @@ fn qemu_sixty_clones_over_three_hosts_and_one_that_dies() {
     let spread = format!("{hosts} clone -d {golden} --spread --name {pattern}");
 
     // One host dies when files are there and nothing is defined yet.
-    let making = lab.spawn_with(
-        "clone.made=wait",
+    let (making, gate) = lab.at_gate(
+        "clone.made",
         &format!("{spread} --count 9 --max-per-host 3"),
     );
-    let gate = lab.dir.join("clone.made");
-    while !gate.exists() {
-        sleep(Duration::from_millis(5));
-    }
     two.kill();
     fs::remove_file(gate).unwrap();
     let partial = Ran::new(&making.wait_with_output().unwrap());

@@ -75,14 +75,7 @@ impl Rack {
 
     /// Starts a command, which waits at a failpoint.
     fn waiting(&self, point: &str, args: &str) -> Child {
-        let child = self
-            .lab
-            .spawn_with(&format!("{point}=wait"), &self.on_all(args));
-        let gate = self.lab.dir.join(point);
-        while !gate.exists() {
-            sleep(Duration::from_millis(5));
-        }
-        child
+        self.lab.at_gate(point, &self.on_all(args)).0
     }
 
     fn go_on(&self, point: &str) {
