@@ -7,10 +7,12 @@ use std::path::PathBuf;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::images::path_of;
+use super::guest::chain_there;
+use super::images::{path_of, trust_for};
 use super::usage::KnownDomain;
 use super::{Host, Usage};
 use crate::error::{Error, Kind, Result};
+use crate::image::remote::Remote;
 use crate::image::shown;
 use crate::model::{Disk, Domain, Layer, Nic, NicSource};
 use crate::template::{Escape, render};
@@ -151,6 +153,11 @@ impl ExportRequest {
         for (disk, layers) in facts.disks.iter().zip(&known.layers) {
             // A seed tells a guest of this host who it is, and an empty drive nothing.
             if disk.is_private() {
+                let there = match host.hypervisor.is_local() {
+                    true => None,
+                    false => layers_there(host, known, disk)?,
+                };
+                let layers = there.as_ref().unwrap_or(layers);
                 disks.push(self.disk(host, name, (disk, layers), bases)?);
             }
         }
@@ -283,6 +290,16 @@ impl ExportRequest {
         let id: String = id.trim_matches('-').chars().take(LONGEST_NAME).collect();
         id.trim_end_matches('-').to_owned()
     }
+}
+
+/// The images that a disk on another host is made of; `None` if it is none of files.
+fn layers_there(host: Host<'_>, known: &KnownDomain, disk: &Disk) -> Result<Option<Vec<Layer>>> {
+    let Some(path) = path_of(host.hypervisor, &disk.source)? else {
+        return Ok(None);
+    };
+    let trust = trust_for(host.hypervisor, &known.facts.disks, &[])?;
+    let chain = chain_there(host.hypervisor, &Remote::default(), disk, &path, &trust)?;
+    Ok(Some(chain.layers().to_vec()))
 }
 
 impl Values {

@@ -149,6 +149,17 @@ fn qemu_what_is_done_over_long_lines_is_what_is_done_beside_them() {
     };
     assert_eq!((overlays(&one_dir), overlays(&two_dir)), (6, 6));
 
+    // What is handed over is read through libvirt, too.
+    let first = lab.name("01");
+    let handed = format!(
+        "-c {} export -d {first} --from-base --format terraform",
+        near.uri()
+    );
+    let handed = lab.ok(&handed).stdout;
+    let size = root["virtual_size"].to_string();
+    assert!(handed.contains(&size), "{size}: {handed}");
+    assert!(handed.contains(&one.at("golden.qcow2")), "{handed}");
+
     // Cut while volumes are made there: the disk may be another by the time it is mended.
     let one_more = format!("-c {} clone -d {golden} {}", far.uri(), lab.name("cut"));
     let (cloning, gate) = lab.at_gate("clone.made", &one_more);
