@@ -1,9 +1,11 @@
+use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::atomic::Ordering;
 
 use super::*;
 use crate::ops::recover::{Recovery, recover};
 use crate::ops::testing::{Bench, DELETE_OWN};
+use crate::store::Operation;
 
 fn plan_of(bench: &Bench, name: &str, storage: Storage) -> Result<DeletePlan> {
     let request = DeleteRequest {
