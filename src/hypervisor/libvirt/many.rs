@@ -60,11 +60,13 @@ pub(super) fn of_many<D: Sync, T: Send>(
     };
     thread::scope(|scope| {
         let ask_part = &ask_part;
-        let askers: Vec<_> = all
-            .chunks(size)
+        let mut parts = all.chunks(size);
+        let first = parts.next().unwrap_or_default();
+        let askers: Vec<_> = parts
             .map(|part| scope.spawn(move || ask_part(part)))
             .collect();
-        let mut answers = Vec::with_capacity(all.len());
+        // This thread has nothing else to do: mostly no other is needed.
+        let mut answers = ask_part(first)?;
         for asker in askers {
             answers.extend(asker.join().unwrap_or_else(|_| {
                 Err(Error::new(
