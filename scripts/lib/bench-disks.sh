@@ -9,13 +9,14 @@ DISKS_LAYERS=3
 
 # bench_disks RESULTS
 bench_disks() {
-    local results=$1 round turn disk to
+    local results=$1 round rounds turn disk to
+    rounds=$(bench_rounds_of_short)
     DISKS_FOLDER=$(bench_folder disks)
     step "the images of a disk"
     disks_make
     disk=$DISKS_FOLDER/disk-$DISKS_LAYERS.qcow2
     to=$DISKS_FOLDER/copy.qcow2
-    for ((round = 1; round <= REPEAT; round++)); do
+    for ((round = 1; round <= rounds; round++)); do
         bench_time "$results" disks-info-vmkin 1 "$VMKIN" disk info -d disks
         bench_time "$results" disks-info-qemu 1 qemu-img info --backing-chain -f qcow2 "$disk"
         bench_time "$results" disks-info-file 1 "$VMKIN" disk info -a "$disk"
