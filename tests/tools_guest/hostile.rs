@@ -215,7 +215,8 @@ fn names_that_no_kernel_gives_out_are_errors() {
         fs::create_dir(&inner).unwrap();
         let keep = vmkin::guest::extract::Keep::default();
         let interrupt = vmkin::interrupt::Interrupt::default();
-        vmkin::guest::extract::copy(&tree, "/", &inner, keep, &interrupt, &|_| {}).unwrap_err();
+        vmkin::guest::extract::copy(&tree, &["/".to_owned()], &inner, keep, &interrupt, &|_| {})
+            .unwrap_err();
         assert_eq!(fs::read_dir(&inner).unwrap().count(), 0);
         assert_eq!(fs::read_dir(to.path()).unwrap().count(), 1);
     }

@@ -86,11 +86,7 @@ fn copy(
             total.fetch_add(bytes, Ordering::Relaxed);
         }
     }
-    let mut copied = Vec::new();
-    for path in paths {
-        copied.extend(extract::copy(tree, path, to, keep, interrupt, &more)?);
-    }
-    Ok(copied)
+    extract::copy(tree, paths, to, keep, interrupt, &more)
 }
 
 fn warn_of_left_out(ui: &Ui, all: &[Copied]) {

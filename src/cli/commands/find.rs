@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::guest::native::fs::FileKind;
 use crate::guest::search::{Wanted, find};
 use crate::guest::tree::Tree;
-use crate::model::Glob;
+use crate::model::{Glob, Size};
 
 /// Look for files of guests
 ///
@@ -52,7 +52,7 @@ pub(in crate::cli) struct Which {
     uid: Option<u32>,
 
     /// Files of this length or more, in bytes
-    #[arg(long, value_name = "BYTES", default_value_t = 0)]
+    #[arg(long, value_name = "BYTES", value_parser = size, default_value = "0")]
     min_size: u64,
 }
 
@@ -96,6 +96,14 @@ fn octal(text: &str) -> std::result::Result<u16, String> {
         .ok()
         .filter(|mode| *mode <= 0o7777);
     mode.ok_or_else(|| "it must be up to four octal digits, such as 4000".to_owned())
+}
+
+fn size(text: &str) -> std::result::Result<u64, String> {
+    if text == "0" {
+        return Ok(0);
+    }
+    let size = Size::parse(text, 1).map_err(|why| why.to_string())?;
+    Ok(size.bytes())
 }
 
 #[derive(Serialize)]

@@ -29,7 +29,12 @@ pub(in crate::cli) struct ShellArgs {
     rw: bool,
 
     /// Do this, and end; may be repeated
-    #[arg(short = 'e', long = "command", value_name = "COMMAND")]
+    #[arg(
+        short = 'e',
+        long = "command",
+        value_name = "COMMAND",
+        allow_hyphen_values = true
+    )]
     commands: Vec<String>,
 
     /// Have guestfish work with the guest, on overlays and with what is mounted

@@ -17,6 +17,9 @@ use crate::model::ImageFormat;
 /// The attribute that SELinux keeps its labels in.
 const LABEL: &str = "security.selinux";
 
+/// The attribute that capabilities are in.
+const CAPABILITIES: &str = "security.capability";
+
 /// The disks of a guest that is changed.
 pub struct GuestDisks {
     /// What they are.
@@ -141,14 +144,7 @@ impl<'w> Changing<'w> {
                 let path = self.path(at)?;
                 self.must(&["chmod", &format!("0{mode:o}"), &path])
             }
-            Change::Owner { at, owner, mode } => {
-                let path = self.path(at)?;
-                self.owner(&path, *owner)?;
-                match mode {
-                    Some(mode) => self.must(&["chmod", &format!("0{mode:o}"), &path]),
-                    None => Ok(()),
-                }
-            }
+            Change::Owner { at, owner, mode } => self.other_owner(at, *owner, *mode),
             Change::Touched { at, time } => {
                 let path = self.path(at)?;
                 match time {
@@ -173,10 +169,7 @@ impl<'w> Changing<'w> {
             false => None,
         };
         self.upload(from, &path)?;
-        if let Some(kept) = kept {
-            self.must(&["copy-attributes", &kept, &path, "xattributes:true"])?;
-            self.must(&["rm", &kept])?;
-        }
+        self.give_back(kept.as_deref(), &path)?;
         match mode & 0o6000 {
             0 => Ok(()),
             _ if plain => Ok(()),
@@ -192,6 +185,31 @@ impl<'w> Changing<'w> {
         self.must(&["touch", &kept])?;
         self.must(&["copy-attributes", path, &kept, "xattributes:true"])?;
         Ok(kept)
+    }
+
+    fn give_back(&mut self, kept: Option<&str>, path: &str) -> Result<()> {
+        let Some(kept) = kept else { return Ok(()) };
+        self.must(&["copy-attributes", kept, path, "xattributes:true"])?;
+        self.must(&["rm", kept])
+    }
+
+    /// Gives a file to somebody else. It keeps what a kernel takes off then: set-id
+    /// bits and, if it is a program, capabilities.
+    fn other_owner(&mut self, at: &Spot, owner: (u32, u32), mode: Option<u32>) -> Result<()> {
+        let path = self.path(at)?;
+        let mut kept = None;
+        if mode.is_some_and(|mode| mode & 0o111 != 0) {
+            let asked = format!("lgetxattr {path} {CAPABILITIES}");
+            if self.session.ask(&asked)?.is_ok() {
+                kept = Some(self.keep_attributes(at, &path)?);
+            }
+        }
+        self.owner(&path, owner)?;
+        self.give_back(kept.as_deref(), &path)?;
+        match mode {
+            Some(mode) => self.must(&["chmod", &format!("0{mode:o}"), &path]),
+            None => Ok(()),
+        }
     }
 
     fn upload(&mut self, from: &Path, path: &str) -> Result<()> {

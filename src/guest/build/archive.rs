@@ -10,6 +10,7 @@ use std::path::Path;
 
 use tar::{Archive, EntryType, Header};
 
+use super::header;
 use super::item::{Item, ItemKind};
 use super::pax::{self, Records};
 use super::source::Visit;
@@ -80,16 +81,9 @@ pub(super) fn each(path: &Path, visit: &mut Visit<'_>) -> Result<Vec<String>> {
             || said
                 .records
                 .iter()
-                .any(|(key, _)| key.starts_with(b"GNU.sparse."))
+                .any(|(key, _)| header::is_of_sparse_file(key))
         {
-            return Err(Error::new(
-                Kind::WrongState,
-                format!(
-                    "{} has sparse files in it, which are not read here",
-                    shown(path)
-                ),
-            )
-            .hint("make the archive without `--sparse`"));
+            return Err(header::has_sparse_files(path));
         }
         let name = said.of(b"path").map(<[u8]>::to_vec).or(said.path.clone());
         let name = name.unwrap_or_else(|| entry.path_bytes().into_owned());
@@ -207,7 +201,7 @@ fn item(path: Vec<u8>, kind: ItemKind, header: &Header, said: &Said) -> std::io:
     let modified = match told {
         Some(time) => time,
         None => Time {
-            seconds: i64::try_from(header.mtime()?).unwrap_or(i64::MAX),
+            seconds: header::mtime(header)?,
             nanoseconds: 0,
         },
     };

@@ -27,7 +27,7 @@ pub(super) fn records(mut text: &[u8]) -> Option<Records> {
 }
 
 /// A time as it is written there: `1.5`, or `-1`.
-pub(super) fn time(text: &[u8]) -> Option<Time> {
+pub fn time(text: &[u8]) -> Option<Time> {
     let text = std::str::from_utf8(text).ok()?;
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
     let seconds: i64 = whole.parse().ok()?;

@@ -1,6 +1,6 @@
 //! Copying into a directory.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
@@ -59,32 +59,51 @@ pub fn measure(tree: &Tree, path: &str, interrupt: &Interrupt) -> Result<u64> {
     Ok(bytes)
 }
 
-/// Copies a file or a tree into a directory of the host, under its own name; of
+/// Copies files and trees into a directory of the host, under their own names; of
 /// the root directory, all that is in it. `progress` is told how many bytes more
 /// are done, holes among them.
 ///
 /// # Errors
 ///
-/// [`Kind::Exists`] if something has that name there; [`Kind::NotFound`] if
-/// there is no such directory, or no such file in the guest; [`Kind::Storage`]
-/// if it cannot be written; [`Kind::Unsafe`] if the guest's file system is
-/// damaged. Then nothing is left of it.
+/// [`Kind::Exists`] if something has such a name there; [`Kind::NotFound`] if
+/// there is no such directory, or no such file in the guest; [`Kind::WrongState`]
+/// if one is a device, a pipe or a socket; [`Kind::Usage`] if two have one name;
+/// [`Kind::Storage`] if it cannot be written; [`Kind::Unsafe`] if the guest's file
+/// system is damaged. Then nothing is left of any.
 pub fn copy(
     tree: &Tree,
-    path: &str,
+    paths: &[String],
     to: &Path,
     keep: Keep,
     interrupt: &Interrupt,
     progress: &dyn Fn(u64),
 ) -> Result<Vec<Copied>> {
-    let place = tree.find(path.as_bytes())?;
-    let starts = match named(path, &place) {
-        Some(name) => vec![(name, place)],
-        None => tree.entries(&place)?,
-    };
+    let mut starts = Vec::new();
+    for path in paths {
+        let place = tree.find(path.as_bytes())?;
+        match named(path, &place) {
+            Some(name) => {
+                must_be_copied(&place, &tree.stat(&place)?)?;
+                starts.push((name, place));
+            }
+            None => starts.extend(tree.entries(&place)?),
+        }
+    }
     let parent = dir::open(to)?;
+    let mut names = HashSet::new();
     for (name, _) in &starts {
         parent.must_be_free(name)?;
+        if !names.insert(name) {
+            return Err(Error::new(
+                Kind::Usage,
+                format!(
+                    "two of them would be '{}' in {}",
+                    name.escape_ascii(),
+                    shown(to)
+                ),
+            )
+            .hint("copy them one by one, to different directories"));
+        }
     }
     let scratch = format!(".vmkin-{}-copy.tmp", Uuid::new_v4().simple());
     let scratch = parent.scratch(&scratch)?;
@@ -105,10 +124,31 @@ pub fn copy(
         one.copied.path = to.join(std::ffi::OsStr::from_bytes(name));
         copied.push(one.copied);
     }
-    for (name, _) in &starts {
-        scratch.hand_over(name)?;
+    for ((name, _), one) in starts.iter().zip(&copied) {
+        // A device in the root directory is left out.
+        if one.files + one.directories + one.links > 0 {
+            scratch.hand_over(name)?;
+        }
     }
     Ok(copied)
+}
+
+/// Refuses what is not copied, where it is asked for by its name.
+fn must_be_copied(place: &Place, stat: &Stat) -> Result<()> {
+    if matches!(
+        stat.kind,
+        FileKind::File | FileKind::Directory | FileKind::Link
+    ) {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::WrongState,
+        format!(
+            "'{}' is {}, and devices, pipes and sockets are not copied",
+            place.path.escape_ascii(),
+            stat.kind.described()
+        ),
+    ))
 }
 
 /// The name that a path gets on the host: the last one in it, or what it leads
@@ -235,8 +275,9 @@ impl Extraction<'_> {
     }
 
     fn finish(&self, made: &Made, place: &Place, stat: &Stat) -> Result<()> {
+        let mut xattrs = Vec::new();
         if self.keep.xattrs {
-            let xattrs = self.tree.xattrs(place)?.ok_or_else(|| {
+            xattrs = self.tree.xattrs(place)?.ok_or_else(|| {
                 Error::new(
                     Kind::WrongState,
                     format!(
@@ -245,11 +286,8 @@ impl Extraction<'_> {
                     ),
                 )
             })?;
-            for (name, value) in &xattrs {
-                made.set_xattr(name, value)?;
-            }
         }
-        made.finish(stat, self.keep.owners)
+        made.finish(stat, self.keep.owners, &xattrs)
     }
 }
 

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 
 use super::copy::cannot_write;
 use crate::error::{Error, Kind, Result};
-use crate::guest::native::fs::{Stat, Time, name_is_sound};
+use crate::guest::native::fs::{Stat, Time, Xattr, name_is_sound};
 use crate::image::exclusive::{self, Entry};
 use crate::image::shown;
 
@@ -261,7 +261,7 @@ impl Made {
         rustix::fs::ftruncate(&self.fd, size).map_err(|errno| cannot_write(&self.path, errno))
     }
 
-    pub(super) fn set_xattr(&self, name: &[u8], value: &[u8]) -> Result<()> {
+    fn set_xattr(&self, name: &[u8], value: &[u8]) -> Result<()> {
         let set = rustix::fs::fsetxattr(&self.fd, name, value, XattrFlags::empty());
         set.map_err(|errno| {
             let name = name.escape_ascii();
@@ -270,14 +270,19 @@ impl Made {
         })
     }
 
-    /// Owner, mode and times, in the order in which one does not undo another.
-    pub(super) fn finish(&self, stat: &Stat, owners: bool) -> Result<()> {
+    /// Owner, attributes, mode and times, in the order in which one does not undo
+    /// another: a change of owner takes capabilities and set-id bits off, and to a
+    /// file that is read-only its user cannot give attributes.
+    pub(super) fn finish(&self, stat: &Stat, owners: bool, xattrs: &[Xattr]) -> Result<()> {
         let failed = |errno| cannot_write(&self.path, errno);
         let mut mode = stat.mode & 0o1777;
         if owners {
             let (uid, gid) = ids(stat);
             rustix::fs::fchown(&self.fd, uid, gid).map_err(failed)?;
             mode = stat.mode;
+        }
+        for (name, value) in xattrs {
+            self.set_xattr(name, value)?;
         }
         rustix::fs::fchmod(&self.fd, Mode::from_raw_mode(mode.into())).map_err(failed)?;
         rustix::fs::futimens(self.fd.as_fd(), &times(stat)).map_err(failed)

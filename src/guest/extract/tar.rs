@@ -27,10 +27,12 @@ pub fn write(
     out: &mut dyn Write,
     interrupt: &Interrupt,
 ) -> Result<()> {
+    // All of them are there, or nothing is written.
+    let starts = paths.iter().map(|path| tree.find(path.as_bytes()));
+    let starts = starts.collect::<Result<Vec<Place>>>()?;
     let mut builder = Builder::new(out);
     let mut names = HashMap::new();
-    for path in paths {
-        let start = tree.find(path.as_bytes())?;
+    for (path, start) in paths.iter().zip(starts) {
         let own = named(path, &start).unwrap_or_else(|| b".".to_vec());
         tree.visit(&start, &mut |place, stat, _| {
             interrupt.check()?;

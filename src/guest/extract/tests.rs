@@ -29,7 +29,8 @@ fn copy_of(tree: &Tree, path: &str, to: &Path) -> Result<Vec<Copied>> {
     let done = Cell::new(0);
     let progress = |more| done.set(done.get() + more);
     let interrupt = Interrupt::default();
-    let copied = copy(tree, path, to, Keep::default(), &interrupt, &progress)?;
+    let paths = [path.to_owned()];
+    let copied = copy(tree, &paths, to, Keep::default(), &interrupt, &progress)?;
     // All that there is to do is done in the end.
     let all: u64 = copied.iter().map(|one| one.bytes).sum();
     assert_eq!((done.get(), measure(tree, path, &interrupt)?), (all, all));
@@ -79,6 +80,26 @@ fn what_is_there_is_not_replaced() {
     assert_eq!(fs::read_dir(to.path()).unwrap().count(), 1);
     let error = copy_of(&good(), "/etc", &to.path().join("none")).unwrap_err();
     assert_eq!(error.kind(), Kind::NotFound);
+}
+
+#[test]
+fn several_are_copied_together_or_not_at_all() {
+    let to = tempfile::tempdir().unwrap();
+    let tree = good();
+    let (interrupt, keep) = (Interrupt::default(), Keep::default());
+    let all = |paths: &[&str]| {
+        let paths: Vec<String> = paths.iter().map(|path| (*path).to_owned()).collect();
+        copy(&tree, &paths, to.path(), keep, &interrupt, &|_| {})
+    };
+    let left = || fs::read_dir(to.path()).unwrap().count();
+    let kind = |paths: &[&str]| all(paths).unwrap_err().kind();
+    assert_eq!(kind(&["/etc/file", "/nowhere"]), Kind::NotFound);
+    assert_eq!(kind(&["/etc/file", "/etc/../etc/file"]), Kind::Usage);
+    assert_eq!(left(), 0);
+    assert_eq!(all(&["/etc/file", "/log"]).unwrap().len(), 2);
+    assert_eq!(left(), 2);
+    assert_eq!(kind(&["/etc", "/log"]), Kind::Exists);
+    assert_eq!(left(), 2);
 }
 
 #[test]

@@ -21,7 +21,8 @@ impl Draft<'_> {
     /// # Errors
     ///
     /// [`Kind::NotFound`] if there is no such file or directory; [`Kind::Exists`]
-    /// if a directory of the guest is in the way of a file, or the other way round.
+    /// if a directory of the guest is in the way of a file, or the other way round;
+    /// [`Kind::Usage`] if another was copied there.
     pub fn copy_in(&mut self, source: &Path, dir: &[u8]) -> Result<()> {
         let into = self.directory(&self.absolute(dir)?)?;
         let name = source.file_name().ok_or_else(|| {
@@ -46,7 +47,10 @@ impl Draft<'_> {
         if kind.is_dir() {
             let mut time = None;
             let below = match there {
+                // What is in two directories of one name comes together.
+                None if self.made.contains(&at.path) => at,
                 None => {
+                    self.place(&at)?;
                     let given = given(&meta);
                     // What comes into it changes that.
                     time = given.modified;
@@ -72,6 +76,7 @@ impl Draft<'_> {
             self.left_out.push(source.to_owned());
             return Ok(());
         }
+        self.place(&at)?;
         let what = match kind.is_symlink() {
             true => New::Link(
                 fs::read_link(source)

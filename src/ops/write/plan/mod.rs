@@ -8,6 +8,8 @@ mod copy_in;
 mod names;
 mod owners;
 mod tar_in;
+#[cfg(test)]
+mod tests;
 mod texts;
 
 use std::borrow::Cow;
@@ -38,6 +40,8 @@ pub struct Draft<'t> {
     made: HashSet<Vec<u8>>,
     /// What is to be removed or moved away.
     gone: HashSet<Vec<u8>>,
+    /// The names that something is copied or moved to.
+    placed: HashSet<Vec<u8>>,
     /// Devices, pipes and sockets of the host that are not copied.
     left_out: Vec<PathBuf>,
 }
@@ -62,6 +66,7 @@ impl<'t> Draft<'t> {
             changes: Vec::new(),
             made: HashSet::new(),
             gone: HashSet::new(),
+            placed: HashSet::new(),
             left_out: Vec::new(),
         }
     }
@@ -140,6 +145,19 @@ impl<'t> Draft<'t> {
                 || slashes
                     .into_iter()
                     .any(|(at, _)| self.gone.contains(above(at))))
+    }
+
+    /// Gives a name to what is copied or moved there. Refuses one that something of
+    /// this draft has already: that would be lost.
+    fn place(&mut self, at: &Spot) -> Result<()> {
+        if !self.made.contains(&at.path) && self.placed.insert(at.path.clone()) {
+            return Ok(());
+        }
+        Err(Error::new(
+            Kind::Usage,
+            format!("two of them would be '{at}', and only the last would be left"),
+        )
+        .hint("give one of them another name first"))
     }
 
     fn make_directory(&mut self, at: Spot, given: Given) {

@@ -3,7 +3,7 @@
 use super::{DIRECTORY_MODE, Draft, exists, not};
 use crate::error::{Error, Kind, Result};
 use crate::guest::change::{Change, Given, Mountable, Spot};
-use crate::guest::native::fs::FileKind;
+use crate::guest::native::fs::{FileKind, FsKind};
 use crate::guest::tree::Place;
 
 impl Draft<'_> {
@@ -112,7 +112,8 @@ impl Draft<'_> {
     /// # Errors
     ///
     /// [`Kind::NotFound`] if one is not there; [`Kind::Exists`] if it would take
-    /// the place of a directory; [`Kind::WrongState`] if it would be in itself.
+    /// the place of a directory; [`Kind::WrongState`] if it would be in itself, or
+    /// both are names of one file; [`Kind::Usage`] if another was moved there.
     pub fn mv(&mut self, path: &[u8], to: &[u8]) -> Result<()> {
         let end = self.end(path, false)?;
         let there = end.there.filter(|there| !self.is_gone(&there.path));
@@ -134,7 +135,16 @@ impl Draft<'_> {
                     "a directory for one to take its place",
                 ));
             }
+            // A kernel does nothing then, and says that all is well.
+            if self.is_one_file(&there, place)? {
+                return Err(Error::new(
+                    Kind::WrongState,
+                    format!("'{from}' and '{to}' are names of the same file"),
+                )
+                .hint("to have one name less: `vmkin rm`"));
+            }
         }
+        self.place(&to)?;
         self.gone.insert(from.path.clone());
         self.changes.push(Change::Move { from, to });
         Ok(())
@@ -164,6 +174,7 @@ impl Draft<'_> {
             )
             .hint("copy it to the host and from there: `copy-out`, then `copy-in`"));
         }
+        self.place(&to)?;
         if let Some(place) = &target.there {
             let kind = self.stat_of(place)?.kind;
             if kind == FileKind::Directory || self.stat_of(&there)?.kind == FileKind::Directory {
@@ -185,7 +196,7 @@ impl Draft<'_> {
     /// # Errors
     ///
     /// [`Kind::Exists`] if the name is taken; [`Kind::WrongState`] for another name
-    /// of a directory, or on another file system.
+    /// of a directory, or on another file system, or on one that has no links.
     pub fn ln(&mut self, of: &[u8], path: &[u8], symbolic: bool, force: bool) -> Result<()> {
         let own = of
             .rsplit(|&byte| byte == b'/')
@@ -197,6 +208,14 @@ impl Draft<'_> {
             }
         }
         let at = target.spot;
+        let mounts = Mountable::all_of(self.tree);
+        let fs = mounts.get(at.fs).map(|mount| mount.kind);
+        if matches!(fs, Some(FsKind::Fat | FsKind::ExFat)) {
+            return Err(Error::new(
+                Kind::WrongState,
+                format!("'{at}' is on a file system that has no links"),
+            ));
+        }
         let change = if symbolic {
             Change::Link {
                 at: at.clone(),
@@ -253,6 +272,13 @@ impl Draft<'_> {
             spot: Spot::at_end(self.tree, &end),
             there: end.there.filter(|there| !self.is_gone(&there.path)),
         })
+    }
+
+    /// Whether both are names of one file, as far as that can be known.
+    fn is_one_file(&self, one: &Place, other: &Place) -> Result<bool> {
+        let one = self.tree.identity(one)?;
+        let several = one.is_some_and(|(_, _, names)| names > 1);
+        Ok(several && one == self.tree.identity(other)?)
     }
 
     fn must_hold_no_mounts(&self, place: &Place) -> Result<()> {

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::Draft;
 use crate::error::{Error, Kind, Result};
-use crate::guest::change::{Change, Spot};
+use crate::guest::change::{Change, Mountable, Spot};
 use crate::guest::native::fs::{FileKind, Stat};
 use crate::model::ModeChange;
 
@@ -53,7 +53,8 @@ impl Draft<'_> {
     ///
     /// # Errors
     ///
-    /// [`Kind::NotFound`] if it is not there.
+    /// [`Kind::NotFound`] if it is not there; [`Kind::WrongState`] if its file system
+    /// has no modes.
     pub fn chmod(&mut self, path: &[u8], change: &ModeChange, recursive: bool) -> Result<()> {
         self.each(path, recursive, |stat, at| {
             let link = stat.kind == FileKind::Link;
@@ -68,7 +69,7 @@ impl Draft<'_> {
     /// # Errors
     ///
     /// [`Kind::NotFound`] if it is not there, or the guest has no such user or
-    /// group.
+    /// group; [`Kind::WrongState`] if its file system has no owners.
     pub fn chown(&mut self, path: &[u8], change: &OwnerChange, recursive: bool) -> Result<()> {
         let user = self.number(change.user.as_deref(), "/etc/passwd", "user")?;
         let group = self.number(change.group.as_deref(), "/etc/group", "group")?;
@@ -87,10 +88,22 @@ impl Draft<'_> {
     ) -> Result<()> {
         let start = self.tree.find(&self.absolute(path)?)?;
         let (tree, interrupt) = (self.tree, self.interrupt);
+        let mounts = Mountable::all_of(tree);
         let mut found = Vec::new();
         tree.visit(&start, &mut |place, stat, _| {
             interrupt.check()?;
-            found.extend(change(stat, Spot::of(tree, place)));
+            let spot = Spot::of(tree, place);
+            let mount = mounts.get(spot.fs);
+            if let Some(change) = change(stat, spot) {
+                if !mount.is_some_and(Mountable::has_owners) {
+                    let at = change.subject();
+                    return Err(Error::new(
+                        Kind::WrongState,
+                        format!("'{at}' is on a file system that has no owners and modes"),
+                    ));
+                }
+                found.push(change);
+            }
             Ok(recursive)
         })?;
         self.changes.extend(found);
@@ -100,8 +113,16 @@ impl Draft<'_> {
     /// The number of a user or group of the guest.
     fn number(&self, name: Option<&str>, list: &str, what: &str) -> Result<Option<u32>> {
         let Some(name) = name else { return Ok(None) };
-        if let Ok(number) = name.parse() {
-            return Ok(Some(number));
+        match name.parse() {
+            // For a kernel it means that nothing is to be changed.
+            Ok(u32::MAX) => {
+                return Err(Error::new(
+                    Kind::Usage,
+                    format!("no {what} has the number {name}"),
+                ));
+            }
+            Ok(number) => return Ok(Some(number)),
+            Err(_) => {}
         }
         let found = match self.tree.look(list)? {
             Some(place) => {
