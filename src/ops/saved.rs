@@ -33,9 +33,7 @@ pub fn save(host: Host<'_>, domain: &Domain, how: Save) -> Result<Change> {
                 format!("domain '{name}' is {state}, and must be running or paused"),
             );
             return Err(match state {
-                DomainState::ShutOff => {
-                    error.hint(format!("start it: `vmkin start -d {}`", word(name)))
-                }
+                DomainState::ShutOff => error.hint(lifecycle::start_it(host, domain)),
                 DomainState::PmSuspended => {
                     error.hint(format!("wake it: `vmkin resume -d {}`", word(name)))
                 }
@@ -119,8 +117,8 @@ pub struct Restore {
 ///
 /// # Errors
 ///
-/// [`Kind::WrongState`] if nothing was saved of it; those of
-/// [`lifecycle::start`].
+/// [`Kind::WrongState`] if nothing was saved of it; [`Kind::Busy`] if another
+/// program has a disk of it open; those of [`lifecycle::start`].
 pub fn restore(host: Host<'_>, usage: &Usage, domain: &Domain, how: Restore) -> Result<Change> {
     if host.hypervisor.status(domain)?.state == DomainState::ShutOff {
         let name = &domain.name;
@@ -138,20 +136,31 @@ pub fn restore(host: Host<'_>, usage: &Usage, domain: &Domain, how: Restore) -> 
         bypass_cache: how.bypass_cache,
         ..Start::default()
     };
-    let change = lifecycle::start(host, usage, domain, start).map_err(|error| {
-        if error.kind() != Kind::Libvirt {
-            return error;
-        }
-        error.hint(format!(
-            "if its memory is damaged, it can only be dropped: `vmkin restore --discard -d {}`",
-            word(&domain.name)
-        ))
-    })?;
+    let change = lifecycle::start(host, usage, domain, start);
+    let change = change.map_err(|error| advised(domain, error))?;
     // Libvirt knows no other way than to save it for that.
     if change == Change::Done && how.resume == Some(Resume::Running) {
         lifecycle::resume(host, domain)?;
     }
     Ok(change)
+}
+
+/// Says what can be done about a saved guest that libvirt could not start.
+fn advised(domain: &Domain, error: Error) -> Error {
+    if error.kind() != Kind::Libvirt {
+        return error;
+    }
+    let (name, said) = (word(&domain.name), error.to_string());
+    // QEMU's words for an image that is open elsewhere; libvirt has no code for it.
+    if said.contains("Failed to get ") && said.contains("\" lock") {
+        return error.with_kind(Kind::Busy).hint(format!(
+            "another program or guest has a disk of it open, and its memory is kept: shut that \
+             down, and then `vmkin restore -d {name}`"
+        ));
+    }
+    error.hint(format!(
+        "if its memory is damaged, it can only be dropped: `vmkin restore --discard -d {name}`"
+    ))
 }
 
 /// Throws away what was saved of a guest.
@@ -213,6 +222,19 @@ mod tests {
         assert_eq!(discard(bench.host(), &golden).unwrap(), Change::Already);
         let error = restore_it().unwrap_err();
         assert!(error.hints()[0].contains("vmkin start -d golden"));
+    }
+
+    #[test]
+    fn memory_is_not_dropped_for_a_disk_that_is_open_elsewhere() {
+        let bench = Bench::new();
+        let golden = bench.domain("golden");
+        let said = |what: &str| advised(&golden, Error::new(Kind::Libvirt, what));
+        let error = said("unable to execute 'cont': Failed to get \"write\" lock");
+        assert_eq!(error.kind(), Kind::Busy);
+        assert!(error.hints()[0].contains("`vmkin restore -d golden`"));
+        let error = said("load of migration failed");
+        assert_eq!(error.kind(), Kind::Libvirt);
+        assert!(error.hints()[0].contains("--discard"));
     }
 
     #[test]

@@ -270,7 +270,8 @@ fn one_disk_that_cannot_keeps_all_from_it() {
     let raw = host.raw("raw.img");
     host.add(scene.guest().disk("vdc", "raw", &raw));
     host.vmkin("snapshot create -d guest s2")
-        .fails(4, "disk vdc of domain 'guest' is in the format raw");
+        .fails(4, "disk vdc of domain 'guest' is in the format raw")
+        .says("`vmkin snapshot create --external -d guest`");
     // What is read-only or shared is no part of the guest's own state.
     host.add(scene.guest().disk_with("vdc", "raw", &raw, "<readonly/>"));
     let mut now = host.world();
@@ -357,7 +358,9 @@ fn an_image_without_a_domain_has_snapshots_too() {
     assert!(reads(&image, 2));
     on("delete", "1").success();
     assert_eq!(tags(&image), ["s2"]);
-    on("delete", "s1").fails(3, "has no snapshot 's1'");
+    on("delete", "s1")
+        .fails(3, "has no snapshot 's1'")
+        .says("alone.qcow2 --format qcow2`");
     host.vmkin(&format!("snapshot create s3 -a {}", image.display()))
         .fails(2, "--format qcow2");
     host.vmkin(&format!(
@@ -397,13 +400,67 @@ fn of_two_with_one_name_the_right_one_is_meant() {
     assert!(reads(&image, 2), "`qemu-img snapshot -a 1` goes by the id");
     on("apply", "4").success();
     assert!(reads(&image, 4));
-    on("apply", "twin").success();
+    for command in ["apply", "delete"] {
+        on(command, "twin")
+            .fails(4, "has 2 snapshots 'twin' (ids 3 and 4)")
+            .says("name one by its id: 3 or 4");
+    }
+    assert_eq!(tags(&image), ["a", "1", "twin", "twin"]);
+    on("apply", "3").success();
     assert!(reads(&image, 3));
     on("delete", "4").fails(4, "several snapshots");
-    on("delete", "twin").success();
+    on("delete", "3").success();
+    on("apply", "twin").success();
+    assert!(reads(&image, 4));
     on("delete", "twin").success();
     on("delete", "1").success();
     assert_eq!(tags(&image), ["a"]);
+}
+
+#[test]
+fn a_name_that_a_disk_has_twice_is_nobodys() {
+    let scene = Scene::new();
+    let host = &scene.host;
+    let [first, second] = &scene.disks;
+    for disk in [first, first, second] {
+        tool("qemu-img", &args!["snapshot", "-c", "daily", disk]);
+    }
+    scene.write(2);
+    let before = host.world();
+    for command in ["apply", "delete"] {
+        host.vmkin(&format!("snapshot {command} --yes -d guest daily"))
+            .fails(4, "disk vda has 2 snapshots 'daily' (ids 1 and 2)")
+            .says("`qemu-img snapshot -d daily ");
+    }
+    assert_eq!(host.world(), before);
+    let list = host.vmkin("snapshot list -d guest").success();
+    assert!(list.stdout().contains("more than once in vda"), "{list}");
+    scene.let_libvirt_know(
+        "daily",
+        "shutoff",
+        "<memory snapshot='no'/><disks><disk name='vda' snapshot='internal'/></disks>",
+    );
+    let list = host.vmkin("snapshot list -d guest").success();
+    assert!(list.stdout().contains("more than once in vda"), "{list}");
+    tool("qemu-img", &args!["snapshot", "-d", "daily", first]);
+    host.vmkin("snapshot delete --yes -d guest daily").success();
+    assert!(tags(first).is_empty() && tags(second).is_empty());
+}
+
+#[test]
+fn a_copy_of_variables_that_virsh_has_left_is_said_to_be_left() {
+    let scene = Scene::new();
+    let host = &scene.host;
+    let copy = host.root().join("nvram/guest_VARS.fd.s1.vmkin-snapshot");
+    fs::write(&copy, "old").unwrap();
+    for how in ["", "--external "] {
+        host.vmkin(&format!("snapshot create {how}-d guest s1"))
+            .fails(5, "exists already, and is never overwritten")
+            .says("`vmkin snapshot delete -d guest s1`");
+    }
+    host.vmkin("snapshot delete --yes -d guest s1").success();
+    assert!(!copy.exists());
+    host.vmkin("snapshot create -d guest s1").success();
 }
 
 #[test]

@@ -63,8 +63,9 @@ pub struct WillApply {
 /// # Errors
 ///
 /// [`Kind::NotFound`] if there is no such snapshot; [`Kind::WrongState`] if the
-/// domain is not shut off, a disk lacks the snapshot or has been another one
-/// then, or the snapshot has memory or is in files of its own; those of
+/// domain is not shut off, a disk lacks the snapshot, has several of its name or
+/// has been another one then, or the snapshot has memory or is in files of its
+/// own; those of
 /// [`WriteGuard`](crate::ops::guard::WriteGuard).
 pub fn plan<'a>(host: Host<'a>, request: &NamedRequest) -> Result<ApplyPlan<'a>> {
     let held = Held::lock(host, &request.subject, &request.allow_dirs)?;
@@ -82,11 +83,10 @@ pub fn plan<'a>(host: Host<'a>, request: &NamedRequest) -> Result<ApplyPlan<'a>>
         }
     }
     let tables = held.tables()?;
-    let by_id = matches!(request.subject, Subject::Image { .. });
     let (mut images, mut found) = (Vec::new(), Vec::new());
     let mut lacking = Vec::new();
     for (disk, table) in &tables {
-        match find(table, name, by_id) {
+        match find(disk, table, request)? {
             Some(tag) => {
                 refuse_memory(disk, tag, &request.subject, name)?;
                 images.push(intended(disk, tag.id.clone(), tag.name.clone()));

@@ -119,7 +119,7 @@ pub fn plan<'a>(host: Host<'a>, request: &CreateRequest) -> Result<CreatePlan<'a
         .map(|disk| variables::plan(disk.lease().image().real_path(), &name))
         .transpose()?;
     if let Some(saved) = variables.as_ref().filter(|saved| saved.file.is_some()) {
-        return Err(variables::taken(&saved.copy.path));
+        return Err(variables::taken(&saved.copy.path, &request.subject, &name));
     }
     let record = match &request.subject {
         Subject::Domain(_) => Some(record(

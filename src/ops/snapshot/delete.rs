@@ -6,12 +6,13 @@ use std::sync::atomic::AtomicBool;
 use serde::Serialize;
 
 use super::create::ImageOf;
-use super::held::{Held, intended};
+use super::external::below_with;
+use super::held::{Held, intended, label};
 use super::{NamedRequest, Records, Subject, variables, word};
 use crate::error::{Error, Kind, Result};
 use crate::image::qcow2::Snapshot;
-use crate::image::snapshot as tags;
-use crate::model::{Kept, RecordedSnapshot};
+use crate::image::{shell_word, shown, snapshot as tags};
+use crate::model::{Domain, Kept, RecordedSnapshot};
 use crate::ops::Host;
 use crate::ops::guard::LeasedDisk;
 use crate::store::{
@@ -50,7 +51,8 @@ pub struct WillDelete {
 /// # Errors
 ///
 /// [`Kind::NotFound`] if there is no such snapshot; [`Kind::WrongState`] if the
-/// domain is not shut off, or the snapshot is in files of its own; those of
+/// domain is not shut off, the snapshot is in files of its own or below those of
+/// others, or a disk has several of its name; those of
 /// [`WriteGuard`](crate::ops::guard::WriteGuard).
 pub fn plan<'a>(host: Host<'a>, request: &NamedRequest) -> Result<DeleteSnapshotPlan<'a>> {
     let held = Held::lock(host, &request.subject, &request.allow_dirs)?;
@@ -60,12 +62,13 @@ pub fn plan<'a>(host: Host<'a>, request: &NamedRequest) -> Result<DeleteSnapshot
         refuse_external(record, &domain.name, "deleted")?;
     }
     let tables = held.tables()?;
-    let by_id = matches!(request.subject, Subject::Image { .. });
     let mut images = Vec::new();
     for (disk, table) in &tables {
-        if let Some(tag) = find(table, &request.name, by_id) {
+        if let Some(tag) = find(disk, table, request)? {
             only_of_its_name(disk, table, tag)?;
             images.push(intended(disk, tag.id.clone(), tag.name.clone()));
+        } else if let (Some(_), Subject::Domain(domain)) = (record, &request.subject) {
+            refuse_below(host, domain, disk, &request.name)?;
         }
     }
     drop(tables);
@@ -95,12 +98,85 @@ pub fn plan<'a>(host: Host<'a>, request: &NamedRequest) -> Result<DeleteSnapshot
     })
 }
 
-/// The snapshot that is meant: the first of this name, or else, if `by_id`, the
-/// one with this id.
-pub(super) fn find<'t>(table: &'t [Snapshot], name: &str, by_id: bool) -> Option<&'t Snapshot> {
-    let name = name.as_bytes();
-    let id = || table.iter().find(|tag| tag.id == name);
-    tags::named(table, name).or_else(|| id().filter(|_| by_id))
+/// The snapshot that is meant: the one of this name, or else, of an image that no
+/// domain has, the one with this id.
+///
+/// # Errors
+///
+/// [`Kind::WrongState`] if there are several of this name.
+pub(super) fn find<'t>(
+    disk: &LeasedDisk,
+    table: &'t [Snapshot],
+    request: &NamedRequest,
+) -> Result<Option<&'t Snapshot>> {
+    let name = request.name.as_bytes();
+    let mut named = table.iter().filter(|tag| tag.name == name);
+    match (named.next(), named.next()) {
+        (Some(tag), None) => Ok(Some(tag)),
+        (Some(_), Some(_)) => Err(ambiguous(disk, table, request)),
+        (None, _) => {
+            let by_id = matches!(request.subject, Subject::Image { .. });
+            Ok(table.iter().find(|tag| by_id && tag.id == name))
+        }
+    }
+}
+
+fn ambiguous(disk: &LeasedDisk, table: &[Snapshot], request: &NamedRequest) -> Error {
+    let name = &request.name;
+    let named = table.iter().filter(|tag| tag.name == name.as_bytes());
+    let text = |tag: &Snapshot| String::from_utf8_lossy(&tag.id).into_owned();
+    let ids: Vec<String> = named.clone().map(text).collect();
+    let image = match disk.target() {
+        Some(target) => format!("disk {target}"),
+        None => label(disk),
+    };
+    let error = Error::new(
+        Kind::WrongState,
+        format!(
+            "{image} has {} snapshots '{name}' (ids {}), and nobody can tell which is meant",
+            ids.len(),
+            ids.join(" and ")
+        ),
+    );
+    if matches!(request.subject, Subject::Domain(_)) {
+        let path = &disk.chain().top().path;
+        return error.hint(format!(
+            "to be rid of the first of them: `qemu-img snapshot -d {} {}`",
+            word(name),
+            shell_word(path.as_os_str().as_encoded_bytes())
+        ));
+    }
+    // What is the name of another one means that one.
+    let free = named.filter(|tag| tags::named(table, &tag.id).is_none());
+    let free: Vec<String> = free.map(text).collect();
+    if free.is_empty() {
+        return error;
+    }
+    error.hint(format!("name one by its id: {}", free.join(" or ")))
+}
+
+/// Refuses to have libvirt forget what would stay in an image below the overlays
+/// of external ones.
+fn refuse_below(host: Host<'_>, domain: &Domain, disk: &LeasedDisk, name: &str) -> Result<()> {
+    let Some(layer) = below_with(host, domain, disk.chain(), name)? else {
+        return Ok(());
+    };
+    Err(Error::new(
+        Kind::WrongState,
+        format!(
+            "snapshot '{name}' of domain '{}' is in {}, which is below what {} is now",
+            domain.name,
+            shown(&layer.path),
+            label(disk)
+        ),
+    )
+    .hint(format!(
+        "it can go when the external ones that were made after it are deleted, which libvirt \
+         refuses while it has this one on record: first `virsh snapshot-delete --metadata {} {}`, \
+         then delete those, then this one",
+        word(&domain.name),
+        word(name)
+    )))
 }
 
 /// Refuses to delete one of two by their common name, before anything is done.
@@ -113,7 +189,7 @@ fn only_of_its_name(disk: &LeasedDisk, table: &[Snapshot], tag: &Snapshot) -> Re
         Kind::WrongState,
         format!(
             "{} has several snapshots of the name of this one, and `qemu-img` deletes the first",
-            super::held::label(disk)
+            label(disk)
         ),
     ))
 }

@@ -134,7 +134,7 @@ fn can_hold_snapshots(domain: &Domain, disk: &Disk) -> Result<()> {
     } else {
         return Ok(());
     };
-    Err(Error::new(
+    let error = Error::new(
         Kind::WrongState,
         format!(
             "disk {} of domain '{}' {what}, and must be a qcow2 image of this host to hold a \
@@ -145,7 +145,16 @@ fn can_hold_snapshots(domain: &Domain, disk: &Disk) -> Result<()> {
     .hint(
         "a snapshot is of all disks: convert that one (`qemu-img convert -O qcow2`), or make it \
          read-only or shareable, so that it is no part of the guest's own state",
-    ))
+    );
+    // Overlays are files beside it.
+    if !here || matches!(disk.source, DiskSource::Block(_)) {
+        return Err(error);
+    }
+    Err(error.hint(format!(
+        "or have the guest go on in overlays, which image files of any format can be under: \
+         `vmkin snapshot create --external -d {}`",
+        word(&domain.name)
+    )))
 }
 
 fn fit(disk: &LeasedDisk) -> Result<()> {

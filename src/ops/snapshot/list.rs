@@ -1,11 +1,12 @@
 //! Which snapshots there are: what libvirt has on record, and what is in the
 //! images.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::create::ImageOf;
+use super::external::below_with;
 use super::{Records, Subject, time, variables};
 use crate::error::{Error, Kind, Result};
 use crate::image::qcow2::Snapshot;
@@ -57,6 +58,9 @@ pub struct ListedSnapshot {
     pub overlays: Vec<ImageOf>,
     /// The disks that it ought to be in, and is not.
     pub missing: Vec<String>,
+    /// Those of them that have it in an image below, with external ones made since.
+    #[serde(skip)]
+    pub below: Vec<String>,
     /// The copy of the UEFI variables that belongs to it.
     pub variables: Option<PathBuf>,
 }
@@ -70,6 +74,19 @@ impl ListedSnapshot {
         }
         let sizes = self.images.iter().map(|image| image.space);
         sizes.sum::<Option<u64>>().map(Size)
+    }
+
+    /// The images that have several of its name.
+    pub fn repeated(&self) -> Vec<String> {
+        let mut repeated = Vec::new();
+        for (index, image) in self.images.iter().enumerate() {
+            let mut before = self.images.iter().take(index);
+            let label = label(image.target.as_ref(), &image.path);
+            if before.any(|other| other.path == image.path) && !repeated.contains(&label) {
+                repeated.push(label);
+            }
+        }
+        repeated
     }
 
     /// How much of the guest's memory it holds in images.
@@ -104,6 +121,7 @@ pub struct ListedImage {
 struct Table {
     target: Option<DiskTarget>,
     path: PathBuf,
+    chain: Chain,
     tags: Vec<Snapshot>,
     space: Vec<Option<u64>>,
 }
@@ -135,7 +153,7 @@ pub fn list(host: Host<'_>, subject: &Subject, allow_dirs: &[PathBuf]) -> Result
                     ),
                 ));
             }
-            let table = Table::read(None, &chain)?;
+            let table = Table::read(None, chain)?;
             let tags = (0..table.tags.len()).filter_map(|index| table.alone(index));
             Ok(SnapshotList {
                 domain: None,
@@ -180,7 +198,7 @@ fn of_domain(host: Host<'_>, domain: &Domain, allow: Allowed<'_>) -> Result<Snap
         }
         if let Some(path) = path_of(host.hypervisor, &disk.source)? {
             let chain = chain_of(disk, &path, &trust)?;
-            tables.push(Table::read(Some(disk.target.clone()), &chain)?);
+            tables.push(Table::read(Some(disk.target.clone()), chain)?);
         }
     }
     let nvram = facts.nvram.as_ref();
@@ -188,11 +206,13 @@ fn of_domain(host: Host<'_>, domain: &Domain, allow: Allowed<'_>) -> Result<Snap
     let file = file.filter(|(path, _)| path.exists());
     if let Some((path, ImageFormat::Qcow2)) = file {
         let chain = image::resolve(path, ImageFormat::Qcow2, &trust)?;
-        tables.push(Table::read(None, &chain)?);
+        tables.push(Table::read(None, chain)?);
     }
     let mut snapshots: Vec<ListedSnapshot> = Vec::new();
     for record in &records.all {
-        snapshots.push(recorded(record, &records, &tables));
+        let mut one = recorded(record, &records, &tables);
+        one.below = below(host, domain, &one, &tables)?;
+        snapshots.push(one);
     }
     // What libvirt does not know was made by `qemu-img`, or is left of one.
     for table in &tables {
@@ -238,14 +258,15 @@ fn recorded(record: &RecordedSnapshot, records: &Records, tables: &[Table]) -> L
             let target = table.target.as_ref();
             target.is_some_and(|target| target.as_str() == disk.target)
         });
-        match table.and_then(|table| table.named(&record.name)) {
-            Some(image) => images.push(image),
-            None => missing.push(disk.target.clone()),
+        let named = table.map_or_else(Vec::new, |table| table.named(&record.name));
+        if named.is_empty() {
+            missing.push(disk.target.clone());
         }
+        images.extend(named);
     }
     if record.place() == Some(Kept::Internal) {
         let nvram = tables.iter().filter(|table| table.target.is_none());
-        images.extend(nvram.filter_map(|table| table.named(&record.name)));
+        images.extend(nvram.flat_map(|table| table.named(&record.name)));
     }
     ListedSnapshot {
         name: record.name.clone(),
@@ -261,8 +282,28 @@ fn recorded(record: &RecordedSnapshot, records: &Records, tables: &[Table]) -> L
         images,
         overlays: record.disks.iter().filter_map(overlay).collect(),
         missing,
+        below: Vec::new(),
         variables: None,
     }
+}
+
+/// The disks that a snapshot is missing in because external ones were made since.
+fn below(
+    host: Host<'_>,
+    domain: &Domain,
+    one: &ListedSnapshot,
+    tables: &[Table],
+) -> Result<Vec<String>> {
+    let mut below = Vec::new();
+    for table in tables {
+        let label = table.label();
+        if one.missing.contains(&label)
+            && below_with(host, domain, &table.chain, &one.name)?.is_some()
+        {
+            below.push(label);
+        }
+    }
+    Ok(below)
 }
 
 fn overlay(disk: &RecordedDisk) -> Option<ImageOf> {
@@ -289,27 +330,26 @@ fn depth(record: &RecordedSnapshot, records: &Records) -> usize {
 }
 
 impl Table {
-    fn read(target: Option<DiskTarget>, chain: &Chain) -> Result<Self> {
-        let top = chain.top();
-        let (tags, space) = image::snapshot::table_with_space(top)?;
+    fn read(target: Option<DiskTarget>, chain: Chain) -> Result<Self> {
+        let (tags, space) = image::snapshot::table_with_space(chain.top())?;
         Ok(Self {
             target,
-            path: top.path.clone(),
+            path: chain.top().path.clone(),
+            chain,
             tags,
             space,
         })
     }
 
     fn label(&self) -> String {
-        match &self.target {
-            Some(target) => target.to_string(),
-            None => shown(&self.path).to_string(),
-        }
+        label(self.target.as_ref(), &self.path)
     }
 
-    fn named(&self, name: &str) -> Option<ListedImage> {
-        let index = self.tags.iter().position(|tag| tag.name == name.as_bytes());
-        self.image(index?)
+    /// All of this name: `qemu-img` makes a second one without a word.
+    fn named(&self, name: &str) -> Vec<ListedImage> {
+        let tags = self.tags.iter().enumerate();
+        let named = tags.filter(|(_, tag)| tag.name == name.as_bytes());
+        named.filter_map(|(index, _)| self.image(index)).collect()
     }
 
     fn image(&self, index: usize) -> Option<ListedImage> {
@@ -348,8 +388,17 @@ impl Table {
             images: vec![image],
             overlays: Vec::new(),
             missing: Vec::new(),
+            below: Vec::new(),
             variables: None,
         })
+    }
+}
+
+/// What an image is called in remarks.
+fn label(target: Option<&DiskTarget>, path: &Path) -> String {
+    match target {
+        Some(target) => target.to_string(),
+        None => shown(path).to_string(),
     }
 }
 

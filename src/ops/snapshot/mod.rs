@@ -60,7 +60,13 @@ impl Subject {
         use std::os::unix::ffi::OsStrExt as _;
         match self {
             Self::Domain(domain) => format!("-d {}", word(&domain.name)),
-            Self::Image { path, .. } => format!("-a {}", shell_word(path.as_os_str().as_bytes())),
+            Self::Image { path, format } => {
+                let image = format!("-a {}", shell_word(path.as_os_str().as_bytes()));
+                match format {
+                    Some(format) => format!("{image} --format {format}"),
+                    None => image,
+                }
+            }
         }
     }
 
@@ -153,6 +159,14 @@ impl Records {
 
     fn named(&self, name: &str) -> Option<&RecordedSnapshot> {
         self.all.iter().find(|snapshot| snapshot.name == name)
+    }
+
+    /// The current one, and those that it was made after.
+    fn line(&self) -> impl Iterator<Item = &RecordedSnapshot> {
+        let current = self.current.as_deref().and_then(|name| self.named(name));
+        let line = std::iter::successors(current, move |one| self.named(one.parent.as_deref()?));
+        // Whatever libvirt says: none is longer than there are snapshots.
+        line.take(self.all.len())
     }
 }
 

@@ -1,6 +1,7 @@
 use std::sync::atomic::Ordering;
 
 use super::create::CreateRequest;
+use super::external::create::Live;
 use super::list::{SnapshotList, list};
 use super::*;
 use crate::hypervisor::Hypervisor as _;
@@ -204,6 +205,63 @@ fn a_deletion_that_was_begun_is_finished() {
     assert_eq!(delete(&bench, "s1").unwrap_err().kind(), Kind::NotFound);
     assert_eq!(apply_to(&bench, "s1").unwrap_err().kind(), Kind::NotFound);
     assert_eq!(tags::next_id(&[]), b"1");
+}
+
+#[test]
+fn no_external_one_is_made_after_an_internal_one() {
+    let bench = bench();
+    create(&bench, "s1").unwrap();
+    create(&bench, "s2").unwrap();
+    let request = CreateRequest {
+        subject: subject(&bench),
+        name: Some("e1".parse().unwrap()),
+        description: None,
+        allow_dirs: Vec::new(),
+    };
+    let plan = || external::create::plan(bench.host(), &request, Live::No).map(drop);
+    let error = plan().unwrap_err();
+    assert_eq!(error.kind(), Kind::WrongState);
+    assert!(error.to_string().contains("(s2, s1)"), "{error}");
+    assert!(error.hints()[1].contains("vmkin snapshot delete -d guest s2"));
+    delete(&bench, "s1").unwrap();
+    delete(&bench, "s2").unwrap();
+    plan().unwrap();
+}
+
+/// As virsh makes them.
+#[test]
+fn an_internal_one_below_an_external_one_is_not_lost_from_sight() {
+    let bench = bench();
+    create(&bench, "s1").unwrap();
+    let (domain, then) = (bench.domain("guest"), bench.domain_xml("guest"));
+    let spec = Overlay {
+        virtual_size: 1 << 20,
+        backing: &bench.path("guest.qcow2"),
+        backing_format: ImageFormat::Qcow2,
+    };
+    let overlay = bench.path("guest.e1");
+    write(&overlay, &spec).unwrap().sync().unwrap();
+    let now = SecretText::from(then.replace("guest.qcow2", "guest.e1"));
+    bench.fake.redefine(&domain, &now).unwrap();
+    assert_eq!(listed(&bench).snapshots[0].missing, ["vda"]);
+    // Nobody says that this overlay is of a snapshot: the image below may be anybody's.
+    assert!(listed(&bench).snapshots[0].below.is_empty());
+    let record = format!(
+        "<domainsnapshot><name>e1</name><creationTime>4000000000</creationTime>\
+         <state>shutoff</state><parent><name>s1</name></parent><memory snapshot='no'/><disks>\
+         <disk name='vda' snapshot='external' type='file'><driver type='qcow2'/>\
+         <source file='{}'/></disk></disks>{then}</domainsnapshot>",
+        overlay.display()
+    );
+    let record = SecretText::from(record);
+    bench.fake.record_snapshot(&domain, &record, true).unwrap();
+    assert_eq!(listed(&bench).snapshots[0].below, ["vda"]);
+    let error = delete(&bench, "s1").unwrap_err();
+    assert_eq!(error.kind(), Kind::WrongState);
+    assert!(error.to_string().contains("guest.qcow2, which is below"));
+    assert!(error.hints()[0].contains("virsh snapshot-delete --metadata guest s1"));
+    assert_eq!(tags_of(&bench), ["s1"]);
+    assert_eq!(listed(&bench).snapshots.len(), 2);
 }
 
 #[test]

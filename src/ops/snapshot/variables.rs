@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
+use super::{Subject, word};
 use crate::error::{Error, Kind, Result};
 use crate::image::{self, Lease, NewFile, shown};
 use crate::model::FileId;
@@ -161,12 +162,19 @@ fn sync(saved: &SavedVariables) -> Result<()> {
     saved.path.parent().map_or(Ok(()), image::sync_dir)
 }
 
-/// The error for a copy whose name is taken.
-pub(super) fn taken(copy: &Path) -> Error {
+/// The error for a copy whose name is taken, though libvirt has no snapshot of
+/// that name on record: another tool has deleted it, and left the copy.
+pub(super) fn taken(copy: &Path, subject: &Subject, snapshot: &str) -> Error {
     Error::new(
         Kind::Exists,
         format!("{} exists already, and is never overwritten", shown(copy)),
     )
+    .hint(format!(
+        "no snapshot '{snapshot}' is on record: this copy is left of one that another tool has \
+         deleted; to be rid of it: `vmkin snapshot delete {} {}`",
+        subject.options(),
+        word(snapshot)
+    ))
 }
 
 #[cfg(test)]

@@ -63,8 +63,17 @@ pub(super) fn remarks(one: &ListedSnapshot, variables: bool) -> String {
     if !one.recorded && of_domain {
         remarks.push("not known to libvirt".to_owned());
     }
-    if !one.missing.is_empty() {
-        remarks.push(format!("missing in {}", one.missing.join(", ")));
+    let missing = one.missing.iter().filter(|disk| !one.below.contains(disk));
+    let missing: Vec<&str> = missing.map(String::as_str).collect();
+    let repeated = one.repeated();
+    if !missing.is_empty() {
+        remarks.push(format!("missing in {}", missing.join(", ")));
+    }
+    if !one.below.is_empty() {
+        remarks.push(format!("in a lower image of {}", one.below.join(", ")));
+    }
+    if !repeated.is_empty() {
+        remarks.push(format!("more than once in {}", repeated.join(", ")));
     }
     if variables {
         remarks.push("with UEFI variables".to_owned());

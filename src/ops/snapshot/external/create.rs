@@ -10,7 +10,7 @@ use super::checks::{chain_for_overlay, refuse_comma};
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::SnapshotCall;
 use crate::image;
-use crate::model::{Disk, DiskSource, DiskTarget, Domain, DomainState, ImageFormat};
+use crate::model::{Disk, DiskSource, DiskTarget, Domain, DomainState, ImageFormat, Kept};
 use crate::ops::guard::{Allowed, Wanted, WriteGuard};
 use crate::ops::saved::must_be_stored;
 use crate::ops::{Host, ShutOff};
@@ -53,8 +53,8 @@ pub struct OverlaysPlan<'a> {
 ///
 /// [`Kind::Exists`] if there is a snapshot of this name, or a file where an
 /// overlay would be; [`Kind::WrongState`] if the domain is not in the state
-/// that `live` asks for, a disk is no file, or has as many overlays as libvirt
-/// starts; those of [`WriteGuard`].
+/// that `live` asks for, it would be made after an internal one, a disk is no
+/// file, or has as many overlays as libvirt starts; those of [`WriteGuard`].
 pub fn plan<'a>(host: Host<'a>, request: &CreateRequest, live: Live) -> Result<OverlaysPlan<'a>> {
     let Subject::Domain(domain) = &request.subject else {
         return Err(Error::new(
@@ -91,6 +91,7 @@ pub fn plan<'a>(host: Host<'a>, request: &CreateRequest, live: Live) -> Result<O
     if !is_free(&name) {
         return Err(exists(&request.subject, &name, None));
     }
+    refuse_after_internal(domain, &records)?;
     let (mut overlays, mut left_out) = (Vec::new(), Vec::new());
     let mut names = HashSet::new();
     for disk in &facts.disks {
@@ -129,7 +130,7 @@ pub fn plan<'a>(host: Host<'a>, request: &CreateRequest, live: Live) -> Result<O
         );
     }
     let variables = match &guard {
-        Some(guard) => of_variables(guard, &name)?,
+        Some(guard) => of_variables(guard, &request.subject, &name)?,
         None => None,
     };
     Ok(OverlaysPlan {
@@ -222,6 +223,34 @@ fn same_disks_as_stored(host: Host<'_>, domain: &Domain, stored: &DomainFacts) -
     )))
 }
 
+/// Refuses what could not be undone: libvirt deletes no external one that was
+/// made after an internal one, and that one would be below the overlays.
+fn refuse_after_internal(domain: &Domain, records: &Records) -> Result<()> {
+    let internal = records.line().filter(|one| {
+        let mut disks = one.disks.iter();
+        disks.any(|disk| disk.kept == Kept::Internal)
+    });
+    let names: Vec<&str> = internal.map(|one| one.name.as_str()).collect();
+    let Some(last) = names.first() else {
+        return Ok(());
+    };
+    Err(Error::new(
+        Kind::WrongState,
+        format!(
+            "an external snapshot would be made after internal ones of domain '{}' ({}), and \
+             libvirt does not delete such",
+            domain.name,
+            names.join(", ")
+        ),
+    )
+    .hint("make an internal one too: leave out --external; of a guest that runs, with --memory")
+    .hint(format!(
+        "or delete the internal ones first: `vmkin snapshot delete -d {} {}`",
+        word(&domain.name),
+        word(last)
+    )))
+}
+
 fn image_of(overlay: &NewOverlay) -> ImageOf {
     ImageOf {
         target: Some(overlay.target.clone()),
@@ -269,7 +298,11 @@ fn is_to_be_made(disk: &Disk, path: &Path) -> Result<()> {
 }
 
 /// The UEFI variables, which libvirt leaves out.
-fn of_variables(guard: &WriteGuard<'_>, name: &str) -> Result<Option<SavedVariables>> {
+fn of_variables(
+    guard: &WriteGuard<'_>,
+    subject: &Subject,
+    name: &str,
+) -> Result<Option<SavedVariables>> {
     let mut disks = guard.disks().iter();
     let Some(disk) = disks.find(|disk| disk.target().is_none()) else {
         return Ok(None);
@@ -286,7 +319,7 @@ fn of_variables(guard: &WriteGuard<'_>, name: &str) -> Result<Option<SavedVariab
     }
     let saved = variables::plan(disk.lease().image().real_path(), name)?;
     if saved.file.is_some() {
-        return Err(variables::taken(&saved.copy.path));
+        return Err(variables::taken(&saved.copy.path, subject, name));
     }
     Ok(Some(saved))
 }

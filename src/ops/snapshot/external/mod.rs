@@ -15,7 +15,8 @@ mod on_record;
 use std::path::PathBuf;
 
 use crate::error::Result;
-use crate::model::{DiskSource, Domain, Kept, RecordedSnapshot};
+use crate::image::{self, snapshot as tags};
+use crate::model::{Chain, DiskSource, Domain, Kept, Layer, RecordedSnapshot};
 use crate::ops::Host;
 use crate::xml::{domain, snapshot};
 
@@ -51,6 +52,29 @@ pub(in crate::ops) fn files(host: Host<'_>, domain: &Domain) -> Result<Vec<PathB
         all.extend(bases);
     }
     Ok(all)
+}
+
+/// The image below the top one of a chain that has the internal snapshot of this
+/// name, if external ones of the domain were made on it. In what others have put
+/// there, a base for instance, a snapshot of this name is another one.
+///
+/// # Errors
+///
+/// If libvirt does not answer, or the table of an image is damaged.
+pub(super) fn below_with<'c>(
+    host: Host<'_>,
+    domain: &Domain,
+    chain: &'c Chain,
+    name: &str,
+) -> Result<Option<&'c Layer>> {
+    for layer in chain.backing().iter().filter(|layer| layer.snapshots > 0) {
+        if tags::named(&tags::table(layer)?, name.as_bytes()).is_some() {
+            let mut own = files(host, domain)?.into_iter();
+            let is_own = own.any(|path| image::id_of(&path) == Some(layer.file));
+            return Ok(is_own.then_some(layer));
+        }
+    }
+    Ok(None)
 }
 
 /// The disks of a record whose contents are in files of their own.
