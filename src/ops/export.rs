@@ -2,6 +2,7 @@
 //! Terraform, made by templates.
 
 use std::collections::BTreeMap;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -13,8 +14,8 @@ use super::usage::KnownDomain;
 use super::{Host, Usage};
 use crate::error::{Error, Kind, Result};
 use crate::image::remote::Remote;
-use crate::image::shown;
-use crate::model::{Disk, Domain, Layer, Nic, NicSource};
+use crate::image::{shell_word, shown};
+use crate::model::{Disk, DiskDevice, Domain, Layer, Nic, NicSource};
 use crate::template::{Escape, render};
 
 /// What a guest is handed over to.
@@ -68,12 +69,16 @@ struct GuestValues {
     tpm: bool,
     disks: Vec<DiskValues>,
     interfaces: Vec<InterfaceValues>,
+    /// What a guest there does not get, and might be expected to. Sentences.
+    left_out: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
 struct DiskValues {
     /// The domain that has it.
     guest: String,
+    /// The same as a shell reads it.
+    guest_word: String,
     id: String,
     target: String,
     bus: String,
@@ -88,6 +93,8 @@ struct DiskValues {
 struct BaseValues {
     id: String,
     path: PathBuf,
+    /// The same as a shell reads it.
+    path_word: String,
     volume: String,
     format: String,
     /// In bytes.
@@ -149,7 +156,7 @@ impl ExportRequest {
     ) -> Result<GuestValues> {
         let (name, facts) = (&known.domain.name, &known.facts);
         let id = self.id(name);
-        let mut disks = Vec::new();
+        let (mut disks, mut left_out) = (Vec::new(), Vec::new());
         for (disk, layers) in facts.disks.iter().zip(&known.layers) {
             // A seed tells a guest of this host who it is, and an empty drive nothing.
             if disk.is_private() {
@@ -159,6 +166,23 @@ impl ExportRequest {
                 };
                 let layers = there.as_ref().unwrap_or(layers);
                 disks.push(self.disk(host, name, (disk, layers), bases)?);
+            } else if is_shared(disk) {
+                let target = &disk.target;
+                left_out.push(format!("Disk {target} is left out: it is shareable."));
+            }
+        }
+        let mut interfaces = Vec::new();
+        for (index, nic) in facts.nics.iter().enumerate() {
+            let interface = self.interface((index, nic));
+            // Another than the first is on a network of some name there.
+            let nameless = interface.network.is_none() && interface.bridge.is_none();
+            if self.target == Target::Kubevirt && nameless && !interface.first {
+                let number = index.saturating_add(1);
+                left_out.push(format!(
+                    "Interface {number} is left out: it is on no network or bridge."
+                ));
+            } else {
+                interfaces.push(interface);
             }
         }
         let memory_mib = facts.memory_bytes.div_ceil(1 << 20);
@@ -173,12 +197,8 @@ impl ExportRequest {
             efi: facts.nvram.is_some(),
             tpm: facts.tpm_emulator,
             disks,
-            interfaces: facts
-                .nics
-                .iter()
-                .enumerate()
-                .map(|nic| self.interface(nic))
-                .collect(),
+            interfaces,
+            left_out,
             id,
         })
     }
@@ -199,7 +219,10 @@ impl ExportRequest {
                 Kind::WrongState,
                 format!("disk {target} of domain '{name}', {what}, cannot be read"),
             )
-            .hint(format!("see why: `vmkin show -d {name}`")));
+            .hint(format!(
+                "see why: `vmkin show -d {}`",
+                shell_word(name.as_bytes())
+            )));
         };
         let id = self.id(&format!("{name}-{target}"));
         let base = layers.get(1).filter(|_| self.from_base);
@@ -215,6 +238,7 @@ impl ExportRequest {
         }
         Ok(DiskValues {
             guest: self.text(name),
+            guest_word: word(name.as_bytes()),
             target: self.text(target),
             bus: self.text(disk.bus.as_deref().unwrap_or("virtio")),
             size: top.virtual_size.to_string(),
@@ -237,6 +261,7 @@ impl ExportRequest {
             id: id.clone(),
             volume: self.text(&format!("{id}.{}", base.format)),
             path: PathBuf::from(self.text(&path)),
+            path_word: word(base.path.as_os_str().as_bytes()),
             format: base.format.to_string(),
             size: base.virtual_size.to_string(),
             guests: vec![self.text(guest)],
@@ -290,6 +315,20 @@ impl ExportRequest {
         let id: String = id.trim_matches('-').chars().take(LONGEST_NAME).collect();
         id.trim_end_matches('-').to_owned()
     }
+}
+
+/// Whether a guest writes to a disk that others may write to as well.
+fn is_shared(disk: &Disk) -> bool {
+    disk.shareable && !disk.readonly && matches!(disk.device, DiskDevice::Disk | DiskDevice::Lun)
+}
+
+/// A name as a shell reads it, in a comment, which it must not end: YAML 1.1 ends a
+/// line at two characters more than others do.
+fn word(bytes: &[u8]) -> String {
+    // They are no plain ones, so that there are quotes around them.
+    shell_word(bytes)
+        .replace('\u{2028}', r"'$'\u2028''")
+        .replace('\u{2029}', r"'$'\u2029''")
 }
 
 /// The images that a disk on another host is made of; `None` if it is none of files.
@@ -365,5 +404,13 @@ mod tests {
         assert_eq!(terraform("Web_01"), "Web_01");
         assert_eq!(terraform("01"), "vm-01");
         assert_eq!(request(Target::Terraform).text("a${b}%{c}"), "a$${b}%%{c}");
+    }
+
+    #[test]
+    fn a_name_in_a_command_is_one_word() {
+        assert_eq!(word(b"web-01"), "web-01");
+        assert_eq!(word(b"$(touch pwned)"), "'$(touch pwned)'");
+        assert_eq!(word(b"it's `x`"), r"'it'\''s `x`'");
+        assert_eq!(word("a\u{2028}b: c".as_bytes()), r"'a'$'\u2028''b: c'");
     }
 }

@@ -123,6 +123,43 @@ fn a_name_is_a_name_and_nothing_else() {
         .unwrap();
     let value = hcl::eval::Evaluate::evaluate(named.expr(), &context).unwrap();
     assert_eq!(value.as_str(), Some(name));
+    // What is to be pasted into a shell has it as one word.
+    let pasted = format!("vmkin disk convert -d '{name}' --target vda ");
+    for format in ["kubevirt", "terraform"] {
+        assert!(export(format).contains(&pasted), "{format}");
+    }
+}
+
+#[test]
+fn what_a_guest_there_does_not_get_is_said() {
+    let host = Host::new();
+    let bridge = "<interface type='bridge'><mac address='52:54:00:00:00:32'/>\
+                  <source bridge='br0'/></interface>";
+    let user = "<interface type='user'><mac address='52:54:00:00:00:33'/></interface>";
+    host.add(
+        Guest::new("many")
+            .disk("vda", "qcow2", &host.qcow2("many.qcow2"))
+            .disk_with("vdb", "raw", &host.raw("both.img"), "<shareable/>")
+            .nic("52:54:00:00:00:31")
+            .device(bridge)
+            .device(user),
+    );
+    let text = host.vmkin("export -d many --format kubevirt").success();
+    let all = documents(text.stdout());
+    let machine = of_kind(&all, "VirtualMachine")[0];
+    let spec = &machine["spec"]["template"]["spec"];
+    let networks = spec["networks"].as_array().unwrap();
+    assert_eq!(networks.len(), 2, "{text}");
+    assert_eq!(networks[1]["multus"]["networkName"], "br0");
+    let interfaces = &spec["domain"]["devices"]["interfaces"];
+    assert_eq!(interfaces.as_array().unwrap().len(), 2, "{text}");
+    for what in ["\n# Disk vdb is left", "\n# Interface 3 is left"] {
+        assert!(text.stdout().contains(what), "{text}");
+    }
+    let text = host.vmkin("export -d many --format terraform").success();
+    hcl::from_str::<Value>(text.stdout()).unwrap();
+    assert!(text.stdout().contains("\n# Disk vdb is"), "{text}");
+    assert!(!text.stdout().contains("# Interface"), "{text}");
 }
 
 #[test]
