@@ -11,6 +11,7 @@ use super::images::{chain_of, path_of};
 use super::relayer::{Relayer, may_be_replaced, no_snapshots};
 use super::{Host, ShutOff};
 use crate::error::{Error, Kind, Result};
+use crate::image::shell_word;
 use crate::model::{Chain, DiskTarget, Domain, Size};
 use crate::store::RelayerAct;
 use crate::xml::domain;
@@ -73,7 +74,10 @@ fn stands_alone(domain: &Domain) -> Error {
         Kind::WrongState,
         format!("domain '{name}' has no disk that is an overlay: it stands alone"),
     )
-    .hint(format!("see what its disks are: `vmkin show -d {name}`"))
+    .hint(format!(
+        "see what its disks are: `vmkin show -d {}`",
+        shell_word(name.as_bytes())
+    ))
 }
 
 /// The own disks of a domain that are overlays.

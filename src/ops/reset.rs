@@ -116,7 +116,10 @@ fn lock<'a>(
             Kind::WrongState,
             format!("domain '{name}' has {snapshots} snapshots, which would be lost"),
         )
-        .hint(format!("see which: `virsh snapshot-list {name}`")));
+        .hint(format!(
+            "see which: `virsh snapshot-list {}`",
+            image::shell_word(name.as_bytes())
+        )));
     }
     let (mut targets, mut keep) = (request.targets.clone(), Vec::new());
     if targets.is_empty() {
@@ -130,7 +133,10 @@ fn lock<'a>(
                  back to"
             ),
         )
-        .hint(format!("see what its disks are: `vmkin show -d {name}`")));
+        .hint(format!(
+            "see what its disks are: `vmkin show -d {}`",
+            image::shell_word(name.as_bytes())
+        )));
     }
     let wanted = Wanted {
         targets: &targets,

@@ -114,6 +114,19 @@ fn info_tells_the_chain_and_who_uses_it() {
 }
 
 #[test]
+fn info_tells_of_the_file_that_a_link_leads_to() {
+    let host = Host::golden();
+    host.child("web");
+    let link = host.image("link.qcow2");
+    symlink(host.image("golden.qcow2"), &link).unwrap();
+    let info = format!("disk info -a {} -f qcow2 --json", link.display());
+    let now = host.vmkin(&info).json();
+    let layer = &now[0]["layers"][0];
+    assert_eq!(layer["sealed"], true);
+    assert_eq!(layer["children"][0], "web");
+}
+
+#[test]
 fn the_map_is_that_of_qemu_img() {
     let host = Host::golden();
     let disk = web(&host);
@@ -345,6 +358,43 @@ fn an_encrypted_disk_opens_with_its_secret_alone() {
         host.image("b").display()
     ))
     .fails(4, "is encrypted");
+    // Nobody would tell a guest the secret of what is below its overlay.
+    let before = host.world();
+    let base = disk.display();
+    let free = host.image("free.qcow2").display().to_string();
+    host.vmkin(&format!("disk create {free} -b {base} -F qcow2"))
+        .fails(4, "is encrypted");
+    for args in [
+        format!("clone --base {base} web"),
+        format!("clone --base {base} web --full"),
+        format!("import --name web --disk backing={base}"),
+        format!("import --name web --disk {base}"),
+    ] {
+        host.vmkin(&args).fails(4, "which is encrypted");
+    }
+    assert_eq!(host.world(), before);
+}
+
+#[test]
+fn a_snapshot_of_another_size_and_a_disk_of_none_are_not_converted() {
+    let host = Host::golden();
+    let disk = web(&host);
+    host.vmkin("snapshot create -d web s1 --quiet").success();
+    tool("qemu-img", &args!["resize", "-f", "qcow2", &disk, "2M"]);
+    let empty = host.image("empty.qcow2");
+    tool("qemu-img", &args!["create", "-f", "qcow2", &empty, "0"]);
+    let out = host.image("out.img");
+    let before = host.world();
+    host.vmkin(&format!("disk convert -d web -s s1 {}", out.display()))
+        .fails(4, "snapshot 's1' is of a disk of 1048576 bytes")
+        .says("vmkin snapshot apply -a COPY -f qcow2 s1");
+    host.vmkin(&format!(
+        "disk convert -a {} -f qcow2 {}",
+        empty.display(),
+        out.display()
+    ))
+    .fails(4, "the disk has no bytes");
+    assert_eq!(host.world(), before);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nix::fcntl::Flock;
@@ -26,7 +26,9 @@ use crate::model::{
     DomainState, ImageFormat, Layer, Mac, Reservation, SecretText,
 };
 use crate::ops::blueprint::{Blueprint, Contents};
+use crate::ops::disk::create::PLAIN_FIRST;
 use crate::ops::images::{dirty, path_of, trust_for};
+use crate::ops::snapshot::word;
 use crate::ops::{Host, ShutOff, Usage, base, reservations};
 use crate::xml::domain::{self, DomainFacts};
 
@@ -230,6 +232,7 @@ pub fn plan(host: Host<'_>, request: &CloneRequest) -> Result<Plan> {
     no_file_twice(&images)?;
     network::no_export_twice(&own, &origins)?;
     none_dirty(&images)?;
+    none_encrypted(&images)?;
     match request.mode {
         CloneMode::Linked => not_too_deep(&images)?,
         CloneMode::Full => network::can_be_copied(&images)?,
@@ -241,6 +244,9 @@ pub fn plan(host: Host<'_>, request: &CloneRequest) -> Result<Plan> {
     let bases = site.bases(host, request, &usage, &images, &mut warnings)?;
     if let Some(blueprint) = request.golden.blueprint() {
         as_they_are::may_be_used(host, &*site, blueprint, &facts, &usage, &trust)?;
+        for disk in as_they_are_of(blueprint, &facts) {
+            must_be_readable(host, &*site, disk, &trust)?;
+        }
     }
     warnings.extend(network::warnings(request, &usage, &origins));
     let placing = Placing::new(request, &pools, &*site)?;
@@ -502,6 +508,63 @@ fn none_dirty(images: &[(&Disk, Arc<Chain>)]) -> Result<()> {
     }
 }
 
+/// Refuses an image that is encrypted, or is on one that is: its clones are not told the
+/// secret, and what they write to an overlay would not be encrypted.
+fn none_encrypted(images: &[(&Disk, Arc<Chain>)]) -> Result<()> {
+    for (disk, chain) in images {
+        not_encrypted(disk, chain, "and such a disk cannot be cloned")?;
+    }
+    Ok(())
+}
+
+fn not_encrypted(disk: &Disk, chain: &Chain, so: &str) -> Result<()> {
+    let Some(layer) = chain.layers().iter().find(|layer| layer.encrypted) else {
+        return Ok(());
+    };
+    Err(Error::new(
+        Kind::WrongState,
+        format!(
+            "disk '{}' is on {}, which is encrypted, {so}",
+            disk.target,
+            image::shown(&layer.path)
+        ),
+    )
+    .hint(PLAIN_FIRST))
+}
+
+/// The disks that a guest is to have as they are.
+fn as_they_are_of<'a>(
+    blueprint: &'a Blueprint,
+    facts: &'a DomainFacts,
+) -> impl Iterator<Item = &'a Disk> {
+    let drives = blueprint.drives.iter();
+    let there = drives.filter(|drive| matches!(drive.contents, Contents::There { .. }));
+    there.filter_map(move |drive| {
+        let mut disks = facts.disks.iter();
+        disks.find(|disk| disk.target == drive.target)
+    })
+}
+
+/// Refuses to give a guest an image that is encrypted: it would not be told the secret.
+fn must_be_readable(
+    host: Host<'_>,
+    site: &dyn Site,
+    disk: &Disk,
+    trust: &image::Trust,
+) -> Result<()> {
+    // No other says of itself that it is, nor can be on one that does.
+    let may_be = matches!(
+        disk.format,
+        ImageFormat::Qcow2 | ImageFormat::Qcow | ImageFormat::Luks
+    );
+    let path = path_of(host.hypervisor, &disk.source)?;
+    let Some(path) = path.filter(|_| may_be) else {
+        return Ok(());
+    };
+    let chain = site.chain(host, disk, &path, trust)?;
+    not_encrypted(disk, &chain, "and no guest can be made on it")
+}
+
 /// Locks every layer against writers.
 pub(super) fn guard(images: &[(&Disk, Arc<Chain>)]) -> Result<Vec<Guard>> {
     let mut seen = HashSet::new();
@@ -540,7 +603,14 @@ pub(super) fn bases(
             });
         }
         let seal = image::seal_state(&top.path)?;
-        let wanted = request.mode == CloneMode::Linked && request.seal && !top.block;
+        let wanted = request.mode == CloneMode::Linked && request.seal;
+        if wanted && top.block {
+            warnings.push(format!(
+                "vmkin cannot seal {}, a block device: nothing may write there as long as there \
+                 are clones.",
+                top.path.display()
+            ));
+        }
         for one in usage.of(top.file) {
             let Some(other) = usage.domain(one) else {
                 continue;
@@ -559,11 +629,21 @@ pub(super) fn bases(
             chain: Arc::clone(chain),
             identity,
             below,
-            seal: wanted && !seal.sealed,
+            seal: wanted && !top.block && !is_sealed(host, &top.path, &seal)?,
             mode: seal.mode,
         });
     }
     Ok(bases)
+}
+
+/// Whether an image is sealed as far as it can be. A copy of a sealed one has its mode,
+/// and nothing else of the seal.
+fn is_sealed(host: Host<'_>, path: &Path, now: &image::SealState) -> Result<bool> {
+    if !now.sealed || now.immutable {
+        return Ok(now.sealed);
+    }
+    let record = host.store.seal_record(path)?;
+    Ok(record.is_some_and(|record| !record.immutable))
 }
 
 /// Refuses an image that a domain writes to that runs or is saved. One that is
@@ -588,13 +668,15 @@ fn nobody_uses(host: Host<'_>, request: &CloneRequest, usage: &Usage, layer: &La
         if state == DomainState::Saved {
             return Err(error.hint(format!(
                 "start '{name}' and shut it down, or drop its memory: \
-                 `vmkin restore --discard -d {name}`"
+                 `vmkin restore --discard -d {}`",
+                word(name)
             )));
         }
         // Of the golden domain itself it is said in other words.
         if state.is_active() && !is_golden(&request.golden, other.domain.uuid) {
             return Err(error.hint(format!(
-                "shut it down first: `vmkin shutdown -d {name} --wait`"
+                "shut it down first: `vmkin shutdown -d {} --wait`",
+                word(name)
             )));
         }
     }

@@ -1,5 +1,6 @@
 //! Reading a disk into an image of its own, of any format.
 
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -7,8 +8,8 @@ use serde::Serialize;
 use super::{Subject, must_be_sound, only_one};
 use crate::error::{Error, Kind, Result};
 use crate::image::qcow2::Snapshot;
-use crate::image::{self, Conversion, NewFile, Trust, shown};
-use crate::model::{DiskTarget, ImageFormat, ImageOptions};
+use crate::image::{self, Conversion, NewFile, Trust, shell_word, shown};
+use crate::model::{DiskTarget, ImageFormat, ImageOptions, Layer};
 use crate::ops::build::Workshop;
 use crate::ops::guard::Allowed;
 use crate::ops::images::open_dirs;
@@ -76,7 +77,8 @@ pub struct Plan {
 ///
 /// [`Kind::Exists`] if there is something at the new path; those of
 /// [`ReadGuard::of_domain`]; [`Kind::Usage`] if several disks are meant, or the format
-/// cannot be compressed; [`Kind::NotFound`] if there is no such snapshot; those of
+/// cannot be compressed; [`Kind::NotFound`] if there is no such snapshot;
+/// [`Kind::WrongState`] if the disk has another size now, or no bytes; those of
 /// [`Conversion::check`].
 pub fn plan(host: Host<'_>, request: ConvertRequest) -> Result<Plan> {
     let out = free_path(&request.out)?;
@@ -93,6 +95,9 @@ pub fn plan(host: Host<'_>, request: ConvertRequest) -> Result<Plan> {
     let snapshot = wanted
         .map(|wanted| image::snapshot::find(disk.chain.top(), wanted))
         .transpose()?;
+    if let Some(snapshot) = &snapshot {
+        must_have_its_size(snapshot, disk.chain.top())?;
+    }
     let dir = out.parent().unwrap_or(Path::new("/")).to_owned();
     let warnings = open_dirs(std::iter::once(dir));
     let plan = Plan {
@@ -102,7 +107,9 @@ pub fn plan(host: Host<'_>, request: ConvertRequest) -> Result<Plan> {
         guard,
         warnings,
     };
-    plan.conversion(plan.disk()?).check(&plan.out)?;
+    let conversion = plan.conversion(plan.disk()?);
+    must_have_bytes(&conversion)?;
+    conversion.check(&plan.out)?;
     Ok(plan)
 }
 
@@ -203,6 +210,42 @@ impl Plan {
             Some(at) => wrong(format!("not what was read, from byte {at} on")),
         }
     }
+}
+
+/// Refuses a snapshot of when the disk had another size: `qemu-img` reads all of them at
+/// the size that it has now (QEMU 10.0).
+fn must_have_its_size(snapshot: &Snapshot, top: &Layer) -> Result<()> {
+    let then = snapshot.disk_size & !511;
+    if then == top.virtual_size {
+        return Ok(());
+    }
+    let name = String::from_utf8_lossy(&snapshot.name);
+    let error = Error::new(
+        Kind::WrongState,
+        format!(
+            "snapshot '{name}' is of a disk of {then} bytes, and the disk has {} now; `qemu-img` \
+             cannot read it at its own size",
+            top.virtual_size
+        ),
+    );
+    Err(error.hint(format!(
+        "take a copy of the image back to it, and convert that: `cp {} COPY`, `vmkin snapshot \
+         apply -a COPY -f qcow2 {}`, `vmkin disk convert -a COPY -f qcow2 …`",
+        shell_word(top.path.as_os_str().as_bytes()),
+        shell_word(&snapshot.name)
+    )))
+}
+
+/// Refuses a disk without bytes where an image of it would be none.
+fn must_have_bytes(conversion: &Conversion<'_>) -> Result<()> {
+    let format = conversion.options.format();
+    if conversion.size() > 0 || format == ImageFormat::Qcow2 {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::WrongState,
+        format!("the disk has no bytes, and an image of the format {format} must have some"),
+    ))
 }
 
 fn may_be_compressed(request: &ConvertRequest) -> Result<()> {

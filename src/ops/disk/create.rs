@@ -62,6 +62,10 @@ pub struct Created {
     pub made: bool,
 }
 
+/// What to do where an image is encrypted, and must not be.
+pub(in crate::ops) const PLAIN_FIRST: &str =
+    "make an image of it that is not: `qemu-img convert`, with its secret";
+
 /// What is to be done, and what keeps the base as it is until it is.
 pub struct Plan {
     out: PathBuf,
@@ -82,7 +86,7 @@ pub struct Plan {
 /// be no such image; [`Kind::Storage`] if there is no room for it. With something
 /// below it, for which a [`Host`] is needed: [`Kind::Unsafe`] if that cannot be
 /// trusted, is not what it was when clones were made of it, or is too deep already;
-/// [`Kind::Busy`] if somebody writes to it.
+/// [`Kind::Busy`] if somebody writes to it; [`Kind::WrongState`] if it is encrypted.
 pub fn plan(request: CreateRequest, below: Option<(Host<'_>, &Below)>) -> Result<Plan> {
     let out = free_path(&request.out)?;
     let dir = out.parent().unwrap_or(Path::new("/")).to_owned();
@@ -93,6 +97,7 @@ pub fn plan(request: CreateRequest, below: Option<(Host<'_>, &Below)>) -> Result
         Some((host, below)) => {
             must_take_backing(&request.options)?;
             let chain = chain_below(host, below, &mut warnings)?;
+            must_not_be_encrypted(&chain)?;
             for layer in chain.layers() {
                 guards.push(Guard::layer(layer)?);
             }
@@ -216,6 +221,22 @@ fn must_take_backing(options: &ImageOptions) -> Result<()> {
             "room cannot be allocated ahead in an overlay: what is not in it is read from below",
         ),
     }
+}
+
+/// Refuses what a guest could not read through an overlay: what is written to that would
+/// not be encrypted, and libvirt has no secret for what is below.
+fn must_not_be_encrypted(chain: &Chain) -> Result<()> {
+    let Some(layer) = chain.layers().iter().find(|layer| layer.encrypted) else {
+        return Ok(());
+    };
+    Err(Error::new(
+        Kind::WrongState,
+        format!(
+            "{} is encrypted, and what is written to an overlay would not be",
+            shown(&layer.path)
+        ),
+    )
+    .hint(PLAIN_FIRST))
 }
 
 fn size(asked: Option<u64>, backing: Option<&Chain>) -> Result<u64> {

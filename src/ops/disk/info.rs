@@ -12,6 +12,7 @@ use crate::error::{Error, Kind, Result};
 use crate::image::{self, Details, LockState, probe, shown};
 use crate::model::{DiskTarget, ImageFormat, Layer};
 use crate::ops::guard::Allowed;
+use crate::ops::images::real;
 use crate::ops::snapshot::time;
 use crate::ops::tree::User;
 use crate::ops::{Host, Usage};
@@ -193,7 +194,8 @@ fn describe(usage: &Usage, states: &HashMap<Uuid, String>, disk: Looked) -> Resu
 }
 
 fn layer_info(usage: &Usage, states: &HashMap<Uuid, String>, layer: &Layer) -> Result<LayerInfo> {
-    let seal = image::seal_state(&layer.path)?;
+    // What is sealed is the file, and not a link to it.
+    let seal = image::seal_state(&real(&layer.path))?;
     let details = image::details(layer)?;
     let snapshots = details.iter().flat_map(|details| &details.snapshots);
     let snapshots = snapshots

@@ -61,7 +61,10 @@ impl Subject {
                 Kind::WrongState,
                 format!("domain '{name}' has no disk that is an overlay"),
             )
-            .hint(format!("see what its disks are: `vmkin show -d {name}`")));
+            .hint(format!(
+                "see what its disks are: `vmkin show -d {}`",
+                image::shell_word(name.as_bytes())
+            )));
         }
         let alone = found.into_iter().map(|target| Self::Domain {
             domain: domain.clone(),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::error::{Kind, Result};
+use crate::image::{Overlay, OverlayContents, blank};
 use crate::model::import::VirtType;
 use crate::model::{CloneMode, DomainState, ImageFormat, Pool, Size};
 use crate::ops::clone::request::Golden;
@@ -236,6 +237,45 @@ fn images_that_cannot_be_are_refused() {
         let (got, text) = refused(&bench, disks, names);
         assert_eq!(got, kind, "{disks:?}: {text}");
         assert!(text.contains(says), "{disks:?}: {text}");
+    }
+}
+
+#[test]
+fn what_is_encrypted_is_given_to_no_guest() {
+    let mut bench = bench();
+    bench.fake.pools.push(Pool {
+        name: "here".to_owned(),
+        active: true,
+        path: Some(bench.path("")),
+    });
+    let bytes_of = |contents: OverlayContents| {
+        let mut bytes = vec![0; usize::try_from(contents.length).unwrap()];
+        for (at, piece) in contents.pieces {
+            let at = usize::try_from(at).unwrap();
+            bytes[at..at + piece.len()].copy_from_slice(&piece);
+        }
+        bytes
+    };
+    let mut secret = bytes_of(blank(1 << 20, ImageFormat::Qcow2).unwrap());
+    // Its header says that it is, by AES.
+    secret[35] = 1;
+    fs::write(bench.path("secret.qcow2"), secret).unwrap();
+    let overlay = Overlay {
+        virtual_size: 1 << 20,
+        backing: &bench.path("secret.qcow2"),
+        backing_format: ImageFormat::Qcow2,
+    };
+    let top = bytes_of(overlay.contents().unwrap());
+    fs::write(bench.path("top.qcow2"), top).unwrap();
+    for disk in [
+        "DIR/secret.qcow2,readonly=on",
+        "backing=DIR/secret.qcow2",
+        "DIR/top.qcow2",
+        "backing=DIR/top.qcow2",
+    ] {
+        let (kind, says) = refused(&bench, &[disk], &["a"]);
+        assert_eq!(kind, Kind::WrongState, "{disk}: {says}");
+        assert!(says.contains("secret.qcow2, which is encrypted"), "{says}");
     }
 }
 
