@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::connect::{connect, connect_unasked};
 use super::hosts::HostName;
-use super::session::{Session, batch_of, batch_result, one_host};
+use super::session::{Session, batch_of, batch_result, one_host, refused_before};
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::Connection;
 use crate::model::{Domain, DomainRef, Glob};
@@ -231,6 +231,33 @@ impl<'s> Fleet<'s> {
         prepare: impl Fn(Host<'_>) -> Result<C> + Sync,
         act: impl Fn(At<'_>, &C, &Domain) -> Result<T> + Sync,
     ) -> (Vec<Of<T>>, Result<()>) {
+        let (done, failed) = self.gather(named, prepare, act);
+        let result =
+            failed.and_then(|failed| self.with_lost(batch_result(failed, done.len(), what)));
+        (done, result)
+    }
+
+    /// The same where it is only thought through what is to be done, and nothing is
+    /// done of it if one of them is refused.
+    pub(super) fn plan_each<C, T: Send>(
+        &self,
+        named: &[DomainRef],
+        what: &str,
+        prepare: impl Fn(Host<'_>) -> Result<C> + Sync,
+        act: impl Fn(At<'_>, &C, &Domain) -> Result<T> + Sync,
+    ) -> (Vec<Of<T>>, Result<()>) {
+        let (planned, failed) = self.gather(named, prepare, act);
+        let result =
+            failed.and_then(|failed| self.with_lost(refused_before(failed, planned.len(), what)));
+        (planned, result)
+    }
+
+    fn gather<C, T: Send>(
+        &self,
+        named: &[DomainRef],
+        prepare: impl Fn(Host<'_>) -> Result<C> + Sync,
+        act: impl Fn(At<'_>, &C, &Domain) -> Result<T> + Sync,
+    ) -> (Vec<Of<T>>, Result<Failures>) {
         let (found, mut failed) = self.find(named);
         let work = by_host(found.into_iter().map(|(turn, of)| (of.at, (turn, of.what))));
         let (results, mut unprepared) = self.at_once(work, |at, own| {
@@ -269,7 +296,7 @@ impl<'s> Fleet<'s> {
             .position(|(_, error)| stops.contains(&error.kind()));
         let result = match stopped {
             Some(at) => Err(failed.swap_remove(at).1),
-            None => self.with_lost(batch_result(failed, done.len(), what)),
+            None => Ok(failed),
         };
         (done, result)
     }

@@ -247,6 +247,23 @@ pub(super) fn batch_result(failed: Failures, done: usize, what: &str) -> Result<
     batch_of("domains", failed, done, what)
 }
 
+/// The error for a batch of which these are refused, if any is, and for which `others`
+/// were not begun either: none of them is done, whatever else could have been.
+pub(super) fn refused_before(failed: Failures, others: usize, what: &str) -> Result<()> {
+    let Some(kind) = failed.first().map(|(_, error)| error.kind()) else {
+        return Ok(());
+    };
+    if others == 0 {
+        return batch_result(failed, 0, what);
+    }
+    let total = others + failed.len();
+    let message = format!(
+        "none of {total} domains was {what}: {} of them cannot be",
+        failed.len()
+    );
+    Err(listed(Error::new(kind, message), &failed))
+}
+
 /// The same for a batch of other things.
 pub(super) fn batch_of(things: &str, mut failed: Failures, done: usize, what: &str) -> Result<()> {
     if failed.is_empty() {
@@ -265,17 +282,22 @@ pub(super) fn batch_of(things: &str, mut failed: Failures, done: usize, what: &s
         .filter(|first| done == 0 && kinds.clone().all(|kind| kind == *first));
     // That there is something to recover must not be lost among the others.
     let left = kinds.find(|kind| *kind == Kind::NotUndone);
-    let mut error = Error::new(
+    let error = Error::new(
         left.or(same).unwrap_or(Kind::Partial),
         format!("{} of {total} {things} could not be {what}", failed.len()),
     );
-    for (name, cause) in &failed {
+    Err(listed(error, &failed))
+}
+
+/// With what became of each, and what to do about it.
+fn listed(mut error: Error, failed: &[(String, Error)]) -> Error {
+    for (name, cause) in failed {
         error = error.part(format!("{name}: {cause}"));
         for hint in cause.hints() {
             error = error.hint(hint.clone());
         }
     }
-    Err(error)
+    error
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ use uuid::Uuid;
 use virt::connect::Connect;
 use virt::domain::Domain as VirDomain;
 use virt::enumutil::Enum::Known;
-use virt::error::ErrorNumber as Code;
+use virt::error::{ErrorNumber as Code, ErrorNumberEnum};
 use virt::storage_pool::StoragePool;
 use virt::sys;
 
@@ -66,17 +66,9 @@ impl Libvirt {
         let conn = Connect::open(uri).map(Arc::new).map_err(|e| {
             let what = format!("cannot connect to {}", uri.unwrap_or("libvirt"));
             let error = failed(&e, what).with_kind(Kind::Environment);
-            match e.code() {
-                Known(Code::SystemError | Code::Rpc) if uri.is_none_or(uri::may_be_here) => error
-                    .hint(
-                        "is the daemon running? `systemctl start virtqemud.socket` \
-                         (libvirt's older layout: `systemctl start libvirtd`)",
-                    ),
-                Known(Code::AuthFailed | Code::AuthUnavailable) => error.hint(
-                    "run as root, join the group: `sudo usermod -aG libvirt $USER`, \
-                     or use your own session: `-c qemu:///session`",
-                ),
-                _ => error,
+            match way_in(e.code(), e.message(), uri.is_none_or(uri::may_be_here)) {
+                Some(hint) => error.hint(hint),
+                None => error,
             }
         })?;
         let uri = conn
@@ -500,6 +492,23 @@ impl Hypervisor for Libvirt {
     }
 }
 
+/// What to do about a daemon that could not be connected to, with libvirt's words on it.
+fn way_in(code: ErrorNumberEnum, words: &str, may_be_here: bool) -> Option<&'static str> {
+    let refused = match code {
+        Known(Code::AuthFailed | Code::AuthUnavailable) => true,
+        // Where nobody is asked for a password, it is the mode of the socket that refuses.
+        Known(Code::SystemError | Code::Rpc) if may_be_here => words.contains("Permission denied"),
+        _ => return None,
+    };
+    Some(if refused {
+        "run as root, join the group: `sudo usermod -aG libvirt $USER`, \
+         or use your own session: `-c qemu:///session`"
+    } else {
+        "is the daemon running? `systemctl start virtqemud.socket` \
+         (libvirt's older layout: `systemctl start libvirtd`)"
+    })
+}
+
 /// What a saved domain goes on as; `None` from a driver that has no memory to save,
 /// or if it is saved no more.
 fn saved_xml(handle: &VirDomain) -> Result<Option<String>> {
@@ -561,6 +570,19 @@ fn identity(domain: &VirDomain) -> Result<Domain> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_may_not_connect_is_not_told_to_start_the_daemon() {
+        let to = |words: &str| format!("Failed to connect socket to '/x': {words}");
+        let hint = |code, words: &str, here| way_in(Known(code), &to(words), here).unwrap_or("");
+        let refused = hint(Code::SystemError, "Permission denied", true);
+        assert!(refused.contains("usermod"), "{refused}");
+        assert_eq!(hint(Code::AuthFailed, "", false), refused);
+        let gone = hint(Code::SystemError, "No such file or directory", true);
+        assert!(gone.contains("systemctl start"), "{gone}");
+        // The shell of another host has other groups.
+        assert_eq!(hint(Code::Rpc, "Permission denied", false), "");
+    }
 
     #[test]
     fn older_libvirt_is_still_told_what_becomes_of_the_uefi_variables() {

@@ -167,7 +167,11 @@ fn walk(
                     MAX_OVERLAYS + 1,
                 ),
             )
-            .hint("make an independent copy of it: `vmkin clone --full`")
+            .hint(format!(
+                "make an image of it that stands alone: `qemu-img convert -f {} -O qcow2 {} NEW`",
+                layers.first().map_or(format, |top| top.format),
+                shell_word(top.as_os_str().as_bytes())
+            ))
             .into());
         }
         let (path, format) = match next {

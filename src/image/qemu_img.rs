@@ -78,7 +78,7 @@ impl QemuImg {
             from.0,
             to.into(),
         ];
-        self.run("convert", options, cpu_for(size))
+        self.run("convert", options, within(cpu_for(size)))
     }
 
     /// Which version it is, in its own words.
@@ -95,7 +95,7 @@ impl QemuImg {
     /// Prepares to ask what an image is, in JSON.
     pub fn info(&self, image: Described) -> Run<'_> {
         let options: [OsString; 3] = ["--output=json".into(), "--image-opts".into(), image.0];
-        self.run("info", options, CPU_FOR_A_LOOK)
+        self.run("info", options, within(CPU_FOR_A_LOOK))
             .patience(PATIENCE_FOR_A_LOOK)
     }
 
@@ -103,14 +103,14 @@ impl QemuImg {
     /// the whole chain's tables and none of its data.
     pub(super) fn map(&self, image: Described) -> Run<'_> {
         let options: [OsString; 2] = ["--image-opts".into(), image.0];
-        self.run("map", options, CPU_FOR_A_LOOK)
+        self.run("map", options, within(CPU_FOR_A_LOOK))
     }
 
     /// Prepares to write an overlay into the layer below it, which this program
     /// does only to see that it is refused.
     pub(super) fn commit(&self, image: Writable) -> Run<'_> {
         let options: [OsString; 2] = ["--image-opts".into(), image.0.0];
-        self.run("commit", options, CPU_FOR_A_LOOK)
+        self.run("commit", options, within(CPU_FOR_A_LOOK))
     }
 
     /// Prepares to write a redo overlay over a disk of `size` bytes into the
@@ -118,7 +118,11 @@ impl QemuImg {
     /// done again. It says how far it is: see [`progress_of`].
     pub(super) fn merge(&self, redo: Writable, size: u64) -> Run<'_> {
         let options: [OsString; 4] = ["-d".into(), "-p".into(), "--image-opts".into(), redo.0.0];
-        self.run("commit", options, cpu_for(size))
+        let limits = Limits {
+            address_space: Some(address_space_with_bitmap(size)),
+            ..within(cpu_for(size))
+        };
+        self.run("commit", options, limits)
     }
 
     /// Prepares to give an overlay of `size` bytes another backing file, with what
@@ -134,7 +138,7 @@ impl QemuImg {
             "--image-opts".into(),
             overlay.0.0,
         ];
-        self.run("rebase", options, cpu_for(size))
+        self.run("rebase", options, within(cpu_for(size)))
     }
 
     /// Prepares to cut off what an image of `before` bytes has behind `size`.
@@ -146,14 +150,14 @@ impl QemuImg {
             image.0.0,
             size.to_string().into(),
         ];
-        self.run("resize", options, cpu_for(before))
+        self.run("resize", options, within(cpu_for(before)))
     }
 
     /// Prepares to check the tables of an image of `size` bytes:
     /// [`Checked`](super::Checked) reads what it says.
     pub fn check(&self, image: Described, size: u64) -> Run<'_> {
         let options: [OsString; 3] = ["--output=json".into(), "--image-opts".into(), image.0];
-        self.run("check", options, cpu_for(size))
+        self.run("check", options, within(cpu_for(size)))
             .codes(&[0, CHECK_CORRUPT, CHECK_LEAKS])
     }
 
@@ -175,7 +179,7 @@ impl QemuImg {
             "--image-opts".into(),
             image.0.0,
         ];
-        self.run("check", options, cpu_for(size))
+        self.run("check", options, within(cpu_for(size)))
             .codes(&[0, CHECK_CORRUPT, CHECK_LEAKS])
     }
 
@@ -193,24 +197,38 @@ impl QemuImg {
             "--image-opts".into(),
             image.0.0,
         ];
-        self.run("snapshot", options, cpu_for(size))
+        self.run("snapshot", options, within(cpu_for(size)))
     }
 
     fn run(
         &self,
         verb: &str,
         options: impl IntoIterator<Item = OsString>,
-        cpu_seconds: u64,
+        limits: Limits,
     ) -> Run<'_> {
-        let limits = Limits {
-            cpu_seconds: Some(cpu_seconds),
-            address_space: Some(ADDRESS_SPACE),
-        };
         self.0
             .command(std::iter::once(verb.into()).chain(options))
             .env("MALLOC_ARENA_MAX", ARENAS)
             .limits(limits)
     }
+}
+
+/// What all else may use that has so many seconds of processor time.
+fn within(cpu_seconds: u64) -> Limits {
+    Limits {
+        cpu_seconds: Some(cpu_seconds),
+        address_space: Some(ADDRESS_SPACE),
+    }
+}
+
+/// Address space for what remembers of each cluster whether it was written, in bytes:
+/// a bit for each 64 KiB, or for each cluster if those are smaller, 512 bytes at the least
+/// (`bdrv_get_default_bitmap_granularity` in QEMU's `block/dirty-bitmap.c`), and some levels above it. Where it
+/// could not be had, a merge that was begun could never be finished.
+fn address_space_with_bitmap(size: u64) -> u64 {
+    const SMALLEST_CLUSTER: u64 = 4 << 10;
+    let bitmap = size / (SMALLEST_CLUSTER * 8);
+    ADDRESS_SPACE.saturating_add(bitmap.saturating_mul(2))
 }
 
 /// Processor time for all of a disk of `size` bytes, in seconds.

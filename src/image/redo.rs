@@ -238,7 +238,9 @@ pub fn merge(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<()> {
     let tool = QemuImg::find()?;
-    let size = chain.top().virtual_size;
+    // The disk below it grows first, if it is shorter.
+    let longer = Header::read(&ImageFile::open(redo)?)?.disk_size();
+    let size = chain.top().virtual_size.max(longer);
     let run = tool.merge(redo_options(redo, chain, lease)?, size);
     run.run_lines(&mut |line| {
         if let Some(done) = progress_of(line) {

@@ -90,12 +90,17 @@ pub fn seal(path: &Path) -> Result<Sealed> {
 /// Those of [`seal`], and [`Kind::Environment`] if the immutable flag may not
 /// be cleared.
 pub fn unseal(path: &Path, mode: u32) -> Result<()> {
-    let (file, _) = open(path)?;
+    let (file, meta) = open(path)?;
+    let mode = mode & 0o7777;
     let was_immutable = matches!(flags(&file), Ok(flags) if flags.contains(IFlags::IMMUTABLE));
     if was_immutable {
         set_immutable(&file, false).map_err(|errno| cannot_write(path, errno.into()))?;
     }
-    rustix::fs::fchmod(&file, Mode::from_raw_mode(mode & 0o7777)).map_err(|errno| {
+    // Of another's file the mode may not be changed, even to what it is.
+    if meta.mode() & 0o7777 == mode {
+        return Ok(());
+    }
+    rustix::fs::fchmod(&file, Mode::from_raw_mode(mode)).map_err(|errno| {
         if was_immutable {
             // Half a seal is none; that it could not be opened is the error.
             let _ = set_immutable(&file, true);

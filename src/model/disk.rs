@@ -79,6 +79,9 @@ pub struct Disk {
     /// Whether the XML says that the chain ends after `declared` (an empty
     /// `<backingStore/>`); if not, libvirt goes on with what the headers say.
     pub declared_whole: bool,
+    /// Whether the guest sees a part of an image alone (`<slices>`), or of one below.
+    #[serde(skip)]
+    pub sliced: bool,
 }
 
 impl Disk {

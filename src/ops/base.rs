@@ -5,6 +5,7 @@
 //! record on this host, and in the metadata of each clone.
 
 use std::fs::File;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
@@ -13,6 +14,7 @@ use nix::fcntl::Flock;
 use serde::Serialize;
 
 use super::images::path_of;
+use super::lifecycle::Change;
 use super::{Host, KnownDomain, Usage, clone};
 use crate::error::{Error, Kind, Result};
 use crate::image::{self, Comparison};
@@ -28,6 +30,10 @@ pub mod moving;
 pub mod push;
 pub mod rebasing;
 mod records;
+
+/// The mode libvirt's tools give images: that of one of which nobody knows what it had
+/// before it was sealed.
+const UNKNOWN_MODE: u32 = 0o644;
 
 /// A base image, and what is known of it.
 #[derive(Clone, Debug, Serialize)]
@@ -103,7 +109,7 @@ pub(super) fn compare_with_known(
                 ))
                 .hint(format!(
                     "see what is known of it: `vmkin base verify {}`",
-                    base.path.display()
+                    word(&base.path)
                 )));
         }
     }
@@ -179,7 +185,7 @@ pub(super) fn base_is_as_cloned(
             return Err(changed(&base.path, &comparison).hint(format!(
                 "if its contents are the same after all, and it was sealed with a hash, \
                  `vmkin base verify {}` finds that out and accepts it",
-                base.path.display()
+                word(&base.path)
             )));
         }
     }
@@ -207,10 +213,16 @@ pub(super) fn seal_for_clones(host: Host<'_>, chain: &Chain, mode: u32) -> Resul
         "read-only"
     };
     host.observer.status(&format!(
-        "Sealed {0} ({how}); `vmkin base unseal {0}` opens it again.",
-        base.path.display()
+        "Sealed {} ({how}); `vmkin base unseal {}` opens it again.",
+        base.path.display(),
+        word(&base.path)
     ));
     Ok(())
+}
+
+/// A path as a shell reads it, for hints.
+pub(super) fn word(path: &Path) -> String {
+    image::shell_word(path.as_os_str().as_bytes())
 }
 
 fn remember(
@@ -230,6 +242,8 @@ fn remember(
         // opened by other means meanwhile may have got another mode.
         mode_before: match &old {
             Some(old) if image::is_sealed_mode(mode) => old.mode_before,
+            // Such as a copy of a sealed image: to open it again must open it.
+            None if image::is_sealed_mode(mode) => UNKNOWN_MODE,
             _ => mode,
         },
         immutable,
@@ -341,7 +355,7 @@ pub(super) fn seal_as_one(
             .context(format!("the seal could not be taken back: {undo}"))
             .hint(format!(
                 "when the cause is gone, run `vmkin base unseal {}`",
-                path.display()
+                word(path)
             )),
     })
 }
@@ -423,13 +437,14 @@ fn content_hash(host: Host<'_>, path: &Path) -> Result<String> {
     image::content_sha256(path, &progress, stop).map_err(|error| host.stopped_by(error))
 }
 
-/// Opens a seal: the image gets its mode back and is forgotten.
+/// Opens a seal: the image gets its mode back and is forgotten. What is not sealed
+/// stays as it is.
 ///
 /// # Errors
 ///
 /// [`Kind::Protected`] if it has children, [`Kind::Busy`] if it is about to
 /// have some, unless `force`.
-pub fn unseal(host: Host<'_>, path: &Path, force: bool) -> Result<()> {
+pub fn unseal(host: Host<'_>, path: &Path, force: bool) -> Result<Change> {
     host.must_be_here()?;
     existing(path)?;
     // Nobody begins to make clones of it meanwhile.
@@ -437,9 +452,16 @@ pub fn unseal(host: Host<'_>, path: &Path, force: bool) -> Result<()> {
     if !force {
         nobody_relies_on(host, path)?;
     }
-    let record = host.store.seal_record(path)?;
-    // What nobody has written down is given the mode libvirt's tools give.
-    let mode = record.map_or(0o644, |record| record.mode_before);
+    // What is no image has no seal.
+    drop(image::ImageFile::open(path)?);
+    let now = image::seal_state(path)?.mode;
+    let mode = match host.store.seal_record(path)? {
+        Some(record) => record.mode_before,
+        None if image::is_sealed_mode(now) => UNKNOWN_MODE,
+        // That is somebody else's doing, and so is its mode.
+        None if image::is_immutable(path)? => now,
+        None => return Ok(Change::Already),
+    };
     crate::failpoint::hit("base.opening")?;
     image::unseal(path, mode)?;
     let forgotten =
@@ -448,7 +470,7 @@ pub fn unseal(host: Host<'_>, path: &Path, force: bool) -> Result<()> {
         // The record stays, so the seal has to.
         drop(image::seal(path));
     }
-    forgotten
+    forgotten.map(|()| Change::Done)
 }
 
 /// Refuses to open the seal of a base that has children, or is about to get
@@ -483,7 +505,7 @@ pub(super) fn refuse_children(path: &Path, children: &[&str], strays: &[PathBuf]
         None => Ok(()),
         Some(error) => Err(error.hint(format!(
             "see all of them: `vmkin base children {}`",
-            path.display()
+            word(path)
         ))),
     }
 }
@@ -658,7 +680,7 @@ fn status(host: Host<'_>, usage: &Usage, path: &Path) -> Result<BaseStatus> {
         if !seal.sealed {
             status.warnings.push(format!(
                 "It was sealed, and somebody has opened the seal; `vmkin base seal {}` seals it again.",
-                path.display()
+                word(path)
             ));
         }
     }

@@ -12,13 +12,13 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::images::pools_over;
-use super::snapshot::{external, variables};
+use super::images::{path_of, pools_over};
+use super::snapshot::{external, variables, word};
 use super::{Host, KnownDomain, Usage, base, reservations};
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::Undefine;
 use crate::image;
-use crate::model::{Disk, Domain, DomainState, FileId, Layer, Reservation};
+use crate::model::{Disk, DiskSource, Domain, DomainState, FileId, Layer, Reservation};
 use crate::store::{DeletedFile, VolumeIntent};
 
 /// Which files go with a guest.
@@ -123,7 +123,8 @@ pub fn plan_with(
         return refuse(
             format!("domain '{name}' is {}, and must be shut off", status.state),
             &format!(
-                "shut it down: `vmkin shutdown -d {name} --wait`; or pull its plug: `--destroy`"
+                "shut it down: `vmkin shutdown -d {} --wait`; or pull its plug: `--destroy`",
+                word(name)
             ),
         );
     }
@@ -190,6 +191,9 @@ pub fn plan_with(
         plan.add_branches(usage, request.storage)?;
     }
     for (disk, layers) in known.facts.disks.iter().zip(&known.layers) {
+        if request.storage != Storage::Keep && disk.is_private() {
+            must_be_found(host, domain, disk)?;
+        }
         match far::of_no_directory(host, known, disk, layers)? {
             Some(path) => far::add_one(&mut plan, host, usage, known, path)?,
             None => plan.add_disk(usage, index, known, disk, layers, request.storage)?,
@@ -381,6 +385,24 @@ impl DeletePlan {
         };
         self.keep(path, why);
         Ok(())
+    }
+}
+
+/// Refuses a disk of which nobody can tell where it is, for it would be left behind
+/// without a word. One that is gone is no reason to keep the domain.
+fn must_be_found(host: Host<'_>, domain: &Domain, disk: &Disk) -> Result<()> {
+    let DiskSource::Volume { pool, .. } = &disk.source else {
+        return Ok(());
+    };
+    match path_of(host.hypervisor, &disk.source) {
+        Err(error) if error.kind() != Kind::NotFound => Err(error
+            .context(format!(
+                "disk {} of domain '{}' would be left behind",
+                disk.target, domain.name
+            ))
+            .hint(format!("start its pool: `virsh pool-start {}`", word(pool)))
+            .hint("to delete the guest and keep its files: `--keep-storage`")),
+        _ => Ok(()),
     }
 }
 

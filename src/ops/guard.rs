@@ -6,6 +6,7 @@
 //! dropping it, and by the kernel if this process dies.
 
 use std::collections::HashSet;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use super::images::{chain_of, path_of, trust_for};
@@ -89,6 +90,11 @@ impl LeasedDisk {
     /// Its name in the domain, if a domain has it.
     pub fn target(&self) -> Option<&DiskTarget> {
         self.disk.as_ref().map(|disk| &disk.target)
+    }
+
+    /// The disk that it is, if a domain has it.
+    pub fn disk(&self) -> Option<&Disk> {
+        self.disk.as_ref()
     }
 
     /// The image, and what is below it.
@@ -559,7 +565,7 @@ fn nobody_else(usage: &Usage, owner: Option<usize>, disk: &LeasedDisk) -> Result
         )
         .hint(format!(
             "if it shall have none, open it: `vmkin base unseal {}`",
-            shown(&top.path)
+            image::shell_word(top.path.as_os_str().as_bytes())
         )));
     }
     Ok(())

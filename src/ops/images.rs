@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::Hypervisor;
 use crate::image::{self, Trust};
-use crate::model::{Chain, Disk, DiskSource, Layer, Pool};
+use crate::model::{Chain, Disk, DiskSource, DiskTarget, Layer, Pool};
 use crate::xml::domain::BackingLayer;
 
 /// The path of a source on this host; `None` if it has none.
@@ -118,7 +119,8 @@ pub(super) fn trust_of(disk: &Disk, all: &Trust) -> Trust {
 /// # Errors
 ///
 /// [`Kind::Unsafe`] if a layer is missing, damaged or not to be trusted, or if
-/// the XML names another chain than the images have.
+/// the XML names another chain than the images have; [`Kind::WrongState`] if the
+/// guest sees a part of an image alone.
 pub(super) fn chain_of(disk: &Disk, path: &Path, trust: &Trust) -> Result<Chain> {
     let resolve = |trust: &Trust| image::resolve(path, disk.format, trust);
     chain_by(disk, trust, &resolve, &image::same_file)
@@ -131,10 +133,64 @@ pub(super) fn chain_by(
     resolve: &dyn Fn(&Trust) -> Result<Chain>,
     same: &dyn Fn(&Path, &Path) -> bool,
 ) -> Result<Chain> {
+    if disk.sliced {
+        return Err(part_of_image(&disk.target));
+    }
     let chain = resolve(&trust_of(disk, trust))
         .map_err(|e| e.context(format!("disk {} cannot be used", disk.target)))?;
     declared_is_true(disk, &chain, same)?;
     Ok(chain)
+}
+
+/// Refuses a directory in which a base of this disk would be out of reach: where the
+/// XML does not name what is below `top`, it is only looked for beside that and in the
+/// storage pools.
+///
+/// # Errors
+///
+/// [`Kind::WrongState`].
+pub(super) fn must_be_found_in(
+    hypervisor: &dyn Hypervisor,
+    disk: &Disk,
+    top: &Path,
+    dir: &Path,
+) -> Result<()> {
+    let dir = real(dir);
+    let beside = real(top).parent() == Some(dir.as_path());
+    let pools = dirs_for(hypervisor, &[])?;
+    if beside || !disk.declared.is_empty() || pools.iter().any(|pool| dir.starts_with(real(pool))) {
+        return Ok(());
+    }
+    let target = &disk.target;
+    let shown = image::shown(&dir).to_string();
+    Err(Error::new(
+        Kind::WrongState,
+        format!(
+            "the domain XML does not say what disk {target} is based on, and must, for {shown} is \
+             in no storage pool: nobody would take a base there for its own"
+        ),
+    )
+    .hint(format!(
+        "make a storage pool of it: `virsh pool-define-as NAME dir --target {}`, `virsh \
+         pool-start NAME`",
+        image::shell_word(dir.as_os_str().as_bytes())
+    )))
+}
+
+/// Where the whole image was read, other bytes would come out than the guest has, and
+/// what is written would go where it does not look.
+fn part_of_image(target: &DiskTarget) -> Error {
+    Error::new(
+        Kind::WrongState,
+        format!(
+            "disk {target} is a part of an image (<slices> in the domain XML), and must be a \
+             whole one"
+        ),
+    )
+    .hint(
+        "make an image of that part: `qemu-img convert --image-opts \
+         driver=raw,offset=OFFSET,size=SIZE,file.driver=file,file.filename=IMAGE -O qcow2 NEW`",
+    )
 }
 
 /// How domain XML says that a layer is below a disk, which everybody may read or

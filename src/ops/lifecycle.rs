@@ -10,7 +10,7 @@ use super::wait::{LOOK, none_known};
 use super::{Host, Usage, base, list};
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::Start;
-use crate::model::{Address, DiskSource, Domain, DomainState, NetworkSource};
+use crate::model::{Address, DiskSource, Domain, DomainState, Layer, NetworkSource};
 use crate::xml::domain;
 
 /// How often to ask a guest again to shut down: one that is still booting may
@@ -42,7 +42,10 @@ pub fn start(host: Host<'_>, usage: &Usage, domain: &Domain, how: Start) -> Resu
                 Kind::WrongState,
                 format!("domain '{}' is {state}, and must be shut off", domain.name),
             )
-            .hint(format!("let it go on: `vmkin resume -d {}`", domain.name)));
+            .hint(format!(
+                "let it go on: `vmkin resume -d {}`",
+                word(&domain.name)
+            )));
         }
         _ => {}
     }
@@ -69,7 +72,7 @@ fn may_start(host: Host<'_>, usage: &Usage, domain: &Domain) -> Result<()> {
         .hint(format!(
             "nobody can tell whether its base is what it was; if you know that it is, remove \
              <vmkin:clone> from its metadata: `virsh edit {}`",
-            domain.name
+            word(&domain.name)
         )));
     }
     let trust = trust_for(host.hypervisor, &facts.disks, &[])?;
@@ -81,8 +84,9 @@ fn may_start(host: Host<'_>, usage: &Usage, domain: &Domain) -> Result<()> {
             }
             continue;
         };
-        // What libvirt itself refuses is refused in its words.
-        if crate::image::file_id(&path)?.is_none() {
+        // What libvirt itself refuses is refused in its words. Of a part of an image
+        // no clone can be made.
+        if crate::image::file_id(&path)?.is_none() || disk.sliced {
             continue;
         }
         let no_start =
@@ -95,6 +99,9 @@ fn may_start(host: Host<'_>, usage: &Usage, domain: &Domain) -> Result<()> {
         let top = chain.top();
         if disk.readonly {
             continue;
+        }
+        if !disk.shareable {
+            nobody_saved_has(host, usage, domain, top)?;
         }
         let children = usage.children(top.file);
         let dir = top.path.parent().unwrap_or(&top.path);
@@ -112,13 +119,43 @@ fn may_start(host: Host<'_>, usage: &Usage, domain: &Domain) -> Result<()> {
                 ),
             )
             .hint(format!(
-                "it has no children now; if it shall have none, open it: `vmkin base unseal {path}`"
+                "it has no children now; if it shall have none, open it: `vmkin base unseal {}`",
+                base::word(&top.path)
             )));
         }
     }
     // What was looked at here libvirt opens by its name.
     for warning in open_dirs(dirs.into_iter()) {
         host.observer.warning(&warning);
+    }
+    Ok(())
+}
+
+/// Refuses to start a domain that would write to the disk of one whose memory is
+/// saved: that holds no lock, and goes on as if its disk were what it left.
+fn nobody_saved_has(host: Host<'_>, usage: &Usage, domain: &Domain, top: &Layer) -> Result<()> {
+    for one in usage.of(top.file) {
+        let Some(other) = usage.domain(one).map(|known| &known.domain) else {
+            continue;
+        };
+        if other.uuid == domain.uuid || host.hypervisor.state(other)? != DomainState::Saved {
+            continue;
+        }
+        return Err(Error::new(
+            Kind::WrongState,
+            format!(
+                "domain '{}' must not be started: it would write to {}, which is disk {} of \
+                 domain '{}', whose memory is saved",
+                domain.name,
+                top.path.display(),
+                one.target,
+                other.name
+            ),
+        )
+        .hint(format!(
+            "let that go on and shut it down first: `vmkin restore -d {}`",
+            word(&other.name)
+        )));
     }
     Ok(())
 }
@@ -153,7 +190,7 @@ fn writes_to_base(error: Error, domain: &Domain) -> Error {
         ))
         .hint(format!(
             "start a clone of it instead: `vmkin clone -d {} --start`",
-            domain.name
+            word(&domain.name)
         ))
 }
 
@@ -177,7 +214,7 @@ pub fn shutdown(host: Host<'_>, domain: &Domain, limit: Option<Duration>) -> Res
         )
         .hint(format!(
             "let it go on first: `vmkin resume -d {}`",
-            domain.name
+            word(&domain.name)
         )));
     }
     let since = Instant::now();
@@ -214,7 +251,7 @@ pub fn shutdown(host: Host<'_>, domain: &Domain, limit: Option<Duration>) -> Res
             .hint(format!(
                 "its guest may ignore the power button; wait longer: `--timeout 5m`, \
                  or pull the plug: `vmkin destroy -d {}`",
-                domain.name
+                word(&domain.name)
             )));
         }
         host.interrupt.check()?;
@@ -274,7 +311,22 @@ fn must_be_active(host: Host<'_>, domain: &Domain) -> Result<DomainState> {
         Kind::WrongState,
         format!("domain '{}' is {state}, and must be running", domain.name),
     )
-    .hint(format!("start it: `vmkin start -d {}`", word(&domain.name))))
+    .hint(start_it(host, domain)))
+}
+
+/// What to type to have a domain run. One whose disks are sealed is there to be cloned,
+/// and would not be started.
+pub(super) fn start_it(host: Host<'_>, domain: &Domain) -> String {
+    let name = word(&domain.name);
+    let is_sealed = base::images_of(host, domain).is_ok_and(|images| {
+        let mut images = images.iter();
+        images.any(|(path, _)| crate::image::seal_state(path).is_ok_and(|seal| seal.sealed))
+    });
+    if is_sealed {
+        format!("it is sealed; start a clone of it instead: `vmkin clone -d {name} --start`")
+    } else {
+        format!("start it: `vmkin start -d {name}`")
+    }
 }
 
 /// The addresses of a guest; with a `limit`, waits until there is one.
@@ -411,6 +463,27 @@ mod tests {
         std::fs::remove_file(bench.path("child.qcow2")).unwrap();
         assert_eq!(start_it(&bench).unwrap(), Change::Done);
         assert_eq!(start_it(&bench).unwrap(), Change::Already);
+    }
+
+    #[test]
+    fn what_is_to_be_typed_can_be_typed() {
+        let bench = Bench::new();
+        let xml = bench.xml("my vm", 2, "golden.raw", "raw");
+        let domain = bench.fake.add(&xml, DomainState::Paused);
+        let error = shutdown(bench.host(), &domain, None).unwrap_err();
+        assert!(error.hints()[0].contains("`vmkin resume -d 'my vm'`"));
+        // A golden domain with clones would not be started.
+        let golden = golden(&bench);
+        bench
+            .fake
+            .change("my vm", |d| d.state = DomainState::ShutOff);
+        let hint = |domain| {
+            let error = suspend(bench.host(), domain).unwrap_err();
+            error.hints()[0].clone()
+        };
+        assert!(hint(&golden).contains("`vmkin start -d golden`"));
+        bench.clone_of("golden", "a", true);
+        assert!(hint(&golden).contains("`vmkin clone -d golden --start`"));
     }
 
     #[test]

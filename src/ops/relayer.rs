@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 use super::guard::{LeasedDisk, WriteGuard, lease_again};
-use super::images::{declared, pools_over};
+use super::images::{declared, must_be_found_in, pools_over};
 use super::new_image::remove_unused;
 use super::{Host, ShutOff};
 use crate::error::{Error, Kind, Result};
@@ -89,6 +89,7 @@ impl Relayer<'_> {
     /// run finishes it.
     pub(super) fn apply(&self, host: Host<'_>) -> Result<Size> {
         host.interrupt.check()?;
+        self.base_must_be_found(host)?;
         let intent = self.intent();
         let mut journal = host
             .store
@@ -132,6 +133,19 @@ impl Relayer<'_> {
             ));
         }
         Ok(Size(size))
+    }
+
+    fn base_must_be_found(&self, host: Host<'_>) -> Result<()> {
+        let dir = self.base.and_then(|base| base.top().path.parent());
+        let Some(dir) = dir else {
+            return Ok(());
+        };
+        for leased in self.guard.disks() {
+            if let Some(disk) = leased.disk() {
+                must_be_found_in(host.hypervisor, disk, &leased.chain().top().path, dir)?;
+            }
+        }
+        Ok(())
     }
 
     fn intent(&self) -> RelayerIntent {

@@ -40,6 +40,24 @@ fn a_seal_is_put_on_and_taken_off() {
 }
 
 #[test]
+fn what_is_not_sealed_is_left_alone() {
+    let host = Host::golden();
+    let image = host.image("golden.qcow2");
+    fs::set_permissions(&image, fs::Permissions::from_mode(0o600)).unwrap();
+    assert_snapshot!(host.vmkin("base unseal -d golden"), @"
+    --- stderr ---
+    [host]/images/golden.qcow2 is not sealed.
+    ");
+    assert_eq!(mode(&image), 0o600);
+    host.vmkin("base seal -d golden").success();
+    host.vmkin("base unseal -d golden").success();
+    host.vmkin("base unseal -d golden")
+        .success()
+        .says("is not sealed");
+    assert_eq!(mode(&image), 0o600);
+}
+
+#[test]
 fn a_seal_with_children_stays_closed() {
     let host = Host::golden();
     host.child("web-01");
@@ -64,6 +82,40 @@ fn a_seal_with_an_overlay_that_no_domain_has_stays_closed() {
     let before = host.world();
     host.vmkin("base unseal -d golden").fails(6, "web-01.qcow2");
     assert_eq!(host.world(), before);
+}
+
+#[test]
+fn what_is_to_be_typed_of_a_base_can_be_typed() {
+    let host = Host::new();
+    let image = host.qcow2("my disk.qcow2");
+    host.add(Guest::new("golden").disk("vda", "qcow2", &image));
+    let word = format!("'{}'", image.display());
+    host.vmkin("clone -d golden web-01")
+        .success()
+        .says(&format!("`vmkin base unseal {word}`"));
+    host.vmkin("start -d golden")
+        .fails(6, "web-01.qcow2")
+        .says(&format!("`vmkin base children {word}`"));
+    host.open_seal(&image);
+    let verified = host.vmkin_args(&["base", "verify", image.to_str().unwrap()]);
+    verified
+        .success()
+        .says(&format!("`vmkin base seal {word}`"));
+}
+
+#[test]
+fn a_copy_of_a_sealed_image_is_sealed_too() {
+    let host = Host::golden();
+    let image = host.image("golden.qcow2");
+    fs::set_permissions(&image, fs::Permissions::from_mode(0o444)).unwrap();
+    host.vmkin("clone -d golden web-01")
+        .success()
+        .says("Sealed ");
+    assert_eq!(host.world().seals().len(), 1);
+    let again = host.vmkin("clone -d golden web-02").success();
+    assert!(!again.stderr().contains("Sealed "), "{again}");
+    host.vmkin("base unseal -d golden --force --yes").success();
+    assert_eq!(mode(&image), 0o644);
 }
 
 #[test]

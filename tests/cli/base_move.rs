@@ -272,3 +272,34 @@ fn a_layer_on_a_base_that_moves_stays_sealed_and_known() {
             .says("byte for byte");
     }
 }
+
+#[test]
+fn a_guest_that_would_not_find_its_base_any_more_keeps_it_where_it_is() {
+    let host = Host::golden();
+    family(&host);
+    let stray = host.image("stray.qcow2");
+    host.add(Guest::new("plain").disk("vda", "qcow2", &stray));
+    let away = host.root().join("away");
+    std::fs::create_dir(&away).unwrap();
+    let world = host.world();
+    let args = format!(
+        "base move {} {}",
+        host.image("golden.qcow2").display(),
+        away.display()
+    );
+    for args in [args.clone(), format!("{args} --dry-run")] {
+        host.vmkin(&args)
+            .fails(4, "domain 'plain' could not follow it")
+            .says("virsh pool-define-as NAME dir --target");
+        assert_eq!(host.world(), world);
+    }
+    host.pool("away", &away);
+    host.vmkin(&args).success();
+    // What libvirt would have now of those whose XML names it.
+    follow(
+        &host,
+        &host.image("golden.qcow2"),
+        &away.join("golden.qcow2"),
+    );
+    host.vmkin("start -d plain").success();
+}

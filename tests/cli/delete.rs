@@ -170,12 +170,12 @@ fn one_that_is_refused_keeps_the_others_too() {
     let before = host.world();
     assert_snapshot!(host.vmkin("delete --yes -d web-01 busy nope"), @"
     --- stderr ---
-    error: 2 of 3 domains could not be deleted
+    error: none of 3 domains was deleted: 2 of them cannot be
       busy: domain 'busy' is running, and must be shut off
       nope: no domain 'nope' on test://[host]/host.xml
       hint: shut it down: `vmkin shutdown -d busy --wait`; or pull its plug: `--destroy`
       hint: see which there are: `vmkin list`
-    --- exit 12 ---
+    --- exit 4 ---
     ");
     assert_eq!(host.world(), before);
 }

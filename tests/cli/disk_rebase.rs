@@ -97,6 +97,13 @@ fn the_new_base_may_be_in_another_directory() {
         std::fs::rename(&bases.next, &next).unwrap();
         let before = host.reads(&bases.overlay, "qcow2");
         let which = which.replace("web.qcow2", &bases.overlay.display().to_string());
+        // Its XML does not say what it is on: there nobody would look for it.
+        let world = host.world();
+        host.vmkin(&bases.to(&next, &which))
+            .fails(4, "in no storage pool")
+            .says("virsh pool-define-as NAME dir --target");
+        assert_eq!(host.world(), world);
+        host.pool("elsewhere", &dir);
         host.vmkin(&bases.to(&next, &which)).success();
         assert_eq!(bases.on(), next);
         assert_eq!(host.reads(&bases.overlay, "qcow2"), before);

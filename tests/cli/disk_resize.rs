@@ -188,3 +188,26 @@ fn a_disk_of_a_guest_that_runs_only_grows() {
         .fails(1, "cannot grow disk vda of domain 'on'");
     assert_eq!(size(&image, "qcow2"), 64 << 20);
 }
+
+#[test]
+fn a_disk_may_become_larger_than_anybody_has_one() {
+    let host = Host::new();
+    let disk = host.image("huge.qcow2");
+    tool(
+        "qemu-img",
+        &args!["create", "-q", "-f", "qcow2", &disk, "8M"],
+    );
+    tool(
+        "qemu-io",
+        &args!["-f", "qcow2", "-c", "write -P 7 0 64k", &disk],
+    );
+    host.add(Guest::new("huge").disk("vda", "qcow2", &disk));
+    host.vmkin("disk resize -d huge 1P").success();
+    assert_eq!(size(&disk, "qcow2"), 1 << 50);
+    let read = tool(
+        "qemu-io",
+        &args!["-f", "qcow2", "-c", "read -P 7 0 64k", &disk],
+    );
+    assert!(!read.contains("failed"), "{read}");
+    assert!(host.world().journals().is_empty());
+}

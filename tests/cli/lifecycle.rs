@@ -157,3 +157,26 @@ fn addresses() {
     // The driver makes one up.
     outcome.success();
 }
+
+#[test]
+fn nobody_writes_to_the_disk_of_a_saved_guest() {
+    let host = Host::new();
+    let disk = host.qcow2("shared.qcow2");
+    host.add(Guest::new("asleep").disk("vda", "qcow2", &disk).saved());
+    host.add(Guest::new("other").disk("vdb", "qcow2", &disk));
+    host.vmkin("start -d other")
+        .fails(4, "is disk vda of domain 'asleep', whose memory is saved")
+        .says("vmkin restore -d asleep");
+    host.add(Guest::new("asleep").disk("vda", "qcow2", &disk));
+    host.vmkin("start -d other").success();
+}
+
+#[test]
+fn a_disk_that_several_may_write_to_is_their_own_business() {
+    let host = Host::new();
+    let disk = host.raw("shared.raw");
+    let both = |name: &str| Guest::new(name).disk_with("vda", "raw", &disk, "<shareable/>");
+    host.add(both("asleep").saved());
+    host.add(both("other"));
+    host.vmkin("start -d other").success();
+}

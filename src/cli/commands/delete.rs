@@ -72,7 +72,7 @@ pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &DeleteArgs) -> 
         allow_dirs: args.allow_dir.clone(),
     };
     let known = |host: Host<'_>| Usage::read_allowing(host.hypervisor, &args.allow_dir);
-    let (plans, refused) = fleet.each(
+    let (plans, refused) = fleet.plan_each(
         &args.domains.all(),
         "deleted",
         known,

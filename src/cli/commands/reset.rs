@@ -2,7 +2,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{Domains, OwnDisks};
-use crate::cli::session::{Session, batch_result};
+use crate::cli::session::{Session, batch_result, refused_before};
 use crate::cli::ui::{Ui, one_line};
 use crate::error::{Error, Result};
 use crate::hypervisor::Hypervisor as _;
@@ -71,7 +71,7 @@ pub(in crate::cli) fn run(ui: &Ui, session: &Session<'_>, args: &ResetArgs) -> R
     // What was refused is refused before the first is reset.
     let all = || {
         let (plans, refused) = plan(host, &domains, &request)?;
-        batch_result(refused, plans.len(), "reset").map(|()| plans)
+        refused_before(refused, plans.len(), "reset").map(|()| plans)
     };
     let listing = |plans: &Plans<'_>| plans.iter().map(text).collect();
     let question = "What the guests have written there is lost. Go on?";

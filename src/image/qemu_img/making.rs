@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use super::{Described, QemuImg, Writable, cpu_for, driver_of, option_value};
+use super::{Described, QemuImg, Writable, cpu_for, driver_of, option_value, within};
 use crate::image::qcow2::Snapshot;
 use crate::model::{ImageFormat, ImageOptions};
 use crate::process::{Output, Run};
@@ -59,7 +59,7 @@ impl QemuImg {
         args.extend(["-f".into(), driver_of(new.options.format()).into()]);
         args.extend(list.args());
         args.extend([to.into(), new.size.to_string().into()]);
-        self.run("create", args, cpu_for(new.size))
+        self.run("create", args, within(cpu_for(new.size)))
     }
 
     /// Prepares to read what is described into an image at an absolute path. It says
@@ -87,7 +87,7 @@ impl QemuImg {
         args.extend(["-O".into(), driver_of(how.options.format()).into()]);
         args.extend(List::of(how.options).args());
         args.extend([from.0, to.into()]);
-        self.run("convert", args, cpu_for(how.size))
+        self.run("convert", args, within(cpu_for(how.size)))
     }
 }
 
@@ -104,14 +104,14 @@ impl QemuImg {
     ) -> Run<'_> {
         let mut args = List::of(options).args();
         args.extend(["--image-opts".into(), image.0.0]);
-        self.run("amend", args, cpu_for(size))
+        self.run("amend", args, within(cpu_for(size)))
     }
 
     /// Prepares to compare two disks of at most `size` bytes: [`mismatch`] reads what
     /// it says. It says how far it is: see [`progress_of`](super::progress_of).
     pub(in crate::image) fn compare(&self, one: Described, other: Described, size: u64) -> Run<'_> {
         let args: [OsString; 4] = ["-p".into(), "--image-opts".into(), one.0, other.0];
-        self.run("compare", args, cpu_for(size))
+        self.run("compare", args, within(cpu_for(size)))
             .codes(&[0, DIFFERENT])
     }
 }

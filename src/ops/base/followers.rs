@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Kind, Result};
 use crate::image::{self, shown};
 use crate::model::{Disk, DiskSource, Domain, FileId, Layer};
-use crate::ops::images::{path_of, real};
+use crate::ops::images::{must_be_found_in, path_of, real};
 use crate::ops::{Host, KnownDomain, ShutOff, Usage};
 
 /// What speaks of a base.
@@ -99,6 +99,33 @@ impl Followers {
         found.add_records(host, usage)?;
         found.records_must_follow(host, to)?;
         Ok(found)
+    }
+
+    /// Refuses a new directory from which a domain would be refused its own base.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`must_be_found_in`].
+    pub(super) fn must_find_it_in(
+        &self,
+        host: Host<'_>,
+        usage: &Usage,
+        file: FileId,
+        dir: &Path,
+    ) -> Result<()> {
+        for one in usage.of(file).iter().filter(|one| one.depth > 0) {
+            let Some(known) = usage.domain(one) else {
+                continue;
+            };
+            let mut disks = known.facts.disks.iter().zip(&known.layers);
+            let disk = disks.find(|(disk, _)| disk.target == one.target);
+            if let Some((disk, [top, ..])) = disk.map(|(disk, layers)| (disk, layers.as_slice())) {
+                let name = &known.domain.name;
+                must_be_found_in(host.hypervisor, disk, &top.path, dir)
+                    .map_err(|e| e.context(format!("domain '{name}' could not follow it")))?;
+            }
+        }
+        Ok(())
     }
 
     /// Leaves out names that lead to the new place already: there it is the same file

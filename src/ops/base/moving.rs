@@ -115,6 +115,7 @@ pub fn plan(host: Host<'_>, request: &MoveRequest) -> Result<MovePlan> {
         )));
     }
     let followers = Followers::find(host, &usage, from, file, &to)?;
+    followers.must_find_it_in(host, &usage, file, dir)?;
     drop(Guard::base(from)?);
     let method = if same_device && !request.copy {
         MoveMethod::Rename
@@ -308,7 +309,13 @@ fn prepare(
         }])?;
         image::publish(temp, &intent.to)?;
     } else if image::file_id(&intent.to)? != Some(intent.file) {
-        movable(intent, || image::second_name(&intent.from, &intent.to))?;
+        // Two mounts of one file system have no names in common.
+        movable(intent, || image::second_name(&intent.from, &intent.to)).map_err(|error| {
+            match error.kind() {
+                Kind::Environment => error.hint("to copy it instead: `--copy`"),
+                _ => error,
+            }
+        })?;
     }
     image::sync_dirs_of([intent.to.as_path()])?;
     crate::failpoint::hit("move.named")?;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::{existing, known_format, layer};
+use super::{existing, known_format, layer, word};
 use crate::error::{Error, Kind, Result};
 use crate::image::{self, Guard, shown};
 use crate::model::{Chain, DiskTarget, Domain, FileId, Size};
@@ -133,7 +133,10 @@ impl RebasePlan {
                     Kind::NotFound,
                     format!("no disk of domain '{}' is an overlay on {old}", wanted.name),
                 )
-                .hint(format!("see what is on it: `vmkin base children {old}`")));
+                .hint(format!(
+                    "see what is on it: `vmkin base children {}`",
+                    word(&request.old)
+                )));
             }
         }
         if !request.children.is_empty() {

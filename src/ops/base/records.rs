@@ -8,7 +8,7 @@ use super::followers::Followers;
 use crate::error::{Error, Kind, Result};
 use crate::image::{self, ImageFile, shown};
 use crate::model::{Domain, Kept, SecretText};
-use crate::ops::snapshot::named_on_record;
+use crate::ops::snapshot::{named_on_record, word};
 use crate::ops::{Host, ShutOff, Usage};
 use crate::xml::domain::Repoint;
 use crate::xml::snapshot;
@@ -134,7 +134,8 @@ fn refused(domain: &Domain, snapshot: &str, why: &str) -> Error {
         format!("snapshot '{snapshot}' of domain '{name}' speaks of it, and {why}"),
     )
     .hint(format!(
-        "see which there are: `vmkin snapshot list -d {name}`"
+        "see which there are: `vmkin snapshot list -d {}`",
+        word(name)
     ))
     .hint("delete those that are not needed any more: `vmkin snapshot delete`")
 }

@@ -1,3 +1,5 @@
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::atomic::Ordering;
 
 use super::*;
@@ -63,6 +65,65 @@ fn a_seal_that_clones_have_come_to_rely_on_stays() {
     assert_ne!(record.mode_before, 0o444);
     let said = bench.said.0.lock().unwrap().join(" ");
     assert!(said.contains("stays sealed"), "{said}");
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+fn mode(path: &Path) -> u32 {
+    image::seal_state(path).unwrap().mode
+}
+
+#[test]
+fn what_is_not_sealed_is_not_opened() {
+    let bench = Bench::new();
+    let golden = bench.path("golden.raw");
+    set_mode(&golden, 0o600);
+    let unseal_it = || unseal(bench.host(), &golden, false).unwrap();
+    assert_eq!(unseal_it(), Change::Already);
+    assert_eq!(mode(&golden), 0o600);
+    // A seal that nobody has on record.
+    set_mode(&golden, 0o444);
+    assert_eq!(unseal_it(), Change::Done);
+    assert_eq!(mode(&golden), 0o644);
+    assert_eq!(unseal_it(), Change::Already);
+    seal(bench.host(), &golden, None, false).unwrap();
+    assert_eq!(unseal_it(), Change::Done);
+    let error = unseal(bench.host(), bench.dir.path(), true).unwrap_err();
+    assert_eq!(error.kind(), Kind::WrongState, "{error}");
+}
+
+#[test]
+fn a_copy_of_a_sealed_image_is_sealed_by_its_first_clone() {
+    let bench = Bench::new();
+    let golden = bench.path("golden.raw");
+    set_mode(&golden, 0o444);
+    // A clone that fails leaves it as it was.
+    bench.fake.refuse_define.store(1, Ordering::SeqCst);
+    let plan = clone::plan(bench.host(), &bench.request("golden", &["a"])).unwrap();
+    clone::apply(bench.host(), plan).unwrap_err();
+    let state = image::seal_state(&golden).unwrap();
+    assert_eq!((state.mode, state.immutable), (0o444, false));
+    assert!(bench.store.seal_records().unwrap().is_empty());
+    bench.fake.refuse_define.store(0, Ordering::SeqCst);
+
+    let sealed = || {
+        let said = bench.said.0.lock().unwrap();
+        said.iter()
+            .filter(|text| text.starts_with("Sealed"))
+            .count()
+    };
+    let before = sealed();
+    bench.clone_of("golden", "a", true);
+    let record = bench.store.seal_record(&golden).unwrap().unwrap();
+    let state = image::seal_state(&golden).unwrap();
+    assert_eq!((state.mode, state.immutable), (0o444, record.immutable));
+    // Once is enough, where nothing can be made immutable too.
+    bench.clone_of("golden", "b", true);
+    assert_eq!(sealed(), before + 1);
+    unseal(bench.host(), &golden, true).unwrap();
+    assert_eq!(mode(&golden), 0o644);
 }
 
 /// A clone `a` of the golden domain, with a snapshot on record; and the move of its

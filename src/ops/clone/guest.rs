@@ -165,7 +165,7 @@ fn seed_path(placing: &Placing<'_>, clone: &PlannedClone) -> Result<PathBuf> {
                 clone.name
             ),
         )
-        .hint("say where: `--dir /var/lib/libvirt/images` or `--pool default`")
+        .hint("say where: `--dir DIR` or `--pool POOL`")
     })?;
     let name = format!("{}-seed.img", clone.name);
     let path = dir.join(&name);

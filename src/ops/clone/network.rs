@@ -228,5 +228,5 @@ pub(super) fn no_place(disk: &Disk, export: &NbdExport) -> Error {
         "disk {} is on the network, {export}, which says nothing about where clones go",
         disk.target
     ))
-    .hint("say where: `--dir /var/lib/libvirt/images` or `--pool default`")
+    .hint("say where: `--dir DIR` or `--pool POOL`")
 }

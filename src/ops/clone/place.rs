@@ -92,7 +92,7 @@ impl<'a> Placing<'a> {
                     "nothing says where the new disk {} goes",
                     disk.target
                 ))
-                .hint("say where: `--dir /var/lib/libvirt/images` or `--pool default`")
+                .hint("say where: `--dir DIR` or `--pool POOL`")
             }),
             (Origin::Image(chain), Some(named)) if !chain.top().block => Ok(parent(named)),
             (Origin::Image(chain), _) => Err(usage(format!(
@@ -100,7 +100,7 @@ impl<'a> Placing<'a> {
                 disk.target,
                 chain.top().path.display()
             ))
-            .hint("say where: `--dir /var/lib/libvirt/images` or `--pool default`")),
+            .hint("say where: `--dir DIR` or `--pool POOL`")),
         }
     }
 

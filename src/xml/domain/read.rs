@@ -234,6 +234,11 @@ fn disk(node: Node<'_, '_>) -> Result<Disk> {
         .child("driver")
         .and_then(|driver| driver.get("type"))
         .map_or(Ok(ImageFormat::Raw), |word| format(word, &target))?;
+    let has_slices = |holder: Node<'_, '_>| {
+        let source = holder.child("source");
+        source.is_some_and(|source| source.child("slices").is_some())
+    };
+    let mut sliced = has_slices(node);
     let mut declared = Vec::new();
     let mut declared_whole = false;
     let mut layer = node.child("backingStore");
@@ -251,6 +256,7 @@ fn disk(node: Node<'_, '_>) -> Result<Disk> {
                 .map(|word| self::format(word, &target))
                 .transpose()?,
         });
+        sliced |= has_slices(store);
         layer = store.child("backingStore");
     }
     Ok(Disk {
@@ -263,6 +269,7 @@ fn disk(node: Node<'_, '_>) -> Result<Disk> {
         transient: node.child("transient").is_some(),
         declared,
         declared_whole,
+        sliced,
         target,
     })
 }

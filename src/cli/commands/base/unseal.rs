@@ -4,6 +4,7 @@ use super::Which;
 use crate::cli::session::Session;
 use crate::cli::ui::Ui;
 use crate::error::Result;
+use crate::ops::lifecycle::Change;
 use crate::ops::{Observer as _, base};
 
 /// Open the seals of base images that have no children
@@ -27,9 +28,13 @@ pub(super) fn run(ui: &Ui, session: &Session<'_>, args: &UnsealArgs) -> Result<(
     }
     let mut opened = Vec::new();
     for (path, _) in args.which.resolve(host)? {
-        base::unseal(host, &path, args.force)?;
-        ui.status(&format!("Opened the seal of {}.", path.display()));
-        opened.push(path);
+        match base::unseal(host, &path, args.force)? {
+            Change::Done => {
+                ui.status(&format!("Opened the seal of {}.", path.display()));
+                opened.push(path);
+            }
+            Change::Already => ui.status(&format!("{} is not sealed.", path.display())),
+        }
     }
     ui.result("", &opened)
 }

@@ -101,6 +101,15 @@ fn replace(
             ),
         ));
     }
+    if disk.sliced {
+        return Err(Error::new(
+            Kind::WrongState,
+            format!(
+                "disk '{}' is a part of an image (<slices>), and such a disk cannot be cloned",
+                disk.target
+            ),
+        ));
+    }
     match (&disk.source, &new.source) {
         (DiskSource::Network(old), DiskSource::Network(network)) => {
             put_name(work, node, old, network, &new.target)?;

@@ -64,7 +64,7 @@ fn what_belonged_to_the_old_image_goes_and_the_rest_stays() {
     });
     let (out, notes) = devices_of(
         &clone,
-        "    <disk type='network' device='disk' snapshot='no'>\n      <driver name='qemu' type='qcow2' cache='none'>\n        <metadata_cache>\n          <max_size>1</max_size>\n        </metadata_cache>\n      </driver>\n      <auth username='u'/>\n      <source protocol='rbd' name='p/g' startupPolicy='optional'>\n        <slices><slice type='storage' offset='0' size='1'/></slices>\n      </source>\n      <mirror job='copy'/>\n      <target dev='vda' bus='virtio'/>\n      <iotune><total_iops_sec>1</total_iops_sec></iotune>\n      <serial>S</serial>\n      <wwn>5000c50015ea71aa</wwn>\n    </disk>\n",
+        "    <disk type='network' device='disk' snapshot='no'>\n      <driver name='qemu' type='qcow2' cache='none'>\n        <metadata_cache>\n          <max_size>1</max_size>\n        </metadata_cache>\n      </driver>\n      <auth username='u'/>\n      <source protocol='rbd' name='p/g' startupPolicy='optional'>\n        <reservations managed='yes'/>\n      </source>\n      <mirror job='copy'/>\n      <target dev='vda' bus='virtio'/>\n      <iotune><total_iops_sec>1</total_iops_sec></iotune>\n      <serial>S</serial>\n      <wwn>5000c50015ea71aa</wwn>\n    </disk>\n",
     );
     assert_eq!(
         out,
