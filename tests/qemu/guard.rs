@@ -97,17 +97,27 @@ const STEPS: &[&str] = &[
     "reset.replaced",
 ];
 
-/// Whether a start failed because an image is locked. Libvirt does not always
-/// wait for what QEMU has to say, and then tells what it saw of a process that
-/// is gone: the monitor closed, or nobody at its socket. The log of the domain
-/// has the reason.
-fn for_the_lock(clone: &str, why: &str) -> bool {
-    const GONE: [&str; 2] = ["closed the monitor", "failed to connect to monitor socket"];
-    let says = |text: &str| text.contains("Failed to get") && text.contains("lock");
+/// Why a start failed. Libvirt does not always wait for what QEMU has to say, and then
+/// tells what it saw of a process that is gone: the monitor closed, nobody at its
+/// socket, or no process. The log of the domain has the reason.
+fn reason(clone: &str, why: &str) -> String {
+    const GONE: [&str; 3] = [
+        "closed the monitor",
+        "failed to connect to monitor socket",
+        "process exited while connecting to monitor",
+    ];
+    if !GONE.iter().any(|gone| why.contains(gone)) {
+        return why.to_owned();
+    }
     let log = fs::read_to_string(format!("/var/log/libvirt/qemu/{clone}.log")).unwrap();
     // What came after the command line of the last start.
     let last = log.rsplit("starting up libvirt version").next().unwrap();
-    says(why) || (GONE.iter().any(|gone| why.contains(gone)) && says(last))
+    format!("{why}: {last}")
+}
+
+/// Whether that is the lock on an image.
+fn for_the_lock(reason: &str) -> bool {
+    reason.contains("Failed to get") && reason.contains("lock")
 }
 
 /// How a start and a reset that were let loose on each other came out.
@@ -158,10 +168,11 @@ fn race(lab: &Lab, tries: u32) -> Score {
         match &start {
             Ok(()) => has_open_what_it_names(&clone, &disks),
             Err(why) => {
+                let reason = reason(&clone, why);
                 // Or libvirt gave QEMU's user the old file, and QEMU found the
                 // new one.
-                let replaced = was_reset && why.contains("Permission denied");
-                assert!(replaced || for_the_lock(&clone, why), "{what}");
+                let replaced = was_reset && reason.contains("Permission denied");
+                assert!(replaced || for_the_lock(&reason), "{what}: {reason}");
                 assert!(!lab.is_active(&clone), "{what}");
             }
         }
@@ -297,7 +308,7 @@ fn qemu_what_happens_meanwhile_is_noticed_or_kept_out() {
         used.put();
         let ran = meanwhile(&lab, &clone, step, || {
             let why = lab.virsh_start_paused(&clone).unwrap_err();
-            assert!(for_the_lock(&clone, &why), "{step}: {why}");
+            assert!(for_the_lock(&reason(&clone, &why)), "{step}: {why}");
         });
         assert_eq!(ran.code, Some(0), "{step}: {}", ran.stderr);
         lab.virsh_start_paused(&clone).unwrap();
