@@ -142,8 +142,8 @@ pub fn plan_with(
     if !snapshots.is_empty() && !request.snapshots {
         return refuse(
             format!(
-                "domain '{name}' has {} snapshots, which would be lost",
-                snapshots.len()
+                "domain '{name}' has {}, which would be lost",
+                snapshots_of(snapshots.len())
             ),
             "if they may be: `--snapshots`",
         );
@@ -385,6 +385,14 @@ impl DeletePlan {
         };
         self.keep(path, why);
         Ok(())
+    }
+}
+
+/// So many snapshots, as text.
+fn snapshots_of(number: usize) -> String {
+    match number {
+        1 => "a snapshot".to_owned(),
+        more => format!("{more} snapshots"),
     }
 }
 

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::guard::{LeasedDisk, WriteGuard, lease_again};
 use super::images::{declared, must_be_found_in, pools_over};
 use super::new_image::remove_unused;
+use super::snapshot::word;
 use super::{Host, ShutOff};
 use crate::error::{Error, Kind, Result};
 use crate::image::{self, shown};
@@ -76,7 +77,10 @@ pub(super) fn no_snapshots(host: Host<'_>, domain: &Domain) -> Result<()> {
         Kind::WrongState,
         format!("domain '{name}' has {number} snapshots, which need the layers that it has"),
     )
-    .hint(format!("see which: `vmkin snapshot list -d {name}`"))
+    .hint(format!(
+        "see which: `vmkin snapshot list -d {}`",
+        word(name)
+    ))
     .hint("delete those that are not needed any more: `vmkin snapshot delete`"))
 }
 

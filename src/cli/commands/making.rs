@@ -169,9 +169,15 @@ pub(super) fn print_all(ui: &Ui, done: &[Of<Vec<Cloned>>]) -> Result<()> {
 }
 
 /// The error for clones that were not made, or not started.
-pub(super) fn conclude(outcome: clone::Outcome, not_started: Vec<(String, Error)>) -> Result<()> {
+pub(super) fn conclude(
+    outcome: clone::Outcome,
+    mut not_started: Vec<(String, Error)>,
+) -> Result<()> {
     let made = outcome.done.len();
     if outcome.failed.is_empty() {
+        if let Some((name, error)) = not_started.pop_if(|_| made == 1) {
+            return Err(error.context(format!("'{name}' is made and there, but not started")));
+        }
         let started = made - not_started.len();
         return batch_result(not_started, started, "started, and are there");
     }

@@ -55,7 +55,7 @@ impl Line {
             Some(rest) => (rest, true),
             None => (text, false),
         };
-        let words = shell_words::split(text).map_err(|_| {
+        let words = shell_words::split(&with_line_ends(text)).map_err(|_| {
             Error::new(Kind::Usage, "a quote is opened and not closed")
                 .hint("a quote that is meant as it is has a backslash before it: \\'")
         })?;
@@ -64,6 +64,37 @@ impl Line {
             may_fail,
         })
     }
+}
+
+/// `\n`, `\t` and `\r` in double quotes as what they stand for in guestfish. A shell
+/// leaves them as they are, but nobody means that in a line that is to be written; a
+/// pattern finds the same by either.
+fn with_line_ends(text: &str) -> String {
+    let mut said = String::with_capacity(text.len());
+    let mut quote = None;
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match (quote, c) {
+            (Some('"'), '\\') => match chars.next() {
+                Some('n') => said.push('\n'),
+                Some('t') => said.push('\t'),
+                Some('r') => said.push('\r'),
+                other => said.extend(std::iter::once('\\').chain(other)),
+            },
+            (None, '\\') => said.extend(std::iter::once('\\').chain(chars.next())),
+            (None, '\'' | '"') => {
+                quote = Some(c);
+                said.push(c);
+            }
+            (open, c) => {
+                if open == Some(c) {
+                    quote = None;
+                }
+                said.push(c);
+            }
+        }
+    }
+    said
 }
 
 /// The words of a command, under the name that it has here.
@@ -179,6 +210,15 @@ mod tests {
         assert_eq!(words("ls /a # and no more"), ["ls", "/a"]);
         let error = Line::parse("cat 'x").unwrap_err();
         assert_eq!(error.kind(), Kind::Usage);
+    }
+
+    #[test]
+    fn line_ends_in_double_quotes_are_those_of_guestfish() {
+        assert_eq!(words(r#"write /x "a\tb\n""#)[2], "a\tb\n");
+        assert_eq!(words(r#"write /x 'a\n'"#)[2], r"a\n");
+        assert_eq!(words(r#"write /x "a\\n" b\n"#)[2..], [r"a\n", "bn"]);
+        assert_eq!(words(r#"grep "\bfoo\"" /x"#)[1], r#"\bfoo""#);
+        assert_eq!(words(r#"write /x "it's\n""#)[2], "it's\n");
     }
 
     #[test]

@@ -289,7 +289,7 @@ impl Run<'_> {
             }
             Err(error) => {
                 let kind = error.kind();
-                work.fate = Fate::Failed(error.context(format!("cannot clone '{name}'")));
+                work.fate = Fate::Failed(error.context(format!("cannot make '{name}'")));
                 Err(Error::new(kind, format!("'{name}' could not be defined")))
             }
         }

@@ -136,8 +136,7 @@ pub(super) fn write(host: Host<'_>, clones: &[&PlannedClone]) -> Result<()> {
         let work = group.iter().map(|draft| draft.work()).collect();
         let results = together::change(host, work, &[], &scratch)?;
         for (draft, result) in group.into_iter().zip(results) {
-            result
-                .map_err(|error| error.context(format!("cannot clone '{}'", draft.clone.name)))?;
+            result.map_err(|error| error.context(format!("cannot make '{}'", draft.clone.name)))?;
             draft.must_be_there(host)?;
         }
     }

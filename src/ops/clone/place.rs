@@ -178,7 +178,7 @@ pub(super) fn place(
     ] {
         if given > most || (count > 1 && given != 0 && given != most) {
             return Err(usage(format!(
-                "{flag} is given {given} times, and {count} clones need it {most} times"
+                "{flag} is given {given} times, and must be {most} times for {count} clones"
             )));
         }
     }

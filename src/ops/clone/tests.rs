@@ -44,10 +44,7 @@ fn a_clone_that_cannot_be_defined_leaves_nothing() {
     bench.fake.refuse_define.store(1, Ordering::SeqCst);
     let error = clone(&bench, &request(&bench, &["a"])).unwrap_err();
     assert_eq!(error.kind(), Kind::Libvirt);
-    assert_eq!(
-        error.to_string(),
-        "cannot clone 'a': I do not like this one"
-    );
+    assert_eq!(error.to_string(), "cannot make 'a': I do not like this one");
     assert_eq!(bench.files(), ["golden.raw"]);
     assert_eq!(bench.store.count_journals(), 0);
     assert!(untouched(&bench));
