@@ -231,10 +231,8 @@ impl<'s> Fleet<'s> {
         prepare: impl Fn(Host<'_>) -> Result<C> + Sync,
         act: impl Fn(At<'_>, &C, &Domain) -> Result<T> + Sync,
     ) -> (Vec<Of<T>>, Result<()>) {
-        let (done, failed) = self.gather(named, prepare, act);
-        let result =
-            failed.and_then(|failed| self.with_lost(batch_result(failed, done.len(), what)));
-        (done, result)
+        let end = |failed, done| batch_result(failed, done, what);
+        self.each_to_end(named, prepare, act, end)
     }
 
     /// The same where it is only thought through what is to be done, and nothing is
@@ -246,18 +244,19 @@ impl<'s> Fleet<'s> {
         prepare: impl Fn(Host<'_>) -> Result<C> + Sync,
         act: impl Fn(At<'_>, &C, &Domain) -> Result<T> + Sync,
     ) -> (Vec<Of<T>>, Result<()>) {
-        let (planned, failed) = self.gather(named, prepare, act);
-        let result =
-            failed.and_then(|failed| self.with_lost(refused_before(failed, planned.len(), what)));
-        (planned, result)
+        let end = |failed, planned| refused_before(failed, planned, what);
+        self.each_to_end(named, prepare, act, end)
     }
 
-    fn gather<C, T: Send>(
+    /// The same, and `end` says what comes of those that failed and so many that did
+    /// not.
+    fn each_to_end<C, T: Send>(
         &self,
         named: &[DomainRef],
         prepare: impl Fn(Host<'_>) -> Result<C> + Sync,
         act: impl Fn(At<'_>, &C, &Domain) -> Result<T> + Sync,
-    ) -> (Vec<Of<T>>, Result<Failures>) {
+        end: impl FnOnce(Failures, usize) -> Result<()>,
+    ) -> (Vec<Of<T>>, Result<()>) {
         let (found, mut failed) = self.find(named);
         let work = by_host(found.into_iter().map(|(turn, of)| (of.at, (turn, of.what))));
         let (results, mut unprepared) = self.at_once(work, |at, own| {
@@ -296,7 +295,7 @@ impl<'s> Fleet<'s> {
             .position(|(_, error)| stops.contains(&error.kind()));
         let result = match stopped {
             Some(at) => Err(failed.swap_remove(at).1),
-            None => Ok(failed),
+            None => self.with_lost(end(failed, done.len())),
         };
         (done, result)
     }

@@ -1,9 +1,8 @@
 //! The layers of a disk, from the headers alone.
 
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::file::{ShownBytes, shell_word, shown};
+use super::file::{ShownBytes, path_word, shell_word, shown};
 use super::files::{Files, Here, Named, Stopped, Walked};
 use super::foreign;
 use super::qcow2::Header;
@@ -169,8 +168,8 @@ fn walk(
             )
             .hint(format!(
                 "make an image of it that stands alone: `qemu-img convert -f {} -O qcow2 {} NEW`",
-                layers.first().map_or(format, |top| top.format),
-                shell_word(top.as_os_str().as_bytes())
+                format,
+                path_word(&top)
             ))
             .into());
         }
@@ -305,7 +304,7 @@ fn next_layer(path: &Path, header: &Header, name: &[u8], trust: &Trust) -> Resul
             "a guest could write the header of another format into it; if you know the format, \
              set it: `qemu-img rebase -u -f qcow2 -F FORMAT -b {} {}`",
             shell_word(name),
-            shell_word(path.as_os_str().as_bytes())
+            path_word(path)
         ))),
     }
 }

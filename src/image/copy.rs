@@ -118,7 +118,7 @@ impl Copy<'_> {
                 format_args!("copies are made in raw or qcow2, not in {}", self.format),
             ));
         }
-        if let Some(layer) = self.chain.layers().iter().find(|layer| layer.encrypted) {
+        if let Some(layer) = self.chain.encrypted() {
             return Err(Error::new(
                 Kind::WrongState,
                 format_args!(

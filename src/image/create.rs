@@ -126,7 +126,7 @@ impl Conversion<'_> {
     /// [`Kind::WrongState`], or [`Kind::Storage`].
     pub fn check(&self, to: &Path) -> Result<()> {
         super::refuse_export(self.chain)?;
-        if let Some(layer) = self.chain.layers().iter().find(|layer| layer.encrypted) {
+        if let Some(layer) = self.chain.encrypted() {
             return Err(Error::new(
                 Kind::WrongState,
                 format_args!(

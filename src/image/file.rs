@@ -370,6 +370,11 @@ pub fn shell_word(bytes: &[u8]) -> String {
     }
 }
 
+/// The same of a path.
+pub fn path_word(path: &Path) -> String {
+    shell_word(path.as_os_str().as_bytes())
+}
+
 /// Reads a big-endian number out of bytes; `None` past their end.
 pub(crate) fn be16(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_be_bytes(*bytes.get(at..)?.first_chunk()?))

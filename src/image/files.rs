@@ -1,9 +1,8 @@
 //! Where the layers of a disk are: among the files of this host, or elsewhere.
 
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::file::{ImageFile, id_of, shell_word, shown};
+use super::file::{ImageFile, id_of, path_word, shown};
 use super::source::Image;
 use super::trust::Trust;
 use crate::error::{Error, Kind, Result};
@@ -111,7 +110,7 @@ impl Files for Here {
             }
             Err(Error::new(Kind::Unsafe, message).hint(format!(
                 "if you trust the image, allow it: `--allow-dir {}`",
-                shell_word(dir.as_os_str().as_bytes())
+                path_word(dir)
             )))
         };
         let image = ImageFile::open_if(path, allow).map_err(|error| match error.kind() {

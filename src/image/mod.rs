@@ -89,7 +89,7 @@ pub use self::copy::{
 pub use self::create::{Conversion, NewDisk, look_at_new};
 pub use self::details::{Details, details};
 pub use self::fat::{FatSpec, FatVolume, mend_directories};
-pub use self::file::{ImageFile, id_of, shell_word, shown};
+pub use self::file::{ImageFile, id_of, path_word, shell_word, shown};
 pub(crate) use self::file::{ShownBytes, be16, be32, le16, le32, le64};
 pub use self::flatten::{chain_of_new, differs_at, flattened, must_read_the_same, rebased};
 pub(crate) use self::identity::hexadecimal;

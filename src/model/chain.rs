@@ -59,6 +59,11 @@ impl Chain {
         self.layers.last().unwrap_or_else(|| self.top())
     }
 
+    /// The first layer whose contents are encrypted.
+    pub fn encrypted(&self) -> Option<&Layer> {
+        self.layers.iter().find(|layer| layer.encrypted)
+    }
+
     /// The layers below the top one, nearest first.
     pub fn backing(&self) -> &[Layer] {
         self.layers.get(1..).unwrap_or_default()

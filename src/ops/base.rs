@@ -5,7 +5,6 @@
 //! record on this host, and in the metadata of each clone.
 
 use std::fs::File;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
@@ -17,7 +16,7 @@ use super::images::path_of;
 use super::lifecycle::Change;
 use super::{Host, KnownDomain, Usage, clone};
 use crate::error::{Error, Kind, Result};
-use crate::image::{self, Comparison};
+use crate::image::{self, Comparison, path_word};
 use crate::model::{
     BaseIdentity, BaseRecord, Chain, Disk, DiskTarget, Domain, FileId, ImageFormat, Layer, Lineage,
     LineageDisk, Size,
@@ -109,7 +108,7 @@ pub(super) fn compare_with_known(
                 ))
                 .hint(format!(
                     "see what is known of it: `vmkin base verify {}`",
-                    word(&base.path)
+                    path_word(&base.path)
                 )));
         }
     }
@@ -156,8 +155,7 @@ fn lineages_of<'a>(
 /// may have pulled the contents up or put another base below it since.
 fn may_depend(usage: &Usage, known: &KnownDomain, disk: &LineageDisk, path: &Path) -> bool {
     let troubled = usage.problems.iter().any(|p| p.domain == known.domain.uuid);
-    let mut disks = known.facts.disks.iter().zip(&known.layers);
-    let layers = disks.find(|(now, _)| now.target == disk.target);
+    let layers = known.disk(&disk.target);
     troubled || layers.is_some_and(|(_, layers)| layers.iter().skip(1).any(|l| l.path == path))
 }
 
@@ -185,7 +183,7 @@ pub(super) fn base_is_as_cloned(
             return Err(changed(&base.path, &comparison).hint(format!(
                 "if its contents are the same after all, and it was sealed with a hash, \
                  `vmkin base verify {}` finds that out and accepts it",
-                word(&base.path)
+                path_word(&base.path)
             )));
         }
     }
@@ -215,14 +213,9 @@ pub(super) fn seal_for_clones(host: Host<'_>, chain: &Chain, mode: u32) -> Resul
     host.observer.status(&format!(
         "Sealed {} ({how}); `vmkin base unseal {}` opens it again.",
         base.path.display(),
-        word(&base.path)
+        path_word(&base.path)
     ));
     Ok(())
-}
-
-/// A path as a shell reads it, for hints.
-pub(super) fn word(path: &Path) -> String {
-    image::shell_word(path.as_os_str().as_bytes())
 }
 
 fn remember(
@@ -355,7 +348,7 @@ pub(super) fn seal_as_one(
             .context(format!("the seal could not be taken back: {undo}"))
             .hint(format!(
                 "when the cause is gone, run `vmkin base unseal {}`",
-                word(path)
+                path_word(path)
             )),
     })
 }
@@ -505,7 +498,7 @@ pub(super) fn refuse_children(path: &Path, children: &[&str], strays: &[PathBuf]
         None => Ok(()),
         Some(error) => Err(error.hint(format!(
             "see all of them: `vmkin base children {}`",
-            word(path)
+            path_word(path)
         ))),
     }
 }
@@ -680,7 +673,7 @@ fn status(host: Host<'_>, usage: &Usage, path: &Path) -> Result<BaseStatus> {
         if !seal.sealed {
             status.warnings.push(format!(
                 "It was sealed, and somebody has opened the seal; `vmkin base seal {}` seals it again.",
-                word(path)
+                path_word(path)
             ));
         }
     }

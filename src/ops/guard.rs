@@ -6,7 +6,6 @@
 //! dropping it, and by the kernel if this process dies.
 
 use std::collections::HashSet;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use super::images::{chain_of, path_of, trust_for};
@@ -565,7 +564,7 @@ fn nobody_else(usage: &Usage, owner: Option<usize>, disk: &LeasedDisk) -> Result
         )
         .hint(format!(
             "if it shall have none, open it: `vmkin base unseal {}`",
-            image::shell_word(top.path.as_os_str().as_bytes())
+            image::path_word(&top.path)
         )));
     }
     Ok(())

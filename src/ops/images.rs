@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Kind, Result};
@@ -10,6 +9,10 @@ use crate::hypervisor::Hypervisor;
 use crate::image::{self, Trust};
 use crate::model::{Chain, Disk, DiskSource, DiskTarget, Layer, Pool};
 use crate::xml::domain::BackingLayer;
+
+/// What to do where an image is encrypted, and must not be.
+pub(super) const PLAIN_FIRST: &str =
+    "make an image of it that is not: `qemu-img convert`, with its secret";
 
 /// The path of a source on this host; `None` if it has none.
 ///
@@ -156,9 +159,11 @@ pub(super) fn must_be_found_in(
     dir: &Path,
 ) -> Result<()> {
     let dir = real(dir);
-    let beside = real(top).parent() == Some(dir.as_path());
+    if !disk.declared.is_empty() || real(top).parent() == Some(dir.as_path()) {
+        return Ok(());
+    }
     let pools = dirs_for(hypervisor, &[])?;
-    if beside || !disk.declared.is_empty() || pools.iter().any(|pool| dir.starts_with(real(pool))) {
+    if pools.iter().any(|pool| dir.starts_with(real(pool))) {
         return Ok(());
     }
     let target = &disk.target;
@@ -173,7 +178,7 @@ pub(super) fn must_be_found_in(
     .hint(format!(
         "make a storage pool of it: `virsh pool-define-as NAME dir --target {}`, `virsh \
          pool-start NAME`",
-        image::shell_word(dir.as_os_str().as_bytes())
+        image::path_word(&dir)
     )))
 }
 

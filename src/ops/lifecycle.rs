@@ -120,7 +120,7 @@ fn may_start(host: Host<'_>, usage: &Usage, domain: &Domain) -> Result<()> {
             )
             .hint(format!(
                 "it has no children now; if it shall have none, open it: `vmkin base unseal {}`",
-                base::word(&top.path)
+                crate::image::path_word(&top.path)
             )));
         }
     }

@@ -51,7 +51,7 @@ pub(super) fn may_be_replaced(name: &str, disk: &LeasedDisk) -> Result<()> {
             "holds {} internal snapshots, which would be lost",
             top.snapshots
         )
-    } else if disk.chain().layers().iter().any(|layer| layer.encrypted) {
+    } else if disk.chain().encrypted().is_some() {
         "is encrypted, and cannot be read without its secret".to_owned()
     } else if top.block {
         "is a block device, which cannot be replaced".to_owned()

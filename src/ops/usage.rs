@@ -33,6 +33,13 @@ pub struct KnownDomain {
 }
 
 impl KnownDomain {
+    /// The disk of this name, and its layers.
+    pub(super) fn disk(&self, target: &DiskTarget) -> Option<(&Disk, &[Layer])> {
+        let mut disks = self.facts.disks.iter().zip(&self.layers);
+        let (disk, layers) = disks.find(|(disk, _)| disk.target == *target)?;
+        Some((disk, layers.as_slice()))
+    }
+
     /// It with what its definition gives it.
     pub fn stored(&self) -> Stored {
         Stored {

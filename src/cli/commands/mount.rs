@@ -1,4 +1,3 @@
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use crate::cli::table::columns;
 use crate::cli::ui::{Ui, one_line};
 use crate::error::{Error, Kind, Result};
 use crate::guest::tree::Tree;
-use crate::image::{shell_word, shown};
+use crate::image::{path_word, shown};
 use crate::ops::Observer as _;
 use crate::ops::mount::{Access, Place, Serving, list, read_only, writable};
 use crate::process::{Tool, leave_terminal, say_to};
@@ -259,7 +258,7 @@ fn tell_mounted(ui: &Ui, record: &MountRecord, file_systems: Vec<FileSystem>) ->
         "Mounted '{}' on {}; unmount it: `vmkin umount {}`.",
         record.guest,
         shown(&record.dir),
-        shell_word(record.dir.as_os_str().as_bytes())
+        path_word(&record.dir)
     ));
     let mounted = Mounted {
         guest: record.guest.clone(),

@@ -1,6 +1,5 @@
 //! What the commands that read guests' files have in common.
 
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -13,7 +12,7 @@ use crate::error::{Error, Kind, Result};
 use crate::guest::appliance::Key;
 use crate::guest::tree::Tree;
 use crate::hypervisor::Hypervisor;
-use crate::image::shell_word;
+use crate::image::path_word;
 use crate::model::{Domain, Glob, ImageFormat};
 use crate::ops::guest::{self, Guest, View, domains};
 use crate::ops::write::Writing;
@@ -138,7 +137,7 @@ impl OnGuest {
         if self.add.is_empty() {
             return None;
         }
-        let word = |path: &PathBuf| format!("-a {}", shell_word(path.as_os_str().as_bytes()));
+        let word = |path: &PathBuf| format!("-a {}", path_word(path));
         let mut words: Vec<String> = self.add.iter().map(word).collect();
         words.extend(self.format.map(|format| format!("--format {format}")));
         Some(words.join(" "))

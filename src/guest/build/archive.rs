@@ -198,13 +198,7 @@ fn item(path: Vec<u8>, kind: ItemKind, header: &Header, said: &Said) -> std::io:
         u32::try_from(value).map_err(|_| std::io::Error::other("an owner has too large a number"))
     };
     let told = said.of(b"mtime").and_then(pax::time);
-    let modified = match told {
-        Some(time) => time,
-        None => Time {
-            seconds: header::mtime(header)?,
-            nanoseconds: 0,
-        },
-    };
+    let modified = header::modified(header, told)?;
     let xattrs = said.records.iter().filter_map(|(key, value)| {
         let name = key.strip_prefix(XATTR)?;
         Some((name.to_vec(), value.clone()))

@@ -6,15 +6,12 @@ use std::path::Path;
 use tar::Header;
 
 use crate::error::{Error, Kind};
+use crate::guest::native::fs::Time;
 use crate::image::shown;
 
 /// When a file was changed, in seconds. The crate takes what GNU writes for a time
 /// before 1970 for one of a far future.
-///
-/// # Errors
-///
-/// If it is no number, or none that a time has.
-pub fn mtime(header: &Header) -> io::Result<i64> {
+fn mtime(header: &Header) -> io::Result<i64> {
     let odd = || io::Error::other("a time has too large a number");
     let (first, rest) = match header.as_old().mtime.split_first() {
         Some((first, rest)) if first & 0x80 != 0 => (*first, rest),
@@ -27,6 +24,21 @@ pub fn mtime(header: &Header) -> io::Result<i64> {
         .iter()
         .fold(top, |value, byte| (value << 8) | i128::from(*byte));
     i64::try_from(value).map_err(|_| odd())
+}
+
+/// When a file was changed, where an extended header may have `told` it.
+///
+/// # Errors
+///
+/// If it is no number, or none that a time has.
+pub fn modified(header: &Header, told: Option<Time>) -> io::Result<Time> {
+    match told {
+        Some(time) => Ok(time),
+        None => Ok(Time {
+            seconds: mtime(header)?,
+            nanoseconds: 0,
+        }),
+    }
 }
 
 /// Whether an extended header with this key is that of a sparse file, which comes as

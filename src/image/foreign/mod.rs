@@ -18,9 +18,7 @@ mod vhdx;
 mod vmdk;
 mod vpc;
 
-use std::os::unix::ffi::OsStrExt;
-
-use super::file::{shell_word, shown};
+use super::file::{path_word, shown};
 use super::source::Image;
 use crate::error::{Error, Kind, Result};
 use crate::model::ImageFormat;
@@ -154,7 +152,7 @@ fn refusal(image: &dyn Image, format: ImageFormat, problem: Problem) -> Error {
         }
         Problem::Refused(why) => error(why).hint(convert),
         Problem::Log => {
-            let word = shell_word(image.path().as_os_str().as_bytes());
+            let word = path_word(image.path());
             error("it was not closed well, and changes wait in its log").hint(format!(
                 "if you trust it, have them made: `qemu-img check -r all -f {format} {word}`"
             ))

@@ -1,13 +1,12 @@
 //! The header of a qcow2 image, version 2 or 3.
 
 use std::fmt;
-use std::os::unix::ffi::OsStrExt;
 
 use super::bitmap::check_directory;
 use super::snapshot::{ENTRY, MAX_SNAPSHOTS, Trouble, read_table};
 use super::{BitmapDirectory, Extension, FeatureName, Snapshot};
 use crate::error::{Error, Kind, Result};
-use crate::image::file::{ShownBytes, be32, be64, shell_word, shown};
+use crate::image::file::{ShownBytes, be32, be64, path_word, shown};
 use crate::image::source::Image;
 use crate::model::ImageFormat;
 
@@ -497,7 +496,7 @@ pub(super) fn refusal(image: &dyn Image, defect: &Defect) -> Error {
         format_args!("image {name} is not safe to use: {defect}"),
     );
     if *defect == Defect::bad(CORRUPT) {
-        let word = shell_word(image.path().as_os_str().as_bytes());
+        let word = path_word(image.path());
         error.hint(format!("see what is wrong: `vmkin disk check -a {word}`"))
     } else {
         error

@@ -5,14 +5,13 @@
 //! slices of them.
 
 use std::fmt;
-use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 use super::cache::Cache;
 use super::compressed::Decompressor;
 use super::entry::{Geometry, OFFSET, Place};
 use crate::error::{Error, Kind, Result};
-use crate::image::file::{be64, shell_word, shown};
+use crate::image::file::{be64, path_word, shown};
 use crate::image::qcow2::{Header, Snapshot};
 use crate::image::source::Image;
 
@@ -203,7 +202,7 @@ impl Qcow2 {
 
     fn damaged(&self, what: impl fmt::Display) -> Error {
         let path = self.image.path();
-        let word = shell_word(path.as_os_str().as_bytes());
+        let word = path_word(path);
         Error::new(
             Kind::Unsafe,
             format_args!("image {} is damaged: {what}", shown(path)),

@@ -2,7 +2,6 @@
 //!
 //! Nothing of this host is looked at: a file of the same name here is another.
 
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,7 +9,7 @@ use super::Finder;
 use super::image::RemoteImage;
 use crate::error::{Error, Kind, Result};
 use crate::image::chain::resolve_in;
-use crate::image::file::{shell_word, shown};
+use crate::image::file::{path_word, shown};
 use crate::image::files::{Files, Named, Stopped, Walked, outside};
 use crate::image::read::{Cache, Disk, open_in};
 use crate::image::source::Image;
@@ -159,7 +158,7 @@ impl Files for Looking<'_> {
         let path = plain(named.path)?;
         if !named.trust.allows_name(&path, named.beside) {
             let error = Error::new(Kind::Unsafe, outside(named.above, &path));
-            let word = shell_word(path.as_os_str().as_bytes());
+            let word = path_word(&path);
             return Err(Stopped::at_nothing(error.hint(format!(
                 "if you trust the image, let it be a volume of an active storage pool of that \
                  host; and if it is no file in the directory of one: `--allow-dir {word}`"

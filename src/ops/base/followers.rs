@@ -76,8 +76,7 @@ impl Followers {
             if one.depth == 0 {
                 continue;
             }
-            let mut disks = known.facts.disks.iter().zip(&known.layers);
-            let layers = disks.find(|(disk, _)| disk.target == one.target);
+            let layers = known.disk(&one.target);
             let over = layers.and_then(|(_, layers)| above(layers, file));
             let Some(over) = over else {
                 return Err(Error::new(
@@ -117,9 +116,7 @@ impl Followers {
             let Some(known) = usage.domain(one) else {
                 continue;
             };
-            let mut disks = known.facts.disks.iter().zip(&known.layers);
-            let disk = disks.find(|(disk, _)| disk.target == one.target);
-            if let Some((disk, [top, ..])) = disk.map(|(disk, layers)| (disk, layers.as_slice())) {
+            if let Some((disk, [top, ..])) = known.disk(&one.target) {
                 let name = &known.domain.name;
                 must_be_found_in(host.hypervisor, disk, &top.path, dir)
                     .map_err(|e| e.context(format!("domain '{name}' could not follow it")))?;

@@ -14,10 +14,10 @@ use std::time::SystemTime;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::{content_hash, known_format, word};
+use super::{content_hash, known_format};
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::{Piece, Volume};
-use crate::image::{self, Guard, ImageFile, hexadecimal, shown};
+use crate::image::{self, Guard, ImageFile, hexadecimal, path_word, shown};
 use crate::model::{ImageFormat, NewVolume, Size, human_bytes};
 use crate::ops::Host;
 use crate::ops::images::dirty;
@@ -156,7 +156,7 @@ fn stands_alone(host: Host<'_>, path: &Path, format: ImageFormat) -> Result<()> 
         .hint(format!(
             "make one that does: `vmkin disk convert -a {} NEW.qcow2`; or of a golden domain: \
              `vmkin flatten -d DOMAIN`",
-            word(path)
+            path_word(path)
         )));
     }
     match (survey.layers.first(), survey.problem) {

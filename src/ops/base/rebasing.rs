@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::{existing, known_format, layer, word};
+use super::{existing, known_format, layer};
 use crate::error::{Error, Kind, Result};
-use crate::image::{self, Guard, shown};
+use crate::image::{self, Guard, path_word, shown};
 use crate::model::{Chain, DiskTarget, Domain, FileId, Size};
 use crate::ops::guard::{Allowed, Wanted, WriteGuard};
 use crate::ops::relayer::{Relayer, may_be_replaced, no_snapshots};
@@ -135,7 +135,7 @@ impl RebasePlan {
                 )
                 .hint(format!(
                     "see what is on it: `vmkin base children {}`",
-                    word(&request.old)
+                    path_word(&request.old)
                 )));
             }
         }

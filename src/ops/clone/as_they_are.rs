@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use super::plan::not_encrypted;
 use super::site::Site;
 use crate::error::{Error, Kind, Result};
 use crate::image::{self, LockState, Trust};
-use crate::model::{Disk, Layer};
+use crate::model::{Disk, ImageFormat, Layer};
 use crate::ops::blueprint::{Blueprint, Contents};
 use crate::ops::images::{chain_of, path_of};
 use crate::ops::{Host, Usage, base};
@@ -30,6 +31,14 @@ pub(super) fn may_be_used(
         };
         if let Some(path) = path_of(host.hypervisor, &disk.source)? {
             site.may_be_given(host, usage, disk, &path, trust)?;
+            // No other says of itself that it is encrypted, nor can be on one that does.
+            if matches!(
+                disk.format,
+                ImageFormat::Qcow2 | ImageFormat::Qcow | ImageFormat::Luks
+            ) {
+                let chain = site.chain(host, disk, &path, trust)?;
+                not_encrypted(disk, &chain, "and no guest can be made on it")?;
+            }
         }
     }
     Ok(())

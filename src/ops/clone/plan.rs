@@ -26,8 +26,7 @@ use crate::model::{
     DomainState, ImageFormat, Layer, Mac, Reservation, SecretText,
 };
 use crate::ops::blueprint::{Blueprint, Contents};
-use crate::ops::disk::create::PLAIN_FIRST;
-use crate::ops::images::{dirty, path_of, trust_for};
+use crate::ops::images::{PLAIN_FIRST, dirty, path_of, trust_for};
 use crate::ops::snapshot::word;
 use crate::ops::{Host, ShutOff, Usage, base, reservations};
 use crate::xml::domain::{self, DomainFacts};
@@ -244,9 +243,6 @@ pub fn plan(host: Host<'_>, request: &CloneRequest) -> Result<Plan> {
     let bases = site.bases(host, request, &usage, &images, &mut warnings)?;
     if let Some(blueprint) = request.golden.blueprint() {
         as_they_are::may_be_used(host, &*site, blueprint, &facts, &usage, &trust)?;
-        for disk in as_they_are_of(blueprint, &facts) {
-            must_be_readable(host, &*site, disk, &trust)?;
-        }
     }
     warnings.extend(network::warnings(request, &usage, &origins));
     let placing = Placing::new(request, &pools, &*site)?;
@@ -517,8 +513,8 @@ fn none_encrypted(images: &[(&Disk, Arc<Chain>)]) -> Result<()> {
     Ok(())
 }
 
-fn not_encrypted(disk: &Disk, chain: &Chain, so: &str) -> Result<()> {
-    let Some(layer) = chain.layers().iter().find(|layer| layer.encrypted) else {
+pub(super) fn not_encrypted(disk: &Disk, chain: &Chain, so: &str) -> Result<()> {
+    let Some(layer) = chain.encrypted() else {
         return Ok(());
     };
     Err(Error::new(
@@ -530,39 +526,6 @@ fn not_encrypted(disk: &Disk, chain: &Chain, so: &str) -> Result<()> {
         ),
     )
     .hint(PLAIN_FIRST))
-}
-
-/// The disks that a guest is to have as they are.
-fn as_they_are_of<'a>(
-    blueprint: &'a Blueprint,
-    facts: &'a DomainFacts,
-) -> impl Iterator<Item = &'a Disk> {
-    let drives = blueprint.drives.iter();
-    let there = drives.filter(|drive| matches!(drive.contents, Contents::There { .. }));
-    there.filter_map(move |drive| {
-        let mut disks = facts.disks.iter();
-        disks.find(|disk| disk.target == drive.target)
-    })
-}
-
-/// Refuses to give a guest an image that is encrypted: it would not be told the secret.
-fn must_be_readable(
-    host: Host<'_>,
-    site: &dyn Site,
-    disk: &Disk,
-    trust: &image::Trust,
-) -> Result<()> {
-    // No other says of itself that it is, nor can be on one that does.
-    let may_be = matches!(
-        disk.format,
-        ImageFormat::Qcow2 | ImageFormat::Qcow | ImageFormat::Luks
-    );
-    let path = path_of(host.hypervisor, &disk.source)?;
-    let Some(path) = path.filter(|_| may_be) else {
-        return Ok(());
-    };
-    let chain = site.chain(host, disk, &path, trust)?;
-    not_encrypted(disk, &chain, "and no guest can be made on it")
 }
 
 /// Locks every layer against writers.

@@ -1,6 +1,5 @@
 //! Reading a disk into an image of its own, of any format.
 
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -8,7 +7,7 @@ use serde::Serialize;
 use super::{Subject, must_be_sound, only_one};
 use crate::error::{Error, Kind, Result};
 use crate::image::qcow2::Snapshot;
-use crate::image::{self, Conversion, NewFile, Trust, shell_word, shown};
+use crate::image::{self, Conversion, NewFile, Trust, path_word, shell_word, shown};
 use crate::model::{DiskTarget, ImageFormat, ImageOptions, Layer};
 use crate::ops::build::Workshop;
 use crate::ops::guard::Allowed;
@@ -231,7 +230,7 @@ fn must_have_its_size(snapshot: &Snapshot, top: &Layer) -> Result<()> {
     Err(error.hint(format!(
         "take a copy of the image back to it, and convert that: `cp {} COPY`, `vmkin snapshot \
          apply -a COPY -f qcow2 {}`, `vmkin disk convert -a COPY -f qcow2 …`",
-        shell_word(top.path.as_os_str().as_bytes()),
+        path_word(&top.path),
         shell_word(&snapshot.name)
     )))
 }

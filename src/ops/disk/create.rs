@@ -10,7 +10,7 @@ use crate::guest::scratch::Scratch;
 use crate::image::{self, Guard, MAX_OVERLAYS, NewDisk, Trust, shown};
 use crate::model::{Chain, ImageFormat, ImageOptions, SecretText, human_bytes};
 use crate::ops::build::Workshop;
-use crate::ops::images::{open_dirs, trust_for};
+use crate::ops::images::{PLAIN_FIRST, open_dirs, trust_for};
 use crate::ops::new_image::{free_path, make_whole};
 use crate::ops::read_guard::format_by;
 use crate::ops::{Host, Usage};
@@ -61,10 +61,6 @@ pub struct Created {
     /// Whether it was made: not so in a dry run.
     pub made: bool,
 }
-
-/// What to do where an image is encrypted, and must not be.
-pub(in crate::ops) const PLAIN_FIRST: &str =
-    "make an image of it that is not: `qemu-img convert`, with its secret";
 
 /// What is to be done, and what keeps the base as it is until it is.
 pub struct Plan {
@@ -226,7 +222,7 @@ fn must_take_backing(options: &ImageOptions) -> Result<()> {
 /// Refuses what a guest could not read through an overlay: what is written to that would
 /// not be encrypted, and libvirt has no secret for what is below.
 fn must_not_be_encrypted(chain: &Chain) -> Result<()> {
-    let Some(layer) = chain.layers().iter().find(|layer| layer.encrypted) else {
+    let Some(layer) = chain.encrypted() else {
         return Ok(());
     };
     Err(Error::new(

@@ -6,7 +6,6 @@
 
 pub mod live;
 
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -277,11 +276,7 @@ fn allowed(
     let before = top.virtual_size;
     let which = match (guard.owner(), disk.target()) {
         (Some(owner), Some(target)) => format!("-d {} --target {target}", owner.name),
-        _ => format!(
-            "-a {} --format {}",
-            image::shell_word(top.path.as_os_str().as_bytes()),
-            top.format
-        ),
+        _ => format!("-a {} --format {}", image::path_word(&top.path), top.format),
     };
     let path = shown(&top.path);
     match request.inside {

@@ -181,8 +181,7 @@ fn is_through(usage: &Usage, one: &crate::ops::Use, overlay: FileId) -> bool {
     let Some(known) = usage.domain(one) else {
         return false;
     };
-    let mut disks = known.facts.disks.iter().zip(&known.layers);
-    let layers = disks.find(|(disk, _)| disk.target == one.target);
+    let layers = known.disk(&one.target);
     layers.is_some_and(|(_, layers)| {
         let above = one.depth.checked_sub(1).and_then(|above| layers.get(above));
         above.is_some_and(|above| above.file == overlay)

@@ -1,14 +1,13 @@
 //! The images of another host: volumes of its storage pools, read through
 //! libvirt.
 
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path};
 use std::sync::Arc;
 
 use crate::error::{Error, Kind, Result};
 use crate::hypervisor::{Hypervisor, Volume};
 use crate::image::remote::{Finder, Ranges, Remote};
-use crate::image::{Trust, shell_word, shown};
+use crate::image::{Trust, path_word, shell_word, shown};
 use crate::model::{Chain, Disk, ImageFormat, Pool, VolumeFacts};
 use crate::ops::images::chain_by;
 
@@ -123,13 +122,13 @@ pub(in crate::ops) fn no_volume(uri: &str, pools: &[Pool], path: &Path) -> Error
         return error(what).hint(format!(
             "for a logical volume, make a pool of its group: `{virsh} pool-create-as NAME logical \
              --source-name GROUP --target {}`",
-            shell_word(dir.as_os_str().as_bytes())
+            path_word(dir)
         ));
     }
     error(what).hint(format!(
         "make a pool of its directory: `{virsh} pool-create-as {} dir --target {}`",
         word(&new_name(pools, dir)),
-        shell_word(dir.as_os_str().as_bytes())
+        path_word(dir)
     ))
 }
 

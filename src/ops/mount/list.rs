@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::point;
 use crate::error::{Error, Kind, Result};
-use crate::image::shown;
+use crate::image::{path_word, shown};
 use crate::model::Domain;
 use crate::store::{FoundMount, MountEnd, MountRecord, Store};
 
@@ -94,7 +94,7 @@ impl Listed {
             State::Failed => "what was written to it is not in the guest",
         };
         let what = format!("'{}' on {}: {how}", self.guest, shown(&self.dir));
-        Some((what, format!("`vmkin umount {}`", point::typed(&self.dir))))
+        Some((what, format!("`vmkin umount {}`", path_word(&self.dir))))
     }
 }
 
@@ -139,7 +139,7 @@ pub(in crate::ops) fn must_not_be_writable(store: &Store, domain: &Domain) -> Re
 }
 
 fn to_unmount(record: &MountRecord) -> String {
-    let dir = point::typed(&record.dir);
+    let dir = path_word(&record.dir);
     format!(
         "unmount it: `vmkin umount {dir}`; without what was written: `vmkin umount --discard {dir}`"
     )

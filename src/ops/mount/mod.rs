@@ -21,6 +21,7 @@ use super::guest::Guest;
 use crate::error::{Error, Kind, Result};
 use crate::guest::fuse::{Hooks, Mount, Options};
 use crate::guest::tree::Tree;
+use crate::image::path_word;
 use crate::interrupt::Interrupt;
 use crate::store::{FoundMount, MountRecord, Store};
 
@@ -72,7 +73,7 @@ impl Place {
     /// empty directory; [`Kind::Exists`] if something is mounted there.
     pub fn find(store: &Store, dir: &Path, access: Access, rehearsal: bool) -> Result<Self> {
         let dir = point::whole(dir).map_err(|error| match error.kind() {
-            Kind::NotFound => error.hint(format!("make it: `mkdir -p {}`", point::typed(dir))),
+            Kind::NotFound => error.hint(format!("make it: `mkdir -p {}`", path_word(dir))),
             _ => error,
         })?;
         let stale = store.mounts()?.into_iter();

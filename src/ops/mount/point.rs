@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use rustix::mount::UnmountFlags;
 
 use crate::error::{Error, Kind, Result};
-use crate::image::shown;
+use crate::image::{path_word, shown};
 use crate::process::Tool;
 
 /// The kind of file system that a guest is, as the kernel calls it.
@@ -123,7 +123,7 @@ pub(super) fn must_be_free(dir: &Path) -> Result<()> {
             ),
         );
         return Err(match mounted.is_ours() {
-            true => error.hint(format!("unmount it: `vmkin umount {}`", typed(dir))),
+            true => error.hint(format!("unmount it: `vmkin umount {}`", path_word(dir))),
             false => error,
         });
     }
@@ -187,7 +187,7 @@ pub(super) fn unmount(dir: &Path, lazy: bool) -> Result<()> {
 fn busy(dir: &Path) -> Error {
     let what = format!("{} is in use", shown(dir));
     let users = users(dir);
-    let typed = typed(dir);
+    let typed = path_word(dir);
     let error = match users.is_empty() {
         true => Error::new(Kind::Busy, what).hint(format!("see by whom: `fuser -vm {typed}`")),
         false => Error::new(Kind::Busy, format!("{what} by {}", users.join(", "))),
@@ -222,11 +222,6 @@ fn users(dir: &Path) -> Vec<String> {
         format!("{name} (pid {pid})")
     });
     named.collect()
-}
-
-/// A path as it is typed.
-pub(super) fn typed(path: &Path) -> String {
-    crate::image::shell_word(path.as_os_str().as_bytes())
 }
 
 #[cfg(test)]

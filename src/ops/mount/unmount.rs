@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::{failed, list, point, tidy};
 use crate::error::{Error, Kind, Result};
-use crate::image::shown;
+use crate::image::{path_word, shown};
 use crate::interrupt::Interrupt;
 use crate::store::{FoundMount, MountEnd, Store};
 
@@ -105,7 +105,7 @@ pub fn find(store: &Store, which: &Which<'_>) -> Result<Vec<FoundMount>> {
                      another state directory",
                     shown(&dir)
                 ))
-                .hint(format!("`fusermount3 -u {}`", point::typed(&dir)))),
+                .hint(format!("`fusermount3 -u {}`", path_word(&dir)))),
                 Some(_) => Err(none(format!(
                     "what is mounted on {} was not mounted by vmkin",
                     shown(&dir)

@@ -4,8 +4,7 @@ use super::patient::Patient;
 use super::report::Check;
 use crate::error::Kind;
 use crate::guest::native::fs::Health;
-use crate::image::{shell_word, shown};
-use std::os::unix::ffi::OsStrExt as _;
+use crate::image::{path_word, shown};
 
 /// How full a file system may be, in percent, before it is told.
 const FULL: u64 = 95;
@@ -17,7 +16,7 @@ pub(super) fn image(patient: &Patient<'_>) -> Check {
     for (name, chain) in patient.guest.chains() {
         layers = layers.saturating_add(chain.layers().len());
         for layer in chain.layers().iter().filter(|layer| layer.dirty) {
-            let path = shell_word(layer.path.as_os_str().as_bytes());
+            let path = path_word(&layer.path);
             check.warning(
                 format!("{name}: {} was not closed well by QEMU", shown(&layer.path)),
                 Some(format!("`vmkin disk check -a {path} --repair leaks`")),

@@ -11,7 +11,7 @@ use super::held::{Held, intended, label};
 use super::{NamedRequest, Records, Subject, variables, word};
 use crate::error::{Error, Kind, Result};
 use crate::image::qcow2::Snapshot;
-use crate::image::{shell_word, shown, snapshot as tags};
+use crate::image::{path_word, shown, snapshot as tags};
 use crate::model::{Domain, Kept, RecordedSnapshot};
 use crate::ops::Host;
 use crate::ops::guard::LeasedDisk;
@@ -143,7 +143,7 @@ fn ambiguous(disk: &LeasedDisk, table: &[Snapshot], request: &NamedRequest) -> E
         return error.hint(format!(
             "to be rid of the first of them: `qemu-img snapshot -d {} {}`",
             word(name),
-            shell_word(path.as_os_str().as_encoded_bytes())
+            path_word(path)
         ));
     }
     // What is the name of another one means that one.

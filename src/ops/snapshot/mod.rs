@@ -28,7 +28,7 @@ use std::time::{Duration, SystemTime};
 
 use super::Host;
 use crate::error::{Error, Kind, Result};
-use crate::image::{shell_word, shown};
+use crate::image::{path_word, shell_word, shown};
 use crate::model::{Domain, ImageFormat, RecordedSnapshot};
 use crate::xml::snapshot;
 
@@ -57,11 +57,10 @@ impl Subject {
 
     /// The options that name it, for hints.
     fn options(&self) -> String {
-        use std::os::unix::ffi::OsStrExt as _;
         match self {
             Self::Domain(domain) => format!("-d {}", word(&domain.name)),
             Self::Image { path, format } => {
-                let image = format!("-a {}", shell_word(path.as_os_str().as_bytes()));
+                let image = format!("-a {}", path_word(path));
                 match format {
                     Some(format) => format!("{image} --format {format}"),
                     None => image,

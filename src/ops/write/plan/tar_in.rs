@@ -239,17 +239,10 @@ fn given(entry: &Entry<'_, BufReader<File>>, told: Option<Time>) -> io::Result<G
     let number =
         |value: io::Result<u64>| value.map(|value| u32::try_from(value).unwrap_or(u32::MAX));
     let header = entry.header();
-    let modified = match told {
-        Some(time) => time,
-        None => Time {
-            seconds: header::mtime(header)?,
-            nanoseconds: 0,
-        },
-    };
     Ok(Given {
         mode: Some(header.mode()? & 0o7777),
         owner: Some((number(header.uid())?, number(header.gid())?)),
-        modified: Some(modified),
+        modified: Some(header::modified(header, told)?),
         label_type: None,
     })
 }
